@@ -1,0 +1,112 @@
+//! What a connector or a format offers, as values: the lists in `connectors` and `formats` are
+//! the only registries.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use crate::format::{DecodeFile, DecodeSpec, Decoder, EncodeFile, EncodeSpec, Encoder};
+use crate::options::{OptionSpec, Options};
+use crate::schema::TableDef;
+use crate::source::SplitPosition;
+use crate::types::SqlType;
+use crate::{Env, Instance, Result, Sink, Source};
+
+pub type Boxed<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+/// A connector under Flink's name.
+pub struct Connector {
+    pub name: &'static str,
+    pub options: &'static [OptionSpec],
+    /// METADATA columns a source offers.
+    pub metadata: &'static [MetadataColumn],
+    /// True when records are bytes and need a `format`.
+    pub needs_format: bool,
+    pub source: Option<SourceSide>,
+    pub sink: Option<SinkSide>,
+}
+
+pub struct SourceSide {
+    pub open: fn(SourceSpec) -> Boxed<Box<dyn Source>>,
+    /// Whether the table's options make it end.
+    pub bounded: fn(&Options) -> bool,
+}
+
+pub struct SinkSide {
+    pub open: fn(SinkSpec) -> Boxed<Box<dyn Sink>>,
+    /// Tables with the same text are committed together by one Sink.
+    pub domain: fn(&TableDef) -> String,
+    pub guarantee: Guarantee,
+    /// The engine keeps unrolled rows as state and hands over whole files (`TableOutput::files`);
+    /// otherwise changes are handed over each epoch.
+    pub stages: bool,
+    /// Changes other than inserts can be written: by key (needs PRIMARY KEY) or as a changelog.
+    pub accepts: fn(&TableDef) -> Accepts,
+}
+
+/// Which changes a table can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepts {
+    Inserts,
+    /// Insert, update and delete by primary key.
+    Upserts,
+    /// Every insertion and deletion (debezium-json, print).
+    Changes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarantee {
+    ExactlyOnce,
+    AtLeastOnce,
+}
+
+pub struct MetadataColumn {
+    pub key: &'static str,
+    pub ty: fn() -> SqlType,
+}
+
+/// What a source is opened with.
+pub struct SourceSpec {
+    pub table: Arc<TableDef>,
+    /// The physical columns to produce when the payload is rows; what decoding will read.
+    pub schema: SchemaRef,
+    /// Where to go on; None at the first start: the table's startup mode decides.
+    pub positions: Option<Vec<SplitPosition>>,
+    /// Called from any thread when new data may have arrived.
+    pub waker: Arc<dyn Fn() + Send + Sync>,
+    /// Formats for connectors that decode whole files themselves.
+    pub formats: &'static [Format],
+    pub env: Env,
+}
+
+/// What a sink is opened with.
+pub struct SinkSpec {
+    pub pipeline: String,
+    pub instance: Instance,
+    /// Grows with every start of the instance: sessions of lower generations may be ended.
+    pub generation: u64,
+    pub tables: Vec<Arc<TableDef>>,
+    pub formats: &'static [Format],
+    pub env: Env,
+}
+
+/// A format under Flink's name.
+pub struct Format {
+    pub name: &'static str,
+    pub options: &'static [OptionSpec],
+    pub decoder: Option<fn(&DecodeSpec) -> Result<Box<dyn Decoder>>>,
+    pub encoder: Option<fn(&EncodeSpec) -> Result<Box<dyn Encoder>>>,
+    pub decode_file: Option<DecodeFile>,
+    pub encode_file: Option<EncodeFile>,
+    /// Rows carry insertions and deletions (debezium-json).
+    pub changelog: bool,
+    /// The extension of files it writes, without a dot.
+    pub extension: &'static str,
+}
+
+/// The format of that name.
+pub fn find_format<'a>(formats: &'a [Format], name: &str) -> Option<&'a Format> {
+    formats.iter().find(|f| f.name == name)
+}

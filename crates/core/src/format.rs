@@ -1,0 +1,92 @@
+//! Bytes to rows and back.
+
+use std::ops::Range;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
+
+use crate::options::Options;
+use crate::raw::RawBatch;
+use crate::{Delta, Result};
+
+/// What a decoder is made for.
+#[derive(Debug, Clone)]
+pub struct DecodeSpec {
+    /// The columns to produce, pruned to what the plan reads, also inside ROWs. Types are the
+    /// Arrow form of the declared types.
+    pub schema: SchemaRef,
+    /// All WITH options of the table (a format reads those with its prefix).
+    pub options: Options,
+}
+
+/// What an encoder is made for.
+#[derive(Debug, Clone)]
+pub struct EncodeSpec {
+    pub schema: SchemaRef,
+    pub options: Options,
+}
+
+/// What became of a batch of records.
+#[derive(Debug)]
+pub struct Decoded {
+    /// Rows in record order; append-only formats give `Weights::Ones`.
+    pub rows: Delta,
+    /// Which record each row came from.
+    pub record_of_row: RecordOfRow,
+    /// Records that gave no row, in order. Bad records are data: the table's policy is applied
+    /// by ingest.
+    pub bad: Vec<BadRecord>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum RecordOfRow {
+    /// Row i is record `first + i`.
+    Same,
+    Each(Vec<u32>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct BadRecord {
+    /// Index in the batch.
+    pub record: usize,
+    /// For a person: what is wrong and where in the record.
+    pub reason: String,
+    /// `json.ignore-parse-errors` and its like: counted as skipped, never fails the pipeline.
+    pub skip: bool,
+}
+
+/// Turns records into rows. A pure function of the record: no state survives a call, so any
+/// number of decoders may share the work of one split.
+pub trait Decoder: Send {
+    /// Decodes the records at `range` of `batch`. `record` and `record_of_row` count from the
+    /// start of the batch. Never fails and never panics on any bytes.
+    fn decode(&mut self, batch: &RawBatch, range: Range<usize>) -> Decoded;
+}
+
+/// Turns rows into records (`kafka`) or into the lines of a file.
+pub trait Encoder: Send {
+    /// One record per row (a row of weight n gives n), in row order; deletions only in formats
+    /// that have them, an error otherwise.
+    fn encode(&mut self, rows: &Delta) -> Result<Records>;
+}
+
+/// Encoded records, one after the other in one buffer.
+#[derive(Debug, Default, Clone)]
+pub struct Records {
+    pub bytes: Vec<u8>,
+    /// End of each record in `bytes`.
+    pub ends: Vec<usize>,
+}
+
+impl Records {
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(from, to)| &self.bytes[from..*to])
+    }
+}
+
+/// Formats that are whole files (Parquet): rows to one file. The same rows give the same bytes.
+pub type EncodeFile = fn(&EncodeSpec, &[Delta]) -> Result<Bytes>;
+/// A whole file to rows, in order, at most 8,192 a batch.
+pub type DecodeFile = fn(&DecodeSpec, Bytes) -> Result<Vec<RecordBatch>>;

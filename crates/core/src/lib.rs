@@ -1,0 +1,31 @@
+//! The words every other crate speaks, and nothing that acts: no I/O, no threads, no SQL.
+//!
+//! In the order a row meets them:
+//! [`schema`] a table as its DDL declares it, [`types`] Flink's types and their Arrow form,
+//! [`options`] WITH options checked against a description, [`connector`] what a connector or a
+//! format offers, [`source`] and [`raw`] bytes coming in, [`format`] bytes to rows and back,
+//! [`delta`] rows with weights, [`epoch`] one bounded gulp of input and its record,
+//! [`sink`] rows going out, [`env`] clock, randomness and crash points, [`error`] what went wrong
+//! and what to do about it, [`hash`] which shard a key belongs to.
+
+pub mod connector;
+pub mod delta;
+pub mod env;
+pub mod epoch;
+pub mod error;
+pub mod format;
+pub mod hash;
+pub mod options;
+pub mod raw;
+pub mod schema;
+pub mod sink;
+pub mod source;
+pub mod time;
+pub mod types;
+
+pub use delta::{Delta, Weights};
+pub use env::Env;
+pub use epoch::{Epoch, EpochRecord, Instance};
+pub use error::{Error, ErrorKind, Result};
+pub use sink::Sink;
+pub use source::Source;

@@ -1,0 +1,124 @@
+//! Records as a source received them, without copying: spans into buffers that are kept alive.
+//!
+//! librdkafka hands out pointers into its fetch buffers and copying them would cost a tenth of
+//! the whole ingest, so a batch keeps the buffers' owner and borrows from it. This is one of the
+//! two places with `unsafe` (docs/decisions/0002-borrowed-fetch-buffers.md).
+#![allow(unsafe_code)]
+
+use std::any::Any;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+/// Records of one split in offset order.
+pub struct RawBatch {
+    records: Vec<RawRecord>,
+    /// Frees the buffers when dropped; never looked into.
+    _owner: Box<dyn Any + Send + Sync>,
+}
+
+/// One record. Addresses stay valid while the batch lives, which only the batch can promise:
+/// the fields are therefore read through it.
+#[derive(Clone, Copy)]
+pub struct RawRecord {
+    value: Span,
+    key: Span,
+    pub offset: i64,
+    /// Milliseconds since the epoch; −1 when the source has none.
+    pub timestamp: i64,
+}
+
+#[derive(Clone, Copy)]
+struct Span {
+    start: *const u8,
+    len: usize,
+}
+
+const NULL: Span = Span { start: std::ptr::null(), len: 0 };
+
+// SAFETY: the spans point into memory owned by `_owner`, which is Send + Sync and immutable.
+unsafe impl Send for RawBatch {}
+// SAFETY: as above; nothing is written through the spans.
+unsafe impl Sync for RawBatch {}
+
+impl RawRecord {
+    /// A record in foreign memory; a null pointer is a NULL value or key.
+    ///
+    /// # Safety
+    /// Both spans must stay readable and unchanged until the owner given to
+    /// [`RawBatch::from_foreign`] together with this record is dropped.
+    pub unsafe fn foreign(
+        value: (*const u8, usize),
+        key: (*const u8, usize),
+        offset: i64,
+        timestamp: i64,
+    ) -> Self {
+        let value = Span { start: value.0, len: value.1 };
+        let key = Span { start: key.0, len: key.1 };
+        RawRecord { value, key, offset, timestamp }
+    }
+}
+
+impl RawBatch {
+    /// Records whose spans live as long as `owner`.
+    ///
+    /// # Safety
+    /// Every span of `records` must stay readable and unchanged until `owner` is dropped.
+    pub unsafe fn from_foreign(records: Vec<RawRecord>, owner: Box<dyn Any + Send + Sync>) -> Self {
+        RawBatch { records, _owner: owner }
+    }
+
+    /// Records that are ranges of one buffer; each record's offset is given beside its range.
+    pub fn from_buffer(buffer: Bytes, ranges: &[(Range<usize>, i64)]) -> Self {
+        let records = ranges
+            .iter()
+            .map(|(range, offset)| {
+                let slice = &buffer[range.clone()];
+                let value = Span { start: slice.as_ptr(), len: slice.len() };
+                RawRecord { value, key: NULL, offset: *offset, timestamp: -1 }
+            })
+            .collect();
+        // `Bytes` never moves or changes its content while a handle to it lives.
+        RawBatch { records, _owner: Box::new(buffer) }
+    }
+
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+    /// None is a NULL value (a tombstone).
+    #[inline]
+    pub fn value(&self, i: usize) -> Option<&[u8]> {
+        self.slice(self.records[i].value)
+    }
+    #[inline]
+    pub fn key(&self, i: usize) -> Option<&[u8]> {
+        self.slice(self.records[i].key)
+    }
+    pub fn offset(&self, i: usize) -> i64 {
+        self.records[i].offset
+    }
+    pub fn timestamp(&self, i: usize) -> i64 {
+        self.records[i].timestamp
+    }
+    /// Bytes of all values and keys.
+    pub fn bytes(&self) -> usize {
+        self.records.iter().map(|r| r.value.len + r.key.len).sum()
+    }
+    #[inline]
+    fn slice(&self, span: Span) -> Option<&[u8]> {
+        if span.start.is_null() {
+            return None;
+        }
+        // SAFETY: promised by the constructors for as long as `_owner`, and so `self`, lives.
+        Some(unsafe { std::slice::from_raw_parts(span.start, span.len) })
+    }
+}
+
+impl std::fmt::Debug for RawBatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RawBatch({} records)", self.len())
+    }
+}

@@ -1,0 +1,12 @@
+//! The streaming plan: pure data between the SQL front end that writes it and the engine that
+//! runs it.
+//!
+//! [`node`] the kinds of nodes and their specs, [`settings`] the pipeline's SET keys,
+//! [`explain`] the plan as text.
+
+pub mod explain;
+pub mod node;
+pub mod settings;
+
+pub use node::{Node, NodeId, NodeOp, StreamPlan};
+pub use settings::Settings;

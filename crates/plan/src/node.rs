@@ -1,0 +1,308 @@
+//! Nodes of the streaming plan, in topological order: inputs come before their readers.
+//!
+//! A node's schema holds the query's columns and then hidden ones, which are ordinary columns to
+//! every operator: `__ord` (arrival order, Int64) and `__late` (the `late_before` of the row,
+//! Int64 milliseconds). `Node::ord` and `Node::late` say where they stand.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::physical_expr::PhysicalExpr;
+
+use brooklet_core::connector::Guarantee;
+use brooklet_core::schema::TableDef;
+use brooklet_core::time::Millis;
+
+pub type NodeId = usize;
+
+/// Hidden columns' names.
+pub const ORD: &str = "__ord";
+pub const LATE: &str = "__late";
+/// Appended by a Map or Scan that asks for the epoch's `now` (TIMESTAMP_LTZ(3)).
+pub const NOW: &str = "__now";
+
+/// All INSERTs of a pipeline in one graph, scans and views shared.
+#[derive(Debug, Clone, Default)]
+pub struct StreamPlan {
+    pub nodes: Vec<Node>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub op: NodeOp,
+    pub inputs: Vec<NodeId>,
+    pub schema: SchemaRef,
+    /// Only insertions ever come out.
+    pub append_only: bool,
+    /// Columns that identify a row at any moment, if some do.
+    pub key: Option<Vec<usize>>,
+    /// Hidden columns whose lexicographic order is the arrival order; empty when not carried.
+    pub ord: Vec<usize>,
+    /// Hidden column with the row's `late_before` (on-event watermarks); None when not carried.
+    pub late: Option<usize>,
+    /// Identity of the node's state over edits of the SQL: a hash of what it computes.
+    pub fingerprint: u64,
+    /// The place in the SQL a person would look at: a table, a view, a clause.
+    pub label: String,
+}
+
+#[derive(Debug, Clone)]
+pub enum NodeOp {
+    Scan(ScanSpec),
+    Map(MapSpec),
+    Exchange(ExchangeSpec),
+    Join(JoinSpec),
+    Reduce(ReduceSpec),
+    Union,
+    Sink(SinkSpec),
+}
+
+pub type Expr = Arc<dyn PhysicalExpr>;
+
+/// Reads a table. Decodes, computes the declared columns, takes the watermark from every decoded
+/// row; filters stand in a Map above.
+#[derive(Debug, Clone)]
+pub struct ScanSpec {
+    pub table: Arc<TableDef>,
+    /// Physical columns to decode, pruned to what is read, also inside ROWs.
+    pub decode: SchemaRef,
+    /// Metadata columns to add after the decoded ones: the key and the column's type.
+    pub metadata: Vec<(String, DataType)>,
+    /// Evaluated over decoded ++ metadata ++ `__now`. Visible columns of the node, in order.
+    pub exprs: Vec<Expr>,
+    pub watermark: Option<ScanWatermark>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ScanWatermark {
+    /// Column of the node's schema that holds the event time.
+    pub column: usize,
+    pub delay_ms: Millis,
+    pub emit: WatermarkEmit,
+    /// None: no split ever becomes idle.
+    pub idle_timeout_ms: Option<Millis>,
+    /// Rows further ahead of `now` do not move the watermark.
+    pub max_future_ms: Option<Millis>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatermarkEmit {
+    /// Once per epoch; lateness is judged against the previous epoch's watermark.
+    OnPeriodic,
+    /// Per row; lateness is judged against the hidden `__late` column.
+    OnEvent,
+}
+
+/// Stateless: filter, then window assignment, then projection.
+///
+/// Expressions see the input's columns, then `__now` if `needs_now`, then (projection only)
+/// `window_start`, `window_end`, `window_time` if `window` is set.
+#[derive(Debug, Clone)]
+pub struct MapSpec {
+    pub filter: Option<Expr>,
+    pub window: Option<WindowAssign>,
+    pub exprs: Vec<Expr>,
+    pub needs_now: bool,
+}
+
+/// Adds the window columns; HOP and CUMULATE copy a row into each of its windows. Rows whose time
+/// is NULL vanish, as in Flink.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowAssign {
+    pub time: usize,
+    pub kind: WindowKind,
+}
+
+/// All in milliseconds; windows are half-open `[start, end)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowKind {
+    Tumble { size: Millis, offset: Millis },
+    Hop { size: Millis, slide: Millis, offset: Millis },
+    Cumulate { size: Millis, step: Millis, offset: Millis },
+}
+
+/// Deals rows anew to the shards by the hash of key columns; no keys: everything to shard 0.
+#[derive(Debug, Clone)]
+pub struct ExchangeSpec {
+    pub keys: Vec<usize>,
+}
+
+/// Per key, in meaning a function rows → rows; emits new minus old for the keys it touched, or
+/// once when a window closes. The input is already exchanged on (a subset of) the keys.
+#[derive(Debug, Clone)]
+pub struct ReduceSpec {
+    pub keys: Vec<usize>,
+    pub kind: ReduceKind,
+    pub emit: Emit,
+    /// Groups untouched for this long are forgotten (`table.exec.state.ttl`).
+    pub ttl_ms: Option<Millis>,
+}
+
+#[derive(Debug, Clone)]
+pub enum ReduceKind {
+    /// Output: keys in their order, then one column per call, then (if the node has `ord`) the
+    /// ord columns of the last row that touched the group. Without keys and without rows nothing
+    /// is emitted, as in Flink.
+    Aggregate { calls: Vec<AggCall> },
+    /// The first `n` rows of each key in `order`, ties by arrival. Output: the input's columns,
+    /// then the rank (Int64) if `rank`.
+    TopN { order: Vec<SortKey>, n: usize, rank: bool },
+    /// One row per key; output: the input's columns. `First` is append-only and keeps keys only.
+    /// `time` None: arrival order (processing time). `time` Some: by that event-time column; a
+    /// first row is emitted when the watermark passes it and late rows are dropped.
+    Dedup { keep: Keep, time: Option<usize> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    First,
+    Last,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emit {
+    EveryEpoch,
+    /// Window aggregates: the group is emitted once, when the watermark reaches
+    /// `window_end − 1 ms`, and dropped. `window_end` is a key column of the input.
+    OnClose {
+        window_end: usize,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SortKey {
+    pub column: usize,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct AggCall {
+    pub func: AggFunc,
+    /// Input columns; empty for COUNT(*).
+    pub args: Vec<usize>,
+    pub distinct: bool,
+    /// A boolean input column; rows where it is not true are not counted.
+    pub filter: Option<usize>,
+    /// Type of the result, Flink's.
+    pub ty: DataType,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AggFunc {
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+    FirstValue,
+    LastValue,
+}
+
+/// A two-sided join; both inputs are exchanged on the equality columns.
+#[derive(Debug, Clone)]
+pub struct JoinSpec {
+    pub kind: JoinKind,
+    /// Pairs (left column, right column); NULL never equals NULL.
+    pub on: Vec<(usize, usize)>,
+    /// Further condition over left ++ right columns.
+    pub filter: Option<Expr>,
+    /// When rows of the left and of the right side may be forgotten.
+    pub retain: [Retain; 2],
+}
+
+/// Output: left columns then right columns; only the left ones for Semi and Anti.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinKind {
+    Inner,
+    Left,
+    Right,
+    Full,
+    Semi,
+    Anti,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retain {
+    Forever,
+    /// Forgotten when the watermark is past `column + after_ms`.
+    UntilWatermark {
+        column: usize,
+        after_ms: Millis,
+    },
+    /// Forgotten when untouched for this long.
+    Idle {
+        ms: Millis,
+    },
+}
+
+/// One commit domain with all its tables; input i feeds table i. An input's columns are exactly
+/// the table's write columns, then its hidden ones.
+#[derive(Debug, Clone)]
+pub struct SinkSpec {
+    pub connector: String,
+    pub domain: String,
+    pub guarantee: Guarantee,
+    pub tables: Vec<SinkTable>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SinkTable {
+    pub table: Arc<TableDef>,
+    /// Set for tables whose rows wait in the engine until a file rolls.
+    pub staging: Option<Staging>,
+}
+
+/// When the rows of one open file become a file. Any limit that is reached rolls it; all are
+/// judged once per epoch, by the epoch's `now`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Staging {
+    pub partition_columns: Vec<usize>,
+    /// `sink.rolling-policy.file-size`.
+    pub max_bytes: u64,
+    /// `sink.rolling-policy.rollover-interval`, or the checkpoint interval for bulk formats.
+    pub max_age_ms: Millis,
+    /// `brooklet.rolling.records`.
+    pub max_records: Option<u64>,
+    /// `sink.parallelism`: writers, fixed key-slot ranges.
+    pub writers: u32,
+    /// Of the format, with its dot.
+    pub extension: String,
+}
+
+impl StreamPlan {
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+    /// Adds a node and returns its id.
+    pub fn push(&mut self, node: Node) -> NodeId {
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+    pub fn scans(&self) -> impl Iterator<Item = (NodeId, &ScanSpec)> {
+        self.nodes.iter().enumerate().filter_map(|(id, n)| match &n.op {
+            NodeOp::Scan(spec) => Some((id, spec)),
+            _ => None,
+        })
+    }
+    pub fn sinks(&self) -> impl Iterator<Item = (NodeId, &SinkSpec)> {
+        self.nodes.iter().enumerate().filter_map(|(id, n)| match &n.op {
+            NodeOp::Sink(spec) => Some((id, spec)),
+            _ => None,
+        })
+    }
+}
+
+impl NodeOp {
+    pub fn name(&self) -> &'static str {
+        match self {
+            NodeOp::Scan(_) => "Scan",
+            NodeOp::Map(_) => "Map",
+            NodeOp::Exchange(_) => "Exchange",
+            NodeOp::Join(_) => "Join",
+            NodeOp::Reduce(_) => "Reduce",
+            NodeOp::Union => "Union",
+            NodeOp::Sink(_) => "Sink",
+        }
+    }
+}

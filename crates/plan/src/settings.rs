@@ -1,0 +1,164 @@
+//! The pipeline's SET keys: Flink's that mean something here and our own `brooklet.*`.
+
+use std::collections::BTreeMap;
+
+use brooklet_core::options::{OptionKind, OptionSpec, Options};
+use brooklet_core::{Error, Result};
+
+/// Every key that does something. Unknown `brooklet.` keys are errors; unknown Flink keys are
+/// accepted and ignored, as Flink does.
+pub const SETTINGS: &[OptionSpec] = &[
+    OptionSpec::text("pipeline.name", "Name of the pipeline; the file's stem by default."),
+    OptionSpec::text("parallelism.default", "Number of shards; the machine's cores by default.")
+        .kind(OptionKind::Int),
+    OptionSpec::text("execution.runtime-mode", "streaming or batch (final rows only).")
+        .kind(OptionKind::OneOf(&["streaming", "batch", "STREAMING", "BATCH"]))
+        .default("streaming"),
+    OptionSpec::text("execution.checkpointing.interval", "How often bulk files roll.")
+        .kind(OptionKind::Duration)
+        .default("60 s"),
+    OptionSpec::text("execution.checkpointing.dir", "Where state is kept (file:// or s3://)."),
+    OptionSpec::text("table.exec.state.ttl", "State untouched for this long is forgotten.")
+        .kind(OptionKind::Duration)
+        .default("0 ms"),
+    OptionSpec::text(
+        "table.exec.source.idle-timeout",
+        "A split without data for this long no longer holds the watermark.",
+    )
+    .kind(OptionKind::Duration),
+    OptionSpec::text("table.local-time-zone", "Time zone of TIMESTAMP_LTZ texts.").default("UTC"),
+    OptionSpec::text("table.exec.sink.require-on-conflict", "Flink 2.3's check of upsert keys.")
+        .kind(OptionKind::Bool)
+        .default("true"),
+    OptionSpec::text("brooklet.epoch.max-rows", "Rows an epoch takes at most.")
+        .kind(OptionKind::Int)
+        .default("65536"),
+    OptionSpec::text("brooklet.epoch.max-bytes", "Bytes an epoch takes at most.")
+        .kind(OptionKind::Bytes)
+        .default("32 MB"),
+    OptionSpec::text("brooklet.epoch.interval", "Epochs start at least this far apart.")
+        .kind(OptionKind::Duration)
+        .default("0 ms"),
+    OptionSpec::text(
+        "brooklet.source.idle-timeout",
+        "As table.exec.source.idle-timeout; 0 turns it off.",
+    )
+    .kind(OptionKind::Duration)
+    .default("30 s"),
+    OptionSpec::text(
+        "brooklet.source.max-future",
+        "Rows further ahead of now do not move the watermark; 0 is off.",
+    )
+    .kind(OptionKind::Duration)
+    .default("0 ms"),
+    OptionSpec::text(
+        "brooklet.on-row-error",
+        "fail, or dead-letter rows whose expressions or writes fail.",
+    )
+    .kind(OptionKind::OneOf(&["fail", "dead-letter"]))
+    .default("fail"),
+    OptionSpec::text(
+        "brooklet.memory.limit",
+        "State, batches and open files together; 0 is no limit.",
+    )
+    .kind(OptionKind::Bytes)
+    .default("0"),
+    OptionSpec::text("brooklet.checkpoint.location", "Where journal and snapshots are kept."),
+    OptionSpec::text("brooklet.journal.location", "Where the journal is kept, if elsewhere."),
+    OptionSpec::text("brooklet.checkpoint.interval", "How often a snapshot is taken.")
+        .kind(OptionKind::Duration)
+        .default("10 s"),
+    OptionSpec::text("brooklet.checkpoint.retained", "Snapshots kept.")
+        .kind(OptionKind::Int)
+        .default("10"),
+    OptionSpec::text("brooklet.start-timeout", "How long a service may be unreachable at start.")
+        .kind(OptionKind::Duration)
+        .default("30 s"),
+    OptionSpec::text("brooklet.stop-timeout", "How long a stop may take before it is forced.")
+        .kind(OptionKind::Duration)
+        .default("30 s"),
+];
+
+/// Extensions of a table: `SET 'brooklet.table.<table>.<key>'`.
+pub const TABLE_SETTINGS: &[OptionSpec] = &[
+    OptionSpec::text("create-table", "Create a missing target with the DDL's columns and key.")
+        .kind(OptionKind::OneOf(&["if-not-exists", "never"]))
+        .default("never"),
+    OptionSpec::text("on-conflict", "What an existing key does to an insert.")
+        .kind(OptionKind::OneOf(&["update", "ignore"]))
+        .default("update"),
+    OptionSpec::text("dead-letters", "log, or a path, or a Kafka topic (`topic:NAME`).")
+        .default("log"),
+    OptionSpec::text("late-records", "drop, log, a path, or a Kafka topic (`topic:NAME`).")
+        .default("drop"),
+    OptionSpec::text("max-records-per-epoch", "Rows an epoch takes of this table at most.")
+        .kind(OptionKind::Int),
+    OptionSpec::text("rolling.records", "Records after which a file rolls.").kind(OptionKind::Int),
+];
+
+/// The values of SET, checked, with defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Settings(pub Options);
+
+impl Settings {
+    /// Checks that every `brooklet.` key exists and every known key's value parses.
+    pub fn new(values: BTreeMap<String, String>) -> Result<Self> {
+        let settings = Settings(Options(values));
+        for spec in SETTINGS {
+            match spec.kind {
+                OptionKind::Duration => settings.millis(spec.name).map(drop)?,
+                OptionKind::Bytes => settings.bytes(spec.name).map(drop)?,
+                OptionKind::Int => settings.0.int(spec.name).map(drop)?,
+                OptionKind::Bool => settings.0.bool(spec.name, false).map(drop)?,
+                OptionKind::OneOf(choices) => {
+                    let value = settings.text(spec.name);
+                    if !choices.contains(&value.as_str()) {
+                        let choices = choices.join(", ");
+                        return Err(Error::config(format!(
+                            "SET '{}' = '{value}': expected one of {choices}",
+                            spec.name
+                        )));
+                    }
+                }
+                OptionKind::Text => {}
+            }
+        }
+        Ok(settings)
+    }
+    fn default_of(name: &str) -> &'static str {
+        SETTINGS.iter().find(|s| s.name == name).and_then(|s| s.default).unwrap_or("")
+    }
+    pub fn is_set(&self, name: &str) -> bool {
+        self.0.get(name).is_some()
+    }
+    pub fn text(&self, name: &str) -> String {
+        self.0.text(name, Self::default_of(name))
+    }
+    /// A duration in milliseconds; 0 without value and default.
+    pub fn millis(&self, name: &str) -> Result<i64> {
+        self.with_default(name, |o| Ok(o.duration(name)?.map(|d| d.as_millis() as i64)))
+    }
+    pub fn bytes(&self, name: &str) -> Result<u64> {
+        self.with_default(name, |o| o.bytes(name))
+    }
+    pub fn int(&self, name: &str) -> Result<i64> {
+        self.with_default(name, |o| o.int(name))
+    }
+    pub fn is_batch(&self) -> bool {
+        self.text("execution.runtime-mode").eq_ignore_ascii_case("batch")
+    }
+    fn with_default<T: Default>(
+        &self,
+        name: &str,
+        read: impl Fn(&Options) -> Result<Option<T>>,
+    ) -> Result<T> {
+        if let Some(value) = read(&self.0)? {
+            return Ok(value);
+        }
+        let default = Options([(name.to_string(), Self::default_of(name).to_string())].into());
+        if Self::default_of(name).is_empty() {
+            return Ok(T::default());
+        }
+        Ok(read(&default)?.unwrap_or_default())
+    }
+}
