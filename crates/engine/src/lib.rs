@@ -1,1 +1,14 @@
-//! engine
+//! Runs a streaming plan: epochs, state, exactly-once.
+//!
+//! In the order of an epoch's life: [`ingest`] decodes what a source gave, [`compute`] runs the
+//! plan's operators ([`ops`], [`exchange`]) over their [`table`]s, [`checkpoint`] makes the
+//! epoch's record durable and saves the state, [`run`] is the loop that ties them.
+
+pub mod build;
+pub mod checkpoint;
+pub mod column;
+pub mod compute;
+pub mod exchange;
+pub mod ingest;
+pub mod ops;
+pub mod table;

@@ -1,0 +1,116 @@
+//! Plan to operators: one match over the node kinds.
+
+use datafusion::physical_expr::expressions::Column;
+
+use brooklet_core::{Error, Instance, Result};
+use brooklet_plan::node::{Expr, JoinKind, Node, NodeId, NodeOp, StreamPlan};
+
+use crate::ops::Operator;
+use crate::ops::join::Join;
+use crate::ops::map::Map;
+use crate::ops::reduce::{self, ReduceArgs};
+use crate::ops::stage::Stage;
+
+/// The operator of a node on one shard; None for nodes the epoch itself carries out (Scan,
+/// Exchange, Union, Sink).
+pub fn operator(plan: &StreamPlan, id: NodeId) -> Result<Option<Box<dyn Operator>>> {
+    let node = plan.node(id);
+    Ok(match &node.op {
+        NodeOp::Scan(_) | NodeOp::Exchange(_) | NodeOp::Union | NodeOp::Sink(_) => None,
+        NodeOp::Map(spec) => {
+            let schema = node.schema.clone();
+            Some(Box::new(Map::new(spec.clone(), schema, node.label.clone())))
+        }
+        NodeOp::Reduce(spec) => {
+            let input = plan.node(node.inputs[0]);
+            let dealt_by = dealt_by(plan, node.inputs[0])
+                .ok_or_else(|| Error::bug("a Reduce whose input is not dealt by its keys"))?;
+            Some(reduce::build(ReduceArgs { spec, node, input, dealt_by })?)
+        }
+        NodeOp::Join(spec) => {
+            let [left, right] = [node.inputs[0], node.inputs[1]];
+            let dealt = |input| {
+                dealt_by(plan, input)
+                    .ok_or_else(|| Error::bug("a Join whose input is not dealt by its keys"))
+            };
+            let inputs = [plan.node(left), plan.node(right)];
+            Some(Box::new(Join::new(spec, node, inputs, [dealt(left)?, dealt(right)?])?))
+        }
+    })
+}
+
+/// The open files of each table of a Sink node; None for tables that do not stage.
+pub fn stages(node: &Node, instance: &Instance) -> Result<Vec<Option<Stage>>> {
+    let NodeOp::Sink(spec) = &node.op else { return Ok(Vec::new()) };
+    spec.tables
+        .iter()
+        .enumerate()
+        .map(|(i, table)| {
+            let Some(staging) = &table.staging else { return Ok(None) };
+            let schema = table.table.write_schema();
+            let name = format!("files{i}");
+            Stage::new(&name, staging.clone(), schema, instance.clone()).map(Some)
+        })
+        .collect()
+}
+
+/// The columns of a node whose hash decided the shard of its rows; None when rows are dealt
+/// otherwise (below the first Exchange).
+pub fn dealt_by(plan: &StreamPlan, id: NodeId) -> Option<Vec<usize>> {
+    let node = plan.node(id);
+    match &node.op {
+        NodeOp::Scan(_) | NodeOp::Sink(_) => None,
+        NodeOp::Exchange(spec) => Some(spec.keys.clone()),
+        NodeOp::Map(spec) => {
+            let below = dealt_by(plan, node.inputs[0])?;
+            below.iter().map(|column| position(&spec.exprs, *column)).collect()
+        }
+        NodeOp::Reduce(spec) => {
+            let below = dealt_by(plan, node.inputs[0])?;
+            match spec.kind {
+                brooklet_plan::node::ReduceKind::Aggregate { .. } => below
+                    .iter()
+                    .map(|column| spec.keys.iter().position(|key| key == column))
+                    .collect(),
+                _ => Some(below),
+            }
+        }
+        NodeOp::Join(spec) => {
+            let left = dealt_by(plan, node.inputs[0])?;
+            match spec.kind {
+                // A padded row of the right side stands where the left's NULLs do not say.
+                JoinKind::Right | JoinKind::Full => {
+                    let offset = plan.node(node.inputs[0]).schema.fields().len();
+                    let right = dealt_by(plan, node.inputs[1])?;
+                    match spec.kind {
+                        JoinKind::Right => Some(right.iter().map(|c| c + offset).collect()),
+                        _ => None,
+                    }
+                }
+                _ => Some(left),
+            }
+        }
+        NodeOp::Union => {
+            let mut each = node.inputs.iter().map(|input| dealt_by(plan, *input));
+            let first = each.next()??;
+            each.all(|other| other.as_ref() == Some(&first)).then_some(first)
+        }
+    }
+}
+
+/// Where a projection passes a column on unchanged.
+fn position(exprs: &[Expr], column: usize) -> Option<usize> {
+    exprs
+        .iter()
+        .position(|e| e.downcast_ref::<Column>().is_some_and(|c| c.index() == column))
+}
+
+/// The stage each node runs in: an Exchange's output belongs to the stage after its input's.
+pub fn stage_of(plan: &StreamPlan) -> Vec<usize> {
+    let mut stages: Vec<usize> = Vec::with_capacity(plan.nodes.len());
+    for node in &plan.nodes {
+        let below = node.inputs.iter().map(|input| stages[*input]).max().unwrap_or(0);
+        stages.push(below + usize::from(matches!(node.op, NodeOp::Exchange(_))));
+    }
+    stages
+}

@@ -1,0 +1,241 @@
+//! The journal: the records of epochs, durable before any sink hears of them (I2).
+//!
+//! `journal/<generation>/<slot>` is create-only and holds the records of all epochs computed since
+//! the last append. A starting process *seals* the newest generation by taking its next slot and
+//! opens the one after; the old owner finds its slot taken and stops with `Fenced`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use brooklet_core::{Epoch, EpochRecord, Error, Result};
+
+use super::store::{Created, Store};
+
+const VERSION: u32 = 1;
+
+/// The writing end of one generation.
+pub struct Journal {
+    store: Arc<dyn Store>,
+    root: String,
+    generation: u64,
+    next_slot: u64,
+    /// Tells our own writes from another's after an unclear answer.
+    writer: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+enum Kind {
+    Open,
+    Records,
+    Seal,
+}
+
+/// First line of a slot; the body follows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Header {
+    brooklet_journal: u32,
+    kind: Kind,
+    writer: String,
+    /// The last epoch of the body; 0 without records.
+    last: Epoch,
+    crc32: u32,
+}
+
+impl Journal {
+    /// Seals what there is and opens the next generation. `root` is the instance's folder,
+    /// `writer` a nonce of this process.
+    pub async fn take_over(store: Arc<dyn Store>, root: &str, writer: &str) -> Result<Journal> {
+        let mut journal = Journal {
+            store,
+            root: root.to_string(),
+            generation: 0,
+            next_slot: 0,
+            writer: writer.to_string(),
+        };
+        let slots = journal.slots().await?;
+        if let Some((generation, slot)) = slots.last().copied() {
+            journal.generation = generation;
+            journal.seal(slot).await?;
+        }
+        journal.generation += 1;
+        journal.next_slot = 0;
+        match journal.put(Kind::Open, Epoch(0), Vec::new()).await? {
+            Created::Yes => Ok(journal),
+            Created::Exists => Err(journal.fenced()),
+        }
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Makes records durable, in one slot.
+    pub async fn append(&mut self, records: &[EpochRecord]) -> Result<()> {
+        let Some(last) = records.last() else { return Ok(()) };
+        let mut body = Vec::new();
+        for record in records {
+            serde_json::to_writer(&mut body, record)
+                .map_err(|e| Error::bug("a record cannot be written").caused_by(e))?;
+            body.push(b'\n');
+        }
+        match self.put(Kind::Records, last.epoch, body).await? {
+            Created::Yes => Ok(()),
+            Created::Exists => Err(self.fenced()),
+        }
+    }
+
+    /// The records after an epoch, over all generations. A damaged last slot is dropped with a
+    /// warning: should a sink hold its epoch, the start stops there (I5).
+    pub async fn tail(&self, after: Epoch) -> Result<Vec<EpochRecord>> {
+        let mut records: Vec<EpochRecord> = Vec::new();
+        let mut torn: Option<Error> = None;
+        for (generation, slot) in self.slots().await? {
+            let name = self.name(generation, slot);
+            let Some(content) = self.store.read(&name).await? else { continue };
+            let (header, body) = match parse(&name, &content) {
+                Ok(parsed) => parsed,
+                Err(e) => {
+                    torn = Some(e);
+                    continue;
+                }
+            };
+            if header.kind != Kind::Records {
+                continue;
+            }
+            if let Some(e) = torn {
+                return Err(e);
+            }
+            for line in body.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+                let record: EpochRecord = serde_json::from_slice(line)
+                    .map_err(|e| Error::corrupt(format!("journal slot {name}")).caused_by(e))?;
+                if record.epoch > after {
+                    records.push(record);
+                }
+            }
+        }
+        if let Some(e) = torn {
+            tracing::warn!("{e}: the last slot of the journal is torn and was dropped");
+        }
+        let mut expected = after.next();
+        for record in &records {
+            if record.epoch != expected {
+                return Err(Error::corrupt(format!(
+                    "the journal goes from epoch {} to {}: records are missing",
+                    expected.0 - 1,
+                    record.epoch
+                )));
+            }
+            expected = expected.next();
+        }
+        Ok(records)
+    }
+
+    /// Deletes slots that hold only epochs up to `upto`. Seals stay: otherwise a sleeping owner
+    /// could find its slot free again.
+    pub async fn trim(&self, upto: Epoch) -> Result<()> {
+        for (generation, slot) in self.slots().await? {
+            let name = self.name(generation, slot);
+            let Some(content) = self.store.read(&name).await? else { continue };
+            let Ok((header, _)) = parse(&name, &content) else { continue };
+            if header.kind == Kind::Records && header.last > upto {
+                break;
+            }
+            if header.kind == Kind::Records {
+                self.store.delete(&name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn seal(&mut self, last_slot: u64) -> Result<()> {
+        let newest = self.name(self.generation, last_slot);
+        let content = self.store.read(&newest).await?.unwrap_or_default();
+        if parse(&newest, &content).is_ok_and(|(header, _)| header.kind == Kind::Seal) {
+            return Ok(());
+        }
+        self.next_slot = last_slot + 1;
+        // The old owner may be writing still: each try races for the slot after its newest.
+        for _ in 0..10_000 {
+            if self.put(Kind::Seal, Epoch(0), Vec::new()).await? == Created::Yes {
+                return Ok(());
+            }
+            let name = self.name(self.generation, self.next_slot);
+            let content = self.store.read(&name).await?.unwrap_or_default();
+            if parse(&name, &content).is_ok_and(|(header, _)| header.kind == Kind::Seal) {
+                return Ok(());
+            }
+            self.next_slot += 1;
+        }
+        Err(Error::fenced("the owner of the pipeline writes faster than it can be sealed"))
+    }
+
+    /// Takes the next slot. A slot that holds our own writing counts as taken by this call: the
+    /// answer to an earlier try was lost.
+    async fn put(&mut self, kind: Kind, last: Epoch, body: Vec<u8>) -> Result<Created> {
+        let name = self.name(self.generation, self.next_slot);
+        let header = Header {
+            brooklet_journal: VERSION,
+            kind,
+            writer: self.writer.clone(),
+            last,
+            crc32: crc32fast::hash(&body),
+        };
+        let mut content = serde_json::to_vec(&header)
+            .map_err(|e| Error::bug("a journal header cannot be written").caused_by(e))?;
+        content.push(b'\n');
+        content.extend(body);
+        let content = Bytes::from(content);
+        let mut created = self.store.create(&name, content.clone()).await?;
+        if created == Created::Exists && self.store.read(&name).await? == Some(content) {
+            created = Created::Yes;
+        }
+        if created == Created::Yes {
+            self.next_slot += 1;
+        }
+        Ok(created)
+    }
+
+    fn name(&self, generation: u64, slot: u64) -> String {
+        format!("{}/journal/{generation:08}/{slot:012}", self.root)
+    }
+
+    /// Every slot, oldest first.
+    async fn slots(&self) -> Result<Vec<(u64, u64)>> {
+        let prefix = format!("{}/journal/", self.root);
+        let names = self.store.list(&prefix).await?;
+        let parse = |name: &String| {
+            let (generation, slot) = name.strip_prefix(&prefix)?.split_once('/')?;
+            Some((generation.parse().ok()?, slot.parse().ok()?))
+        };
+        let mut slots: Vec<(u64, u64)> = names.iter().filter_map(parse).collect();
+        slots.sort_unstable();
+        Ok(slots)
+    }
+
+    fn fenced(&self) -> Error {
+        Error::fenced(
+            "another process has taken over this pipeline; this one wrote nothing more and stops",
+        )
+        .at(format!("journal generation {}", self.generation))
+    }
+}
+
+fn parse<'a>(name: &str, content: &'a [u8]) -> Result<(Header, &'a [u8])> {
+    let broken = || Error::corrupt(format!("journal slot {name} is damaged"));
+    let end = content.iter().position(|b| *b == b'\n').ok_or_else(broken)?;
+    let header: Header =
+        serde_json::from_slice(&content[..end]).map_err(|e| broken().caused_by(e))?;
+    let body = &content[end + 1..];
+    if header.brooklet_journal != VERSION {
+        return Err(Error::corrupt(format!(
+            "journal slot {name} has version {}, this brooklet reads {VERSION}",
+            header.brooklet_journal
+        )));
+    }
+    if crc32fast::hash(body) != header.crc32 {
+        return Err(broken());
+    }
+    Ok((header, body))
+}

@@ -1,0 +1,12 @@
+//! What survives a crash: the [`journal`] of epoch records and [`snapshot`]s of the state, both
+//! in a create-only [`store`].
+//!
+//! A snapshot is a [`manifest`] naming [`segment`]s: one full, then those of what changed.
+//! [`instance`] says whose state it is and who may write.
+
+pub mod instance;
+pub mod journal;
+pub mod manifest;
+pub mod segment;
+pub mod snapshot;
+pub mod store;

@@ -1,0 +1,151 @@
+//! A column of values by group number, in chunks that a snapshot shares until they are written.
+
+use std::sync::Arc;
+
+/// Groups per chunk.
+pub const CHUNK: usize = 1024;
+const SHIFT: u32 = CHUNK.trailing_zeros();
+const MASK: u32 = CHUNK as u32 - 1;
+
+/// The kinds of values that accumulators keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueType {
+    I64,
+    F64,
+    I128,
+    /// Absent, or bytes of any length.
+    Bytes,
+}
+
+/// One value per group.
+#[derive(Debug, Clone)]
+pub enum Column {
+    I64(Chunks<i64>),
+    F64(Chunks<f64>),
+    I128(Chunks<i128>),
+    Bytes(Chunks<Option<Box<[u8]>>>),
+}
+
+/// Chunks of one type. Cloning shares them; the first write to a shared chunk copies it.
+#[derive(Debug, Clone, Default)]
+pub struct Chunks<T> {
+    chunks: Vec<Arc<Vec<T>>>,
+}
+
+impl<T: Clone + Default> Chunks<T> {
+    pub fn push(&mut self, value: T) {
+        match self.chunks.last_mut() {
+            Some(last) if last.len() < CHUNK => Arc::make_mut(last).push(value),
+            _ => self.chunks.push(Arc::new(vec![value])),
+        }
+    }
+    #[inline]
+    pub fn get(&self, group: u32) -> &T {
+        &self.chunks[(group >> SHIFT) as usize][(group & MASK) as usize]
+    }
+    #[inline]
+    pub fn get_mut(&mut self, group: u32) -> &mut T {
+        &mut Arc::make_mut(&mut self.chunks[(group >> SHIFT) as usize])[(group & MASK) as usize]
+    }
+    /// The chunk, shared.
+    pub fn chunk(&self, number: usize) -> Arc<Vec<T>> {
+        self.chunks[number].clone()
+    }
+    fn bytes(&self) -> usize {
+        self.chunks.iter().map(|c| c.capacity() * size_of::<T>()).sum()
+    }
+}
+
+impl Column {
+    pub fn new(ty: ValueType) -> Self {
+        match ty {
+            ValueType::I64 => Column::I64(Chunks::default()),
+            ValueType::F64 => Column::F64(Chunks::default()),
+            ValueType::I128 => Column::I128(Chunks::default()),
+            ValueType::Bytes => Column::Bytes(Chunks::default()),
+        }
+    }
+    pub fn value_type(&self) -> ValueType {
+        match self {
+            Column::I64(_) => ValueType::I64,
+            Column::F64(_) => ValueType::F64,
+            Column::I128(_) => ValueType::I128,
+            Column::Bytes(_) => ValueType::Bytes,
+        }
+    }
+    /// Appends the zero of the type, or absent.
+    pub fn push_default(&mut self) {
+        match self {
+            Column::I64(c) => c.push(0),
+            Column::F64(c) => c.push(0.0),
+            Column::I128(c) => c.push(0),
+            Column::Bytes(c) => c.push(None),
+        }
+    }
+    /// Back to the zero of the type, or absent.
+    pub fn reset(&mut self, group: u32) {
+        match self {
+            Column::I64(c) => *c.get_mut(group) = 0,
+            Column::F64(c) => *c.get_mut(group) = 0.0,
+            Column::I128(c) => *c.get_mut(group) = 0,
+            Column::Bytes(c) => *c.get_mut(group) = None,
+        }
+    }
+    pub fn i64(&self) -> &Chunks<i64> {
+        match self {
+            Column::I64(c) => c,
+            _ => unreachable!("the accumulator declared this column as I64"),
+        }
+    }
+    pub fn i64_mut(&mut self) -> &mut Chunks<i64> {
+        match self {
+            Column::I64(c) => c,
+            _ => unreachable!("the accumulator declared this column as I64"),
+        }
+    }
+    pub fn f64(&self) -> &Chunks<f64> {
+        match self {
+            Column::F64(c) => c,
+            _ => unreachable!("the accumulator declared this column as F64"),
+        }
+    }
+    pub fn f64_mut(&mut self) -> &mut Chunks<f64> {
+        match self {
+            Column::F64(c) => c,
+            _ => unreachable!("the accumulator declared this column as F64"),
+        }
+    }
+    pub fn i128(&self) -> &Chunks<i128> {
+        match self {
+            Column::I128(c) => c,
+            _ => unreachable!("the accumulator declared this column as I128"),
+        }
+    }
+    pub fn i128_mut(&mut self) -> &mut Chunks<i128> {
+        match self {
+            Column::I128(c) => c,
+            _ => unreachable!("the accumulator declared this column as I128"),
+        }
+    }
+    pub fn blobs(&self) -> &Chunks<Option<Box<[u8]>>> {
+        match self {
+            Column::Bytes(c) => c,
+            _ => unreachable!("the accumulator declared this column as Bytes"),
+        }
+    }
+    pub fn blobs_mut(&mut self) -> &mut Chunks<Option<Box<[u8]>>> {
+        match self {
+            Column::Bytes(c) => c,
+            _ => unreachable!("the accumulator declared this column as Bytes"),
+        }
+    }
+    /// Bytes of the chunks; what blobs point to is counted by the table as it is written.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Column::I64(c) => c.bytes(),
+            Column::F64(c) => c.bytes(),
+            Column::I128(c) => c.bytes(),
+            Column::Bytes(c) => c.bytes(),
+        }
+    }
+}

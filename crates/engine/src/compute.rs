@@ -1,0 +1,368 @@
+//! One epoch through the plan: all shards in step, stage by stage.
+//!
+//! The plan is cut at its exchanges into stages; within a stage the shards run without touching
+//! each other. Sinks gather from all shards at the end.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use brooklet_core::sink::{EpochOutput, TableOutput};
+use brooklet_core::time::{Millis, WATERMARK_MIN};
+use brooklet_core::{Delta, Epoch, Error, Instance, Result};
+use brooklet_plan::node::{Node, NodeId, NodeOp, StreamPlan};
+
+use crate::build;
+use crate::checkpoint::segment::Captured;
+use crate::exchange;
+use crate::ingest::ScanOutput;
+use crate::ops::rows::{by_arrival, consolidate};
+use crate::ops::stage::{Moment, Stage};
+use crate::ops::{Counts, Operator, StepCtx};
+use crate::table::Table;
+
+/// Epochs below this many rows run on one thread.
+const PARALLEL_ROWS: usize = 4_096;
+
+/// The operators of a plan with their state.
+pub struct Compute {
+    plan: StreamPlan,
+    stages: Vec<usize>,
+    shards: Vec<Shard>,
+    sinks: Vec<SinkStages>,
+    /// Per node, after the last epoch.
+    watermarks: Vec<Millis>,
+    counts: Vec<Counts>,
+    pool: Option<rayon::ThreadPool>,
+}
+
+struct Shard {
+    operators: Vec<Option<Box<dyn Operator>>>,
+    /// Output of each node in this epoch.
+    out: Vec<Vec<Delta>>,
+    late: Vec<(NodeId, Delta)>,
+    counts: Vec<Counts>,
+    /// What the shard's exchanges deal: (exchange, destination, rows).
+    dealt: Vec<(NodeId, usize, Vec<Delta>)>,
+}
+
+struct SinkStages {
+    node: NodeId,
+    tables: Vec<Option<Stage>>,
+}
+
+/// What a scan gave, by node.
+pub type Scanned = BTreeMap<NodeId, ScanOutput>;
+
+/// The moment of an epoch, from its record.
+#[derive(Debug, Clone, Copy)]
+pub struct EpochMoment {
+    pub epoch: Epoch,
+    pub now: Millis,
+    pub end: bool,
+}
+
+/// What an epoch gave.
+#[derive(Debug)]
+pub struct Computed {
+    /// In the order of the plan's sinks.
+    pub outputs: Vec<EpochOutput>,
+    /// Rows that came too late, by the node that dropped them.
+    pub late: Vec<(NodeId, Delta)>,
+}
+
+/// Identifies a table of the state over restarts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct TableId {
+    pub fingerprint: u64,
+    pub shard: u32,
+    pub table: String,
+}
+
+impl Compute {
+    pub fn new(plan: StreamPlan, shards: u32, instance: &Instance) -> Result<Self> {
+        let nodes = plan.nodes.len();
+        let shard = || {
+            let operators = (0..nodes).map(|id| build::operator(&plan, id));
+            Ok(Shard {
+                operators: operators.collect::<Result<_>>()?,
+                out: vec![Vec::new(); nodes],
+                late: Vec::new(),
+                counts: vec![Counts::default(); nodes],
+                dealt: Vec::new(),
+            })
+        };
+        let each = (0..shards.max(1)).map(|_| shard()).collect::<Result<Vec<_>>>()?;
+        let sinks = plan.sinks().map(|(id, _)| {
+            let tables = build::stages(plan.node(id), instance)?;
+            Ok(SinkStages { node: id, tables })
+        });
+        let sinks = sinks.collect::<Result<_>>()?;
+        let pool = (shards > 1)
+            .then(|| rayon::ThreadPoolBuilder::new().num_threads(shards as usize).build())
+            .transpose()
+            .map_err(|e| Error::outside("threads for the shards").caused_by(e))?;
+        Ok(Compute {
+            stages: build::stage_of(&plan),
+            watermarks: vec![WATERMARK_MIN; nodes],
+            counts: vec![Counts::default(); nodes],
+            shards: each,
+            sinks,
+            pool,
+            plan,
+        })
+    }
+
+    pub fn plan(&self) -> &StreamPlan {
+        &self.plan
+    }
+    pub fn shard_count(&self) -> u32 {
+        self.shards.len() as u32
+    }
+
+    /// Runs an epoch. On an error the state is undefined and the pipeline must stop.
+    pub fn step(&mut self, moment: EpochMoment, scanned: Scanned) -> Result<Computed> {
+        let contexts = self.contexts(moment, &scanned);
+        let rows: usize = scanned.values().flat_map(|s| &s.rows).map(Delta::len).sum();
+        self.hand_out(scanned);
+        let last = self.stages.iter().copied().max().unwrap_or(0);
+        for stage in 0..=last {
+            self.run_stage(stage, &contexts, rows)?;
+            self.exchange();
+        }
+        self.watermarks = contexts.iter().map(|c| c.watermark).collect();
+        let outputs = self.gather(moment)?;
+        let mut late = Vec::new();
+        for shard in &mut self.shards {
+            shard.out.iter_mut().for_each(Vec::clear);
+            late.append(&mut shard.late);
+            for (total, counts) in self.counts.iter_mut().zip(&mut shard.counts) {
+                total.add(std::mem::take(counts));
+            }
+        }
+        Ok(Computed { outputs, late })
+    }
+
+    /// Watermarks are static in the plan: the minimum over the scans below a node.
+    fn contexts(&self, moment: EpochMoment, scanned: &Scanned) -> Vec<StepCtx> {
+        let mut contexts: Vec<StepCtx> = Vec::with_capacity(self.plan.nodes.len());
+        for (id, node) in self.plan.nodes.iter().enumerate() {
+            let watermark = match scanned.get(&id) {
+                Some(scan) => scan.watermark,
+                None if node.inputs.is_empty() => self.watermarks[id],
+                None => node.inputs.iter().map(|i| contexts[*i].watermark).min().unwrap_or(0),
+            };
+            contexts.push(StepCtx {
+                epoch: moment.epoch,
+                now: moment.now,
+                watermark,
+                late_before: self.watermarks[id],
+            });
+        }
+        contexts
+    }
+
+    /// Batches of a scan go to the shards in turn: below the first exchange any dealing will do.
+    fn hand_out(&mut self, scanned: Scanned) {
+        let shards = self.shards.len();
+        for (id, scan) in scanned {
+            for (i, rows) in scan.rows.into_iter().enumerate() {
+                self.shards[i % shards].out[id].push(rows);
+            }
+        }
+    }
+
+    fn run_stage(&mut self, stage: usize, contexts: &[StepCtx], rows: usize) -> Result<()> {
+        let (plan, stages) = (&self.plan, &self.stages);
+        let shards = self.shards.len() as u32;
+        let run = |shard: &mut Shard| shard.run(plan, stages, stage, contexts, shards);
+        match &self.pool {
+            Some(pool) if rows >= PARALLEL_ROWS => {
+                pool.install(|| self.shards.par_iter_mut().try_for_each(run))
+            }
+            _ => self.shards.iter_mut().try_for_each(run),
+        }
+    }
+
+    /// Takes what the shards dealt to its destinations, in the order of the senders.
+    fn exchange(&mut self) {
+        let dealt: Vec<_> =
+            self.shards.iter_mut().flat_map(|shard| std::mem::take(&mut shard.dealt)).collect();
+        for (node, to, rows) in dealt {
+            self.shards[to].out[node].extend(rows);
+        }
+    }
+
+    fn gather(&mut self, moment: EpochMoment) -> Result<Vec<EpochOutput>> {
+        let file_moment = Moment { epoch: moment.epoch, now: moment.now, end: moment.end };
+        let mut outputs = Vec::with_capacity(self.sinks.len());
+        for sink in &mut self.sinks {
+            let node = self.plan.node(sink.node);
+            let mut tables = Vec::with_capacity(node.inputs.len());
+            for (i, input) in node.inputs.iter().enumerate() {
+                let of_shards = self.shards.iter_mut().map(|s| s.out[*input].clone());
+                let rows: Vec<Delta> = of_shards.flatten().collect();
+                let changes = sink_rows(self.plan.node(*input), node, i, rows)?;
+                self.counts[sink.node].rows_in +=
+                    changes.iter().map(|d| d.len() as u64).sum::<u64>();
+                tables.push(match &mut sink.tables[i] {
+                    Some(stage) => TableOutput {
+                        changes: Vec::new(),
+                        files: stage.step(file_moment, &changes)?,
+                    },
+                    None => TableOutput { changes, files: Vec::new() },
+                });
+            }
+            outputs.push(EpochOutput { epoch: moment.epoch, tables });
+        }
+        Ok(outputs)
+    }
+
+    /// When the next open file is due by its age.
+    pub fn next_roll(&self) -> Option<Millis> {
+        let stages = self.sinks.iter().flat_map(|s| s.tables.iter().flatten());
+        stages.filter_map(Stage::next_roll).min()
+    }
+
+    /// Per node, since the pipeline's first start.
+    pub fn counts(&self) -> &[Counts] {
+        &self.counts
+    }
+    pub fn watermarks(&self) -> &[Millis] {
+        &self.watermarks
+    }
+
+    /// Bytes of state per node.
+    pub fn state_bytes(&mut self) -> Vec<usize> {
+        let mut bytes = vec![0; self.plan.nodes.len()];
+        self.each_table(|id, _, table| bytes[id] += table.bytes());
+        bytes
+    }
+
+    fn each_table(&mut self, mut each: impl FnMut(NodeId, u32, &mut Table)) {
+        for (shard, of) in self.shards.iter_mut().enumerate() {
+            for (id, operator) in of.operators.iter_mut().enumerate() {
+                let tables = operator.iter_mut().flat_map(|o| o.tables());
+                tables.for_each(|table| each(id, shard as u32, table));
+            }
+        }
+        for sink in &mut self.sinks {
+            for stage in sink.tables.iter_mut().flatten() {
+                each(sink.node, 0, stage.table());
+            }
+        }
+    }
+
+    /// What changed since the last capture (everything if `full`), by table; tables without
+    /// changes are there too, because a snapshot names every living table.
+    pub fn capture(&mut self, full: bool) -> Vec<(TableId, Captured)> {
+        let fingerprints: Vec<u64> = self.plan.nodes.iter().map(|n| n.fingerprint).collect();
+        let mut captured = Vec::new();
+        self.each_table(|id, shard, table| {
+            let name = table.name().to_string();
+            let id = TableId { fingerprint: fingerprints[id], shard, table: name };
+            captured.push((id, table.capture(full)));
+        });
+        captured
+    }
+
+    /// Restores totals and watermarks of a snapshot.
+    pub fn restore(&mut self, counts: &BTreeMap<u64, (Counts, Millis)>) {
+        for (id, node) in self.plan.nodes.iter().enumerate() {
+            if let Some((total, watermark)) = counts.get(&node.fingerprint) {
+                self.counts[id] = *total;
+                self.watermarks[id] = *watermark;
+            }
+        }
+    }
+
+    /// Loads the merged rows of one table into the shards that own them.
+    pub fn load(&mut self, id: &TableId, rows: &[arrow::array::RecordBatch]) -> Result<()> {
+        let found = self.plan.nodes.iter().position(|n| n.fingerprint == id.fingerprint);
+        let Some(node) = found else {
+            return Err(Error::corrupt(format!("the plan has no node for table {}", id.table)));
+        };
+        let missing = || Error::corrupt(format!("the plan has no table {}", id.table));
+        if let Some(sink) = self.sinks.iter_mut().find(|s| s.node == node) {
+            let mut tables = sink.tables.iter_mut().flatten().map(Stage::table);
+            let table = tables.find(|t| t.name() == id.table).ok_or_else(missing)?;
+            return rows.iter().try_for_each(|batch| table.load(batch, &|_| true));
+        }
+        let shards = self.shards.len() as u32;
+        for (number, shard) in self.shards.iter_mut().enumerate() {
+            let operator = shard.operators[node].as_mut().ok_or_else(missing)?;
+            let table = operator.table(&id.table)?.ok_or_else(missing)?;
+            let mine = |hash| exchange::owner(hash, shards) == number as u32;
+            rows.iter().try_for_each(|batch| table.load(batch, &mine))?;
+        }
+        Ok(())
+    }
+
+    /// All tables are loaded: derive what is derived.
+    pub fn loaded(&mut self) -> Result<()> {
+        let operators = self.shards.iter_mut().flat_map(|s| s.operators.iter_mut().flatten());
+        operators.map(|o| o.loaded()).collect::<Result<Vec<()>>>()?;
+        let stages = self.sinks.iter_mut().flat_map(|s| s.tables.iter_mut().flatten());
+        stages.map(Stage::loaded).collect::<Result<Vec<()>>>()?;
+        Ok(())
+    }
+}
+
+impl Shard {
+    fn run(
+        &mut self,
+        plan: &StreamPlan,
+        stages: &[usize],
+        stage: usize,
+        contexts: &[StepCtx],
+        shards: u32,
+    ) -> Result<()> {
+        for id in (0..plan.nodes.len()).filter(|id| stages[*id] == stage) {
+            let node = plan.node(id);
+            if let Some(operator) = &mut self.operators[id] {
+                let inputs: Vec<Vec<Delta>> =
+                    node.inputs.iter().map(|input| self.out[*input].clone()).collect();
+                let output = operator
+                    .step(&contexts[id], &inputs)
+                    .map_err(|e| if e.place.is_none() { e.at(node.label.clone()) } else { e })?;
+                self.counts[id].add(output.counts);
+                self.late.extend(output.late.into_iter().map(|rows| (id, rows)));
+                self.out[id] = output.rows;
+            } else if matches!(node.op, NodeOp::Union) {
+                let rows = node.inputs.iter().flat_map(|input| self.out[*input].clone());
+                self.out[id] = rows.collect();
+            }
+        }
+        for (id, node) in plan.nodes.iter().enumerate() {
+            let NodeOp::Exchange(spec) = &node.op else { continue };
+            if stages[id] == stage + 1 {
+                let dealt = exchange::deal(&self.out[node.inputs[0]], &spec.keys, shards)?;
+                let rows = dealt.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty());
+                self.dealt.extend(rows.map(|(to, rows)| (id, to, rows)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows of a sink's table: in arrival order where files are written, consolidated where rows
+/// are taken back, without hidden columns.
+fn sink_rows(input: &Node, sink: &Node, table: usize, rows: Vec<Delta>) -> Result<Vec<Delta>> {
+    let NodeOp::Sink(spec) = &sink.op else { return Err(Error::bug("a sink has a sink spec")) };
+    let visible = spec.tables[table].table.write_schema();
+    let width = visible.fields().len();
+    let project = |rows: &Delta| -> Result<Delta> {
+        let columns = rows.rows.columns()[..width].to_vec();
+        Ok(rows.with_rows(crate::ops::map::batch(&visible, columns, rows.len())?))
+    };
+    let mut rows: Vec<Delta> = rows.into_iter().filter(|d| !d.is_empty()).collect();
+    if spec.tables[table].staging.is_some() && !input.ord.is_empty() {
+        let all = brooklet_core::delta::concat(&input.schema, &rows)?;
+        rows = all.map(|all| by_arrival(all, &input.ord)).transpose()?.into_iter().collect();
+    }
+    let rows = rows.iter().map(project).collect::<Result<Vec<_>>>()?;
+    if input.append_only {
+        return Ok(rows);
+    }
+    Ok(consolidate(&visible, &rows)?.into_iter().collect())
+}

@@ -1,0 +1,405 @@
+//! Join: dL ⋈ R, then L ⋈ dR with dL already in L.
+//!
+//! Each side keeps its rows in a table (row → weight) with an index by join key derived from it.
+//! Outer, semi and anti joins keep per row how many rows of the other side match it and pad (or
+//! show, or hide) the row when that count leaves or reaches zero.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute;
+use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
+use arrow::row::{RowConverter, SortField};
+use hashbrown::HashMap;
+
+use brooklet_core::time::Millis;
+use brooklet_core::{Delta, Error, Result};
+use brooklet_plan::node::{JoinKind, JoinSpec, Node, Retain};
+
+use super::map::{batch, evaluate, millis};
+use super::rows::{any_null, columns_at, consolidate, fields_at};
+use super::{Counts, Operator, StepCtx, StepOutput};
+use crate::column::ValueType;
+use crate::table::Table;
+
+const WEIGHT: usize = 0;
+const MATCHES: usize = 1;
+const TOUCHED: usize = 2;
+
+pub struct Join {
+    kind: JoinKind,
+    filter: Option<brooklet_plan::node::Expr>,
+    sides: [Side; 2],
+    schema: SchemaRef,
+    /// Left ++ right, for the filter.
+    both: SchemaRef,
+    label: String,
+}
+
+/// One input's rows.
+struct Side {
+    schema: SchemaRef,
+    on: Vec<usize>,
+    retain: Retain,
+    table: Table,
+    key_codec: Option<RowConverter>,
+    by_key: HashMap<Box<[u8]>, Vec<u32>, foldhash::fast::FixedState>,
+    /// Rows by the time they may be forgotten; only with `Retain::UntilWatermark`.
+    expiry: BTreeMap<Millis, Vec<u32>>,
+}
+
+/// Pairs of a changed row and a stored row of the other side, with the product of the weights.
+#[derive(Default)]
+struct Pairs {
+    changed: Vec<u32>,
+    stored: Vec<u32>,
+}
+
+impl Join {
+    /// `dealt_by`: columns of each side that decide the shard.
+    pub fn new(
+        spec: &JoinSpec,
+        node: &Node,
+        inputs: [&Node; 2],
+        dealt_by: [Vec<usize>; 2],
+    ) -> Result<Self> {
+        let on_left = spec.on.iter().map(|(l, _)| *l).collect();
+        let on_right = spec.on.iter().map(|(_, r)| *r).collect();
+        let [dealt_left, dealt_right] = dealt_by;
+        let fields: Vec<_> =
+            inputs.iter().flat_map(|n| n.schema.fields().iter().cloned()).collect();
+        Ok(Join {
+            kind: spec.kind,
+            filter: spec.filter.clone(),
+            sides: [
+                Side::new("left", &inputs[0].schema, on_left, dealt_left, spec.retain[0])?,
+                Side::new("right", &inputs[1].schema, on_right, dealt_right, spec.retain[1])?,
+            ],
+            schema: node.schema.clone(),
+            both: std::sync::Arc::new(arrow::datatypes::Schema::new(fields)),
+            label: node.label.clone(),
+        })
+    }
+
+    /// Joins changes of one side with what the other holds; then they become part of their side.
+    fn change(&mut self, ctx: &StepCtx, side: usize, rows: &Delta, out: &mut Vec<Delta>) -> Result<()> {
+        let keys = self.sides[side].keys(rows)?;
+        let pairs = self.sides[1 - side].candidates(&keys, ctx.now);
+        let (pairs, joined) = self.matching(side, rows, pairs)?;
+        let stored_weight = |g: &u32| *self.sides[1 - side].table.columns[WEIGHT].i64().get(*g);
+        let weights: Vec<i64> = pairs
+            .changed
+            .iter()
+            .zip(&pairs.stored)
+            .map(|(c, g)| rows.weight(*c as usize) * stored_weight(g))
+            .collect();
+        let mut matches = vec![0i64; rows.len()];
+        for (changed, group) in pairs.changed.iter().zip(&pairs.stored) {
+            matches[*changed as usize] += stored_weight(group);
+        }
+        if !matches!(self.kind, JoinKind::Semi | JoinKind::Anti) && joined.num_rows() > 0 {
+            let columns = joined.columns().to_vec();
+            out.push(Delta::new(batch(&self.schema, columns, weights.len())?, weights));
+        }
+        self.rematch_other(side, rows, &pairs, out)?;
+        self.show_unmatched(side, rows, &matches, out)?;
+        self.sides[side].insert(ctx, rows, &keys, &matches)
+    }
+
+    /// The pairs that also pass the filter, and their columns left ++ right.
+    fn matching(&self, side: usize, rows: &Delta, pairs: Pairs) -> Result<(Pairs, RecordBatch)> {
+        let take = UInt32Array::from(pairs.changed.clone());
+        let changed = compute::take_record_batch(&rows.rows, &take)?.columns().to_vec();
+        let stored = self.sides[1 - side].rows(&pairs.stored)?;
+        let columns: Vec<ArrayRef> = match side {
+            0 => changed.into_iter().chain(stored).collect(),
+            _ => stored.into_iter().chain(changed).collect(),
+        };
+        let joined = batch(&self.both, columns, pairs.changed.len())?;
+        let Some(filter) = &self.filter else { return Ok((pairs, joined)) };
+        if pairs.changed.is_empty() {
+            return Ok((pairs, joined));
+        }
+        let keep = evaluate(filter, &joined, &self.label)?;
+        let keep = keep.as_boolean_opt().ok_or_else(|| Error::bug("a filter is BOOLEAN"))?;
+        let keeps = |i: &usize| keep.is_valid(*i) && keep.value(*i);
+        let kept: Vec<usize> = (0..keep.len()).filter(keeps).collect();
+        let pick = |v: &[u32]| kept.iter().map(|i| v[*i]).collect();
+        let passed = Pairs { changed: pick(&pairs.changed), stored: pick(&pairs.stored) };
+        let mask: BooleanArray = compute::prep_null_mask_filter(keep);
+        Ok((passed, compute::filter_record_batch(&joined, &mask)?))
+    }
+
+    fn counts_matches(&self, side: usize) -> bool {
+        match self.kind {
+            JoinKind::Inner => false,
+            JoinKind::Left | JoinKind::Semi | JoinKind::Anti => side == 0,
+            JoinKind::Right => side == 1,
+            JoinKind::Full => true,
+        }
+    }
+
+    /// Rows of the other side whose number of matches left or reached zero.
+    fn rematch_other(
+        &mut self,
+        side: usize,
+        rows: &Delta,
+        pairs: &Pairs,
+        out: &mut Vec<Delta>,
+    ) -> Result<()> {
+        let other = 1 - side;
+        if !self.counts_matches(other) {
+            return Ok(());
+        }
+        let mut before: BTreeMap<u32, i64> = BTreeMap::new();
+        for (changed, group) in pairs.changed.iter().zip(&pairs.stored) {
+            let table = &mut self.sides[other].table;
+            let matches = table.columns[MATCHES].i64_mut().get_mut(*group);
+            before.entry(*group).or_insert(*matches);
+            *matches += rows.weight(*changed as usize);
+            table.touch(*group);
+        }
+        let table = &self.sides[other].table;
+        let (mut groups, mut weights) = (Vec::new(), Vec::new());
+        for (group, before) in before {
+            let after = *table.columns[MATCHES].i64().get(group);
+            let turned = i64::from(after > 0) - i64::from(before > 0);
+            if turned != 0 {
+                let shown = if self.kind == JoinKind::Semi { turned } else { -turned };
+                groups.push(group);
+                weights.push(shown * *table.columns[WEIGHT].i64().get(group));
+            }
+        }
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let columns = self.sides[other].rows(&groups)?;
+        out.push(Delta::new(self.padded(other, columns, groups.len())?, weights));
+        Ok(())
+    }
+
+    /// Changed rows that have no match (or, for Semi, that have one).
+    fn show_unmatched(
+        &self,
+        side: usize,
+        rows: &Delta,
+        matches: &[i64],
+        out: &mut Vec<Delta>,
+    ) -> Result<()> {
+        if !self.counts_matches(side) {
+            return Ok(());
+        }
+        let wanted = |m: i64| if self.kind == JoinKind::Semi { m > 0 } else { m == 0 };
+        let shown: Vec<u32> =
+            (0..rows.len() as u32).filter(|row| wanted(matches[*row as usize])).collect();
+        if shown.is_empty() {
+            return Ok(());
+        }
+        let shown = rows.take(&shown)?;
+        let columns = shown.rows.columns().to_vec();
+        out.push(shown.with_rows(self.padded(side, columns, shown.len())?));
+        Ok(())
+    }
+
+    /// A row of one side with NULLs for the other; the row alone for Semi and Anti.
+    fn padded(&self, side: usize, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+        if matches!(self.kind, JoinKind::Semi | JoinKind::Anti) {
+            return batch(&self.schema, columns, rows);
+        }
+        let other = &self.sides[1 - side].schema;
+        let nulls =
+            other.fields().iter().map(|f| arrow::array::new_null_array(f.data_type(), rows));
+        let columns = match side {
+            0 => columns.into_iter().chain(nulls).collect(),
+            _ => nulls.chain(columns).collect(),
+        };
+        batch(&self.schema, columns, rows)
+    }
+}
+
+impl Side {
+    fn new(
+        name: &str,
+        schema: &SchemaRef,
+        on: Vec<usize>,
+        dealt_by: Vec<usize>,
+        retain: Retain,
+    ) -> Result<Self> {
+        let all: Vec<usize> = (0..schema.fields().len()).collect();
+        let values = [ValueType::I64, ValueType::I64, ValueType::I64];
+        let sort = |c: &usize| SortField::new(schema.field(*c).data_type().clone());
+        let key_codec = match on.len() {
+            0 => None,
+            _ => Some(RowConverter::new(on.iter().map(sort).collect())?),
+        };
+        Ok(Side {
+            table: Table::new(name, fields_at(schema, &all), dealt_by, &values)?,
+            schema: schema.clone(),
+            on,
+            retain,
+            key_codec,
+            by_key: HashMap::default(),
+            expiry: BTreeMap::new(),
+        })
+    }
+
+    /// The join key of each row; None where a part is NULL, which never matches.
+    fn keys(&self, rows: &Delta) -> Result<Vec<Option<Box<[u8]>>>> {
+        let columns = columns_at(rows, &self.on);
+        let Some(codec) = &self.key_codec else {
+            return Ok(vec![Some(Box::default()); rows.len()]);
+        };
+        let nulls = any_null(&columns, rows.len());
+        let encoded = codec.convert_columns(&columns)?;
+        let key = |row: usize| (!nulls[row]).then(|| Box::from(encoded.row(row).data()));
+        Ok((0..rows.len()).map(key).collect())
+    }
+
+    /// Every stored row with an equal key, for each row of the other side.
+    fn candidates(&self, keys: &[Option<Box<[u8]>>], now: Millis) -> Pairs {
+        let mut pairs = Pairs::default();
+        for (row, key) in keys.iter().enumerate() {
+            let groups = key.as_ref().and_then(|key| self.by_key.get(key));
+            for group in groups.into_iter().flatten() {
+                if !self.is_expired(*group, now) {
+                    pairs.changed.push(row as u32);
+                    pairs.stored.push(*group);
+                }
+            }
+        }
+        pairs
+    }
+
+    fn is_expired(&self, group: u32, now: Millis) -> bool {
+        match self.retain {
+            Retain::Idle { ms } => now - *self.table.columns[TOUCHED].i64().get(group) > ms,
+            _ => false,
+        }
+    }
+
+    fn rows(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.table.key_columns(groups)
+    }
+
+    fn insert(
+        &mut self,
+        ctx: &StepCtx,
+        rows: &Delta,
+        keys: &[Option<Box<[u8]>>],
+        matches: &[i64],
+    ) -> Result<()> {
+        let found = self.table.find_or_create(rows.rows.columns(), rows.len())?;
+        let expiry = self.expiry_of(rows)?;
+        for (row, group) in found.groups.iter().enumerate() {
+            let weight = self.table.columns[WEIGHT].i64_mut().get_mut(*group);
+            let was = *weight;
+            *weight += rows.weight(row);
+            let is = *weight;
+            *self.table.columns[MATCHES].i64_mut().get_mut(*group) = matches[row];
+            *self.table.columns[TOUCHED].i64_mut().get_mut(*group) = ctx.now;
+            self.table.touch(*group);
+            if was == 0 && is != 0 {
+                if let Some(key) = &keys[row] {
+                    self.by_key.entry(key.clone()).or_default().push(*group);
+                }
+                if let Some(expiry) = &expiry {
+                    self.expiry.entry(expiry[row]).or_default().push(*group);
+                }
+            } else if is == 0 {
+                self.unlink(*group, keys[row].as_deref());
+                self.table.remove(*group);
+            }
+        }
+        Ok(())
+    }
+
+    fn unlink(&mut self, group: u32, key: Option<&[u8]>) {
+        let Some(key) = key else { return };
+        if let Some(groups) = self.by_key.get_mut(key) {
+            groups.retain(|g| *g != group);
+            if groups.is_empty() {
+                self.by_key.remove(key);
+            }
+        }
+    }
+
+    /// When each row may be forgotten.
+    fn expiry_of(&self, rows: &Delta) -> Result<Option<Vec<Millis>>> {
+        let Retain::UntilWatermark { column, after_ms } = self.retain else { return Ok(None) };
+        let times = millis(rows.column(column))?;
+        let times = times.as_primitive::<TimestampMillisecondType>();
+        let at = |row| if times.is_null(row) { 0 } else { times.value(row) };
+        Ok(Some((0..rows.len()).map(|row| at(row).saturating_add(after_ms)).collect()))
+    }
+
+    /// Forgets rows that no row on time can match any more.
+    fn forget(&mut self, watermark: Millis) -> Result<()> {
+        let mut due = Vec::new();
+        while let Some(entry) = self.expiry.first_entry() {
+            if *entry.key() >= watermark {
+                break;
+            }
+            due.extend(entry.remove());
+        }
+        let retained = |g: &u32| *self.table.columns[WEIGHT].i64().get(*g) != 0;
+        due.retain(retained);
+        if due.is_empty() {
+            return Ok(());
+        }
+        let rows = Delta::inserts(batch(&self.schema, self.rows(&due)?, due.len())?);
+        let keys = self.keys(&rows)?;
+        // A group's number may have been given to a younger row since it was scheduled.
+        let expiry = self.expiry_of(&rows)?.unwrap_or_default();
+        for ((group, key), at) in due.into_iter().zip(keys).zip(expiry) {
+            if at >= watermark {
+                continue;
+            }
+            self.unlink(group, key.as_deref());
+            self.table.remove(group);
+        }
+        Ok(())
+    }
+
+    fn loaded(&mut self) -> Result<()> {
+        self.by_key.clear();
+        self.expiry.clear();
+        let groups = self.table.groups();
+        let rows = Delta::inserts(batch(&self.schema, self.rows(&groups)?, groups.len())?);
+        let keys = self.keys(&rows)?;
+        let expiry = self.expiry_of(&rows)?;
+        for (row, group) in groups.iter().enumerate() {
+            if let Some(key) = &keys[row] {
+                self.by_key.entry(key.clone()).or_default().push(*group);
+            }
+            if let Some(expiry) = &expiry {
+                self.expiry.entry(expiry[row]).or_default().push(*group);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Operator for Join {
+    fn step(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {
+        let mut out = Vec::new();
+        let mut counts = Counts::default();
+        for side in 0..2 {
+            let schema = self.sides[side].schema.clone();
+            if let Some(rows) = consolidate(&schema, &inputs[side])? {
+                counts.rows_in += rows.len() as u64;
+                self.change(ctx, side, &rows, &mut out)?;
+            }
+        }
+        for side in &mut self.sides {
+            side.forget(ctx.watermark)?;
+        }
+        counts.rows_out = out.iter().map(|d| d.len() as u64).sum();
+        Ok(StepOutput { rows: out, counts, late: Vec::new() })
+    }
+    fn tables(&mut self) -> Vec<&mut Table> {
+        self.sides.iter_mut().map(|s| &mut s.table).collect()
+    }
+    fn loaded(&mut self) -> Result<()> {
+        self.sides.iter_mut().try_for_each(Side::loaded)
+    }
+}

@@ -1,0 +1,323 @@
+//! Deduplication: one row per key, the first or the last, by arrival or by event time.
+//!
+//! Keep-first by arrival stores keys only and stays append-only. The others keep the row.
+
+use std::collections::BTreeSet;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{Int64Type, SchemaRef, TimestampMillisecondType};
+
+use brooklet_core::delta::{self, Delta};
+use brooklet_core::time::Millis;
+use brooklet_core::{Error, Result};
+use brooklet_plan::node::{Keep, ReduceKind};
+
+use super::ReduceArgs;
+use crate::column::ValueType;
+use crate::ops::map::millis;
+use crate::ops::rows::{RowCodec, by_arrival, columns_at, fields_at};
+use crate::ops::{Counts, Operator, StepCtx, StepOutput};
+use crate::table::Table;
+
+/// When a key was last touched: the first column of every table here.
+const TOUCHED: usize = 0;
+const ROW: usize = 1;
+const TIME: usize = 2;
+const EMITTED: usize = 3;
+
+/// The operator for a Dedup spec over append-only input.
+pub fn build(args: ReduceArgs<'_>) -> Result<Box<dyn Operator>> {
+    let ReduceKind::Dedup { keep, time } = args.spec.kind else {
+        return Err(Error::bug("a Dedup is made for a dedup spec"));
+    };
+    if !args.input.append_only {
+        return Err(Error::config(
+            "deduplication over an updating input: order by a column with ROW_NUMBER() instead",
+        )
+        .at(args.node.label.clone()));
+    }
+    let values: &[ValueType] = match (keep, time) {
+        (Keep::First, None) => &[ValueType::I64],
+        (Keep::First, Some(_)) => {
+            &[ValueType::I64, ValueType::Bytes, ValueType::I64, ValueType::I64]
+        }
+        (Keep::Last, _) => &[ValueType::I64, ValueType::Bytes, ValueType::I64],
+    };
+    let schema = args.input.schema.clone();
+    let keys = args.spec.keys.clone();
+    let dealt = args.dealt_by.iter().filter_map(|d| keys.iter().position(|k| k == d)).collect();
+    let base = Base {
+        table: Table::new("keys", fields_at(&schema, &keys), dealt, values)?,
+        codec: RowCodec::new(schema.clone())?,
+        schema,
+        keys,
+        ord: args.input.ord.clone(),
+        late: args.input.late,
+        ttl_ms: args.spec.ttl_ms,
+        sweep_at: Millis::MIN,
+    };
+    Ok(match (keep, time) {
+        (Keep::First, None) => Box::new(KeepFirst(base)),
+        (Keep::First, Some(time)) => {
+            Box::new(FirstByTime { base, time, pending: BTreeSet::new() })
+        }
+        (Keep::Last, time) => Box::new(KeepLast { base, time }),
+    })
+}
+
+/// What all three have.
+struct Base {
+    table: Table,
+    codec: RowCodec,
+    schema: SchemaRef,
+    keys: Vec<usize>,
+    ord: Vec<usize>,
+    late: Option<usize>,
+    ttl_ms: Option<Millis>,
+    sweep_at: Millis,
+}
+
+impl Base {
+    /// The epoch's rows in arrival order.
+    fn rows(&self, inputs: &[Vec<Delta>]) -> Result<Option<Delta>> {
+        let Some(rows) = delta::concat(&self.schema, &inputs[0])? else { return Ok(None) };
+        by_arrival(rows, &self.ord).map(Some)
+    }
+
+    fn touched(&self, group: u32) -> Millis {
+        *self.table.columns[TOUCHED].i64().get(group)
+    }
+    fn touch(&mut self, group: u32, now: Millis) {
+        *self.table.columns[TOUCHED].i64_mut().get_mut(group) = now;
+        self.table.touch(group);
+    }
+    fn is_expired(&self, group: u32, now: Millis) -> bool {
+        self.ttl_ms.is_some_and(|ttl| now - self.touched(group) > ttl)
+    }
+
+    /// Frees expired keys; they are absent on read already.
+    fn sweep(&mut self, now: Millis) {
+        let Some(ttl) = self.ttl_ms else { return };
+        if now < self.sweep_at {
+            return;
+        }
+        self.sweep_at = now + (ttl / 4).max(1_000);
+        let expired: Vec<u32> =
+            self.table.groups().into_iter().filter(|g| self.is_expired(*g, now)).collect();
+        expired.into_iter().for_each(|group| self.table.remove(group));
+    }
+
+    /// The groups of rows, and whether each row is the first of a new (or expired) key.
+    fn groups(&mut self, rows: &Delta, now: Millis) -> Result<(Vec<u32>, Vec<bool>)> {
+        let keys: Vec<ArrayRef> = columns_at(rows, &self.keys);
+        let found = self.table.find_or_create(&keys, rows.len())?;
+        let mut fresh = vec![false; rows.len()];
+        for row in &found.created {
+            fresh[*row as usize] = true;
+            self.touch(found.groups[*row as usize], now);
+        }
+        if self.ttl_ms.is_some() {
+            for (row, group) in found.groups.iter().enumerate() {
+                if !fresh[row] && self.is_expired(*group, now) {
+                    fresh[row] = true;
+                    self.touch(*group, now);
+                }
+            }
+        }
+        Ok((found.groups, fresh))
+    }
+}
+
+/// The first arrival of each key.
+struct KeepFirst(Base);
+
+impl Operator for KeepFirst {
+    fn step(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {
+        self.0.sweep(ctx.now);
+        let Some(rows) = self.0.rows(inputs)? else { return Ok(StepOutput::default()) };
+        let (_, fresh) = self.0.groups(&rows, ctx.now)?;
+        let first: Vec<u32> =
+            (0..rows.len() as u32).filter(|row| fresh[*row as usize]).collect();
+        let counts = Counts {
+            rows_in: rows.len() as u64,
+            rows_out: first.len() as u64,
+            duplicates: (rows.len() - first.len()) as u64,
+            ..Counts::default()
+        };
+        let out = match first.len() {
+            0 => Vec::new(),
+            n if n == rows.len() => vec![rows],
+            _ => vec![rows.take(&first)?],
+        };
+        let rows = out.into_iter().map(|d| Delta::inserts(d.rows)).collect();
+        Ok(StepOutput { rows, counts, late: Vec::new() })
+    }
+    fn tables(&mut self) -> Vec<&mut Table> {
+        vec![&mut self.0.table]
+    }
+}
+
+/// The last arrival of each key, or the one with the largest event time (the later of equals).
+struct KeepLast {
+    base: Base,
+    time: Option<usize>,
+}
+
+impl Operator for KeepLast {
+    fn step(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {
+        self.base.sweep(ctx.now);
+        let Some(rows) = self.base.rows(inputs)? else { return Ok(StepOutput::default()) };
+        let times = self.time.map(|c| millis(rows.column(c))).transpose()?;
+        let times = times.as_ref().map(|t| t.as_primitive::<TimestampMillisecondType>());
+        let (groups, fresh) = self.base.groups(&rows, ctx.now)?;
+        let mut old: Vec<(u32, Option<Box<[u8]>>)> = Vec::new();
+        let mut best: std::collections::BTreeMap<u32, (usize, Millis)> = Default::default();
+        for (row, group) in groups.iter().enumerate() {
+            let time = times.map_or(0, |t| if t.is_null(row) { Millis::MIN } else { t.value(row) });
+            let kept = best.get(group).map(|(_, time)| *time);
+            let kept = match kept {
+                None if fresh[row] => {
+                    old.push((*group, None));
+                    None
+                }
+                None => {
+                    old.push((*group, self.base.table.columns[ROW].blobs().get(*group).clone()));
+                    Some(*self.base.table.columns[TIME].i64().get(*group))
+                }
+                kept => kept,
+            };
+            if kept.is_none_or(|kept| time >= kept) {
+                best.insert(*group, (row, time));
+            }
+        }
+        self.replace(ctx, &rows, old, best)
+    }
+    fn tables(&mut self) -> Vec<&mut Table> {
+        vec![&mut self.base.table]
+    }
+}
+
+impl KeepLast {
+    fn replace(
+        &mut self,
+        ctx: &StepCtx,
+        rows: &Delta,
+        old: Vec<(u32, Option<Box<[u8]>>)>,
+        best: std::collections::BTreeMap<u32, (usize, Millis)>,
+    ) -> Result<StepOutput> {
+        let encoded = self.base.codec.encode(&rows.rows)?;
+        let mut out: Vec<(&[u8], i64)> = Vec::new();
+        for (group, before) in &old {
+            let Some((row, time)) = best.get(group) else { continue };
+            let after = encoded.row(*row).data();
+            if let Some(before) = before {
+                out.push((before, -1));
+            }
+            out.push((after, 1));
+            self.base.table.set_blob(ROW, *group, Some(after));
+            *self.base.table.columns[TIME].i64_mut().get_mut(*group) = *time;
+            self.base.touch(*group, ctx.now);
+        }
+        let counts = Counts {
+            rows_in: rows.len() as u64,
+            rows_out: out.len() as u64,
+            duplicates: (rows.len() - best.len()) as u64,
+            ..Counts::default()
+        };
+        if out.is_empty() {
+            return Ok(StepOutput { counts, ..StepOutput::default() });
+        }
+        let batch = self.base.codec.decode(out.iter().map(|(row, _)| *row))?;
+        let weights = out.iter().map(|(_, weight)| *weight).collect();
+        Ok(StepOutput { rows: vec![Delta::new(batch, weights)], counts, late: Vec::new() })
+    }
+}
+
+/// The row with the smallest event time of each key, emitted once when the watermark passes it.
+/// Rows at or before the watermark are late and dropped.
+struct FirstByTime {
+    base: Base,
+    time: usize,
+    /// (time, group) of rows not emitted; derived from the table.
+    pending: BTreeSet<(Millis, u32)>,
+}
+
+impl Operator for FirstByTime {
+    fn step(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {
+        let mut out = StepOutput::default();
+        if let Some(rows) = self.base.rows(inputs)? {
+            self.hold(ctx, &rows, &mut out)?;
+        }
+        let mut due: Vec<u32> = Vec::new();
+        while let Some((time, group)) = self.pending.first().copied() {
+            if time > ctx.watermark {
+                break;
+            }
+            self.pending.pop_first();
+            due.push(group);
+        }
+        if !due.is_empty() {
+            let blobs = self.base.table.columns[ROW].blobs();
+            let rows = due.iter().filter_map(|g| blobs.get(*g).as_deref());
+            out.rows.push(Delta::inserts(self.base.codec.decode(rows)?));
+            for group in due {
+                *self.base.table.columns[EMITTED].i64_mut().get_mut(group) = 1;
+                self.base.table.set_blob(ROW, group, None);
+                self.base.table.touch(group);
+                out.counts.rows_out += 1;
+            }
+        }
+        Ok(out)
+    }
+    fn tables(&mut self) -> Vec<&mut Table> {
+        vec![&mut self.base.table]
+    }
+    fn loaded(&mut self) -> Result<()> {
+        self.pending.clear();
+        for group in self.base.table.groups() {
+            if *self.base.table.columns[EMITTED].i64().get(group) == 0 {
+                let time = *self.base.table.columns[TIME].i64().get(group);
+                self.pending.insert((time, group));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FirstByTime {
+    fn hold(&mut self, ctx: &StepCtx, rows: &Delta, out: &mut StepOutput) -> Result<()> {
+        out.counts.rows_in += rows.len() as u64;
+        let times = millis(rows.column(self.time))?;
+        let times = times.as_primitive::<TimestampMillisecondType>();
+        let limits = self.base.late.map(|c| rows.column(c).as_primitive::<Int64Type>().clone());
+        let limit = |row: usize| limits.as_ref().map_or(ctx.late_before, |c| c.value(row));
+        let on_time: Vec<u32> = (0..rows.len() as u32)
+            .filter(|row| times.is_valid(*row as usize))
+            .filter(|row| times.value(*row as usize) > limit(*row as usize))
+            .collect();
+        out.counts.late += (rows.len() - on_time.len()) as u64;
+        let rows = rows.take(&on_time)?;
+        let times = on_time.iter().map(|row| times.value(*row as usize));
+        let encoded = self.base.codec.encode(&rows.rows)?;
+        let (groups, fresh) = self.base.groups(&rows, ctx.now)?;
+        for (row, time) in times.enumerate() {
+            let group = groups[row];
+            let kept = *self.base.table.columns[TIME].i64().get(group);
+            let emitted = *self.base.table.columns[EMITTED].i64().get(group) == 1;
+            if !fresh[row] && (emitted || kept <= time) {
+                out.counts.duplicates += 1;
+                continue;
+            }
+            if !fresh[row] {
+                self.pending.remove(&(kept, group));
+                out.counts.duplicates += 1;
+            }
+            self.pending.insert((time, group));
+            *self.base.table.columns[TIME].i64_mut().get_mut(group) = time;
+            *self.base.table.columns[EMITTED].i64_mut().get_mut(group) = 0;
+            self.base.table.set_blob(ROW, group, Some(encoded.row(row).data()));
+            self.base.touch(group, ctx.now);
+        }
+        Ok(())
+    }
+}
