@@ -100,9 +100,7 @@ pub fn dealt_by(plan: &StreamPlan, id: NodeId) -> Option<Vec<usize>> {
 
 /// Where a projection passes a column on unchanged.
 fn position(exprs: &[Expr], column: usize) -> Option<usize> {
-    exprs
-        .iter()
-        .position(|e| e.downcast_ref::<Column>().is_some_and(|c| c.index() == column))
+    exprs.iter().position(|e| e.downcast_ref::<Column>().is_some_and(|c| c.index() == column))
 }
 
 /// The stage each node runs in: an Exchange's output belongs to the stage after its input's.

@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, StringArray, TimestampMillisecondArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray, TimestampMillisecondArray};
 use arrow::compute;
 use arrow::datatypes::TimestampMillisecondType;
 use serde::{Deserialize, Serialize};
@@ -247,7 +245,8 @@ impl Ingest {
                     reason,
                 });
             }
-            let with_metadata = self.metadata(split, raw, &part.rows, &part.record_of_row, first)?;
+            let with_metadata =
+                self.metadata(split, raw, &part.rows, &part.record_of_row, first)?;
             first += CHUNK_RECORDS;
             rows.push(with_metadata);
         }
@@ -280,9 +279,7 @@ impl Ingest {
                 "timestamp" => {
                     let times = all.clone().map(|row| raw.timestamp(record(row)));
                     let utc = brooklet_core::types::UTC;
-                    Arc::new(
-                        TimestampMillisecondArray::from_iter_values(times).with_timezone(utc),
-                    )
+                    Arc::new(TimestampMillisecondArray::from_iter_values(times).with_timezone(utc))
                 }
                 "partition" => {
                     let number = split.0.rsplit('-').next().and_then(|n| n.parse().ok());
@@ -395,4 +392,3 @@ impl Ingest {
         busy.map(|(_, s)| self.split_watermark(s)).min().unwrap_or(state.watermark)
     }
 }
-

@@ -11,4 +11,5 @@ pub mod compute;
 pub mod exchange;
 pub mod ingest;
 pub mod ops;
+pub mod run;
 pub mod table;

@@ -220,9 +220,8 @@ impl Table {
     #[inline]
     fn lookup(&self, hash: u64, key: &[u8]) -> Option<u32> {
         let short = (hash >> 32) as u32;
-        let same = |slot: &Slot| {
-            slot.hash == short && self.keys.get(slot.group).as_deref() == Some(key)
-        };
+        let same =
+            |slot: &Slot| slot.hash == short && self.keys.get(slot.group).as_deref() == Some(key);
         self.index.find(spread(hash), same).map(|slot| slot.group)
     }
 
@@ -283,9 +282,8 @@ impl Table {
         let (keys, values) = segment::split_columns(rows, self.key_fields.len())?;
         let dealt: Vec<ArrayRef> = self.dealt_by.iter().map(|k| keys[*k].clone()).collect();
         let hashes = brooklet_core::hash::hash_rows(&dealt, rows.num_rows())?;
-        let keep: Vec<u32> = (0..rows.num_rows() as u32)
-            .filter(|row| mine(hashes[*row as usize]))
-            .collect();
+        let keep: Vec<u32> =
+            (0..rows.num_rows() as u32).filter(|row| mine(hashes[*row as usize])).collect();
         let take = arrow::array::UInt32Array::from(keep);
         let pick = |c: &ArrayRef| Ok::<_, Error>(arrow::compute::take(c, &take, None)?);
         let keys = keys.iter().map(pick).collect::<Result<Vec<_>>>()?;

@@ -157,11 +157,8 @@ fn key_columns(
     rows: &[(&CapturedChunk, usize)],
     converter: &RowConverter,
 ) -> Result<Vec<ArrayRef>> {
-    let nulls: Vec<ArrayRef> = of
-        .key_fields
-        .iter()
-        .map(|f| arrow::array::new_null_array(f.data_type(), 1))
-        .collect();
+    let nulls: Vec<ArrayRef> =
+        of.key_fields.iter().map(|f| arrow::array::new_null_array(f.data_type(), 1)).collect();
     let absent = converter.convert_columns(&nulls)?;
     let parser = converter.parser();
     let each = rows.iter().map(|(c, r)| match c.keys[*r].as_deref() {

@@ -250,9 +250,8 @@ pub fn reshard(from: &mut Compute, to: &mut Compute) -> Result<()> {
         to.load(&id, &segment::merge(&[&stream])?)?;
     }
     let nodes = from.plan().nodes.iter().enumerate();
-    let totals = nodes
-        .map(|(id, n)| (n.fingerprint, (from.counts()[id], from.watermarks()[id])))
-        .collect();
+    let totals =
+        nodes.map(|(id, n)| (n.fingerprint, (from.counts()[id], from.watermarks()[id]))).collect();
     to.restore(&totals);
     to.loaded()
 }

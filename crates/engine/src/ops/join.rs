@@ -82,7 +82,13 @@ impl Join {
     }
 
     /// Joins changes of one side with what the other holds; then they become part of their side.
-    fn change(&mut self, ctx: &StepCtx, side: usize, rows: &Delta, out: &mut Vec<Delta>) -> Result<()> {
+    fn change(
+        &mut self,
+        ctx: &StepCtx,
+        side: usize,
+        rows: &Delta,
+        out: &mut Vec<Delta>,
+    ) -> Result<()> {
         let keys = self.sides[side].keys(rows)?;
         let pairs = self.sides[1 - side].candidates(&keys, ctx.now);
         let (pairs, joined) = self.matching(side, rows, pairs)?;

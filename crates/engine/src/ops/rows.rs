@@ -22,8 +22,9 @@ pub struct RowCodec {
 impl RowCodec {
     pub fn new(schema: SchemaRef) -> Result<Self> {
         let sort = schema.fields().iter().map(|f| SortField::new(f.data_type().clone()));
-        let converter = RowConverter::new(sort.collect())
-            .map_err(|e| Error::config("rows with a column of this type cannot be kept").caused_by(e))?;
+        let converter = RowConverter::new(sort.collect()).map_err(|e| {
+            Error::config("rows with a column of this type cannot be kept").caused_by(e)
+        })?;
         Ok(RowCodec { schema, converter })
     }
     pub fn encode(&self, rows: &RecordBatch) -> Result<arrow::row::Rows> {

@@ -189,7 +189,8 @@ impl Stage {
         let mut from = 0;
         while from < rows.len() {
             let held = self.open.get(key).map_or(0, |open| open.rows);
-            let room = self.spec.max_records.map_or(u64::MAX, |max| max.saturating_sub(held).max(1));
+            let room =
+                self.spec.max_records.map_or(u64::MAX, |max| max.saturating_sub(held).max(1));
             let take = (rows.len() - from).min(usize::try_from(room).unwrap_or(usize::MAX));
             self.put(moment, key, &slice(&rows, from, take))?;
             from += take;

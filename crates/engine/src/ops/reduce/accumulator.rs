@@ -103,7 +103,14 @@ fn simple(call: &AggCall, args: &CallArgs<'_>) -> Result<Box<dyn Accumulator>> {
         AggFunc::Sum | AggFunc::Avg => {
             let arg = arg.ok_or_else(needs)?;
             let kind = Kind::of(&of(arg))?;
-            Box::new(Sum { arg, filter, kind, ty, average: call.func == AggFunc::Avg, scale: scale(&of(arg)) })
+            Box::new(Sum {
+                arg,
+                filter,
+                kind,
+                ty,
+                average: call.func == AggFunc::Avg,
+                scale: scale(&of(arg)),
+            })
         }
         AggFunc::Min | AggFunc::Max | AggFunc::FirstValue | AggFunc::LastValue => {
             let arg = arg.ok_or_else(needs)?;
@@ -405,16 +412,15 @@ impl Accumulator for Best {
             }};
         }
         match self.kind {
-            Kind::Int => pick!(
-                values[0].i64_mut(),
-                arg.as_primitive::<Int64Type>(),
-                |a: &i64, b: &i64| a < b
-            ),
-            Kind::Float => pick!(
-                values[0].f64_mut(),
-                arg.as_primitive::<Float64Type>(),
-                |a: &f64, b: &f64| a.total_cmp(b).is_lt()
-            ),
+            Kind::Int => {
+                pick!(values[0].i64_mut(), arg.as_primitive::<Int64Type>(), |a: &i64, b: &i64| a
+                    < b)
+            }
+            Kind::Float => {
+                pick!(values[0].f64_mut(), arg.as_primitive::<Float64Type>(), |a: &f64, b: &f64| a
+                    .total_cmp(b)
+                    .is_lt())
+            }
             Kind::Decimal => pick!(
                 values[0].i128_mut(),
                 arg.as_primitive::<Decimal128Type>(),
@@ -528,10 +534,8 @@ impl Accumulator for Extreme {
         Ok(())
     }
     fn evaluate(&self, table: &Table, _at: usize, groups: &[u32]) -> Result<ArrayRef> {
-        let best: Vec<Option<&[u8]>> = groups
-            .iter()
-            .map(|g| self.multiset.extreme(table.key(*g), self.largest))
-            .collect();
+        let best: Vec<Option<&[u8]>> =
+            groups.iter().map(|g| self.multiset.extreme(table.key(*g), self.largest)).collect();
         let columns = self.multiset.values(&best)?;
         let value = columns.last().expect("a value column");
         Ok(compute::cast(value, &self.ty)?)

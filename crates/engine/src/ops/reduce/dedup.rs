@@ -58,9 +58,7 @@ pub fn build(args: ReduceArgs<'_>) -> Result<Box<dyn Operator>> {
     };
     Ok(match (keep, time) {
         (Keep::First, None) => Box::new(KeepFirst(base)),
-        (Keep::First, Some(time)) => {
-            Box::new(FirstByTime { base, time, pending: BTreeSet::new() })
-        }
+        (Keep::First, Some(time)) => Box::new(FirstByTime { base, time, pending: BTreeSet::new() }),
         (Keep::Last, time) => Box::new(KeepLast { base, time }),
     })
 }
@@ -136,8 +134,7 @@ impl Operator for KeepFirst {
         self.0.sweep(ctx.now);
         let Some(rows) = self.0.rows(inputs)? else { return Ok(StepOutput::default()) };
         let (_, fresh) = self.0.groups(&rows, ctx.now)?;
-        let first: Vec<u32> =
-            (0..rows.len() as u32).filter(|row| fresh[*row as usize]).collect();
+        let first: Vec<u32> = (0..rows.len() as u32).filter(|row| fresh[*row as usize]).collect();
         let counts = Counts {
             rows_in: rows.len() as u64,
             rows_out: first.len() as u64,

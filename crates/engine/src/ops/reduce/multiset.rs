@@ -106,7 +106,9 @@ impl Multiset {
                     .take_while(|key| key.starts_with(group_key))
                     .cloned()
                     .collect();
-                keys.iter().for_each(|key| drop(ordered.remove(key)));
+                for key in &keys {
+                    ordered.remove(key);
+                }
                 keys.iter().filter_map(|key| self.table.find_encoded(key)).collect()
             }
             None => {

@@ -136,7 +136,8 @@ impl Operator for WindowAggregate {
         self.panes.values_mut().flat_map(GroupSet::tables).collect()
     }
     fn table(&mut self, name: &str) -> Result<Option<&mut Table>> {
-        let end = name.strip_prefix('w').and_then(|n| n.split_once('.')).map(|(end, _)| end.parse());
+        let end =
+            name.strip_prefix('w').and_then(|n| n.split_once('.')).map(|(end, _)| end.parse());
         let Some(Ok(end)) = end else { return Ok(None) };
         let pane = self.pane(end)?;
         Ok(pane.tables().into_iter().find(|t| t.name() == name))

@@ -1,0 +1,213 @@
+//! Makes epochs durable, then visible: journal first (I2), then every sink (I3).
+
+use std::time::Duration;
+
+use brooklet_core::env::CrashPoint;
+use brooklet_core::sink::EpochOutput;
+use brooklet_core::{Env, Epoch, EpochRecord, Error, ErrorKind, Instance, Result, Sink};
+
+use super::status::Status;
+use crate::checkpoint::journal::Journal;
+use crate::ingest::DeadLetter;
+
+/// A computed epoch on its way out.
+pub struct Outgoing {
+    pub record: EpochRecord,
+    /// In the order of the plan's sinks.
+    pub outputs: Vec<EpochOutput>,
+    pub dead: Vec<DeadLetter>,
+}
+
+/// A commit domain and what it holds.
+pub struct Domain {
+    pub name: String,
+    pub sink: Box<dyn Sink>,
+    pub held: Epoch,
+}
+
+pub struct Committer {
+    journal: Journal,
+    domains: Vec<Domain>,
+    committed: Epoch,
+    env: Env,
+    status: Status,
+}
+
+impl Domain {
+    /// Asks a sink what it holds; refuses another instance's number and one beyond the journal's
+    /// end (I5).
+    pub async fn open(
+        name: String,
+        mut sink: Box<dyn Sink>,
+        instance: &Instance,
+        journal_end: Epoch,
+    ) -> Result<Domain> {
+        let held = match sink.committed().await? {
+            None => Epoch(0),
+            Some((of, epoch)) if of == *instance && epoch <= journal_end => epoch,
+            Some((of, epoch)) => {
+                let what = match of == *instance {
+                    true => format!("epoch {epoch}, but the journal ends at {journal_end}"),
+                    false => format!("epoch {epoch} of another instance ({of})"),
+                };
+                return Err(Error::corrupt(format!(
+                    "{name} holds {what}: the state directory was lost or is not the one this \
+                     pipeline wrote with. Bring it back, or start with --fresh (new instance, \
+                     empty state, sources from scan.startup.mode; rows already written stay)"
+                )));
+            }
+        };
+        Ok(Domain { name, sink, held })
+    }
+}
+
+impl Committer {
+    pub fn new(
+        journal: Journal,
+        domains: Vec<Domain>,
+        committed: Epoch,
+        env: Env,
+        status: Status,
+    ) -> Self {
+        Committer { journal, domains, committed, env, status }
+    }
+
+    pub fn committed(&self) -> Epoch {
+        self.committed
+    }
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Records epochs, then commits them to every sink; durable on return.
+    pub async fn commit(&mut self, epochs: Vec<Outgoing>) -> Result<()> {
+        self.env.at(CrashPoint::AfterOperators)?;
+        let records: Vec<EpochRecord> = epochs.iter().map(|e| e.record.clone()).collect();
+        self.record(&records).await?;
+        self.env.at(CrashPoint::AfterJournal)?;
+        self.publish(epochs).await
+    }
+
+    /// Commits epochs whose records are durable already: the journal's tail.
+    pub async fn publish(&mut self, epochs: Vec<Outgoing>) -> Result<()> {
+        let Some(last) = epochs.last().map(|e| e.record.epoch) else { return Ok(()) };
+        let dead = epochs.iter().map(|e| e.dead.len() as u64).sum::<u64>();
+        epochs.iter().flat_map(|e| &e.dead).for_each(log_dead_letter);
+        let mut of_domain: Vec<Vec<EpochOutput>> = vec![Vec::new(); self.domains.len()];
+        for epoch in epochs {
+            for (domain, output) in of_domain.iter_mut().zip(epoch.outputs) {
+                domain.push(output);
+            }
+        }
+        let mut rows = 0;
+        for (i, (domain, outputs)) in self.domains.iter_mut().zip(of_domain).enumerate() {
+            if i > 0 {
+                self.env.at(CrashPoint::BetweenSinks)?;
+            }
+            rows += commit_domain(domain, outputs, &self.status).await?;
+        }
+        self.committed = last;
+        self.status.update(|p| {
+            p.committed = last;
+            p.rows_out += rows;
+            p.dead += dead;
+        });
+        Ok(())
+    }
+
+    /// The journal may forget epochs up to this one.
+    pub async fn trim(&mut self, upto: Epoch) -> Result<()> {
+        self.journal.trim(upto).await
+    }
+
+    async fn record(&mut self, records: &[EpochRecord]) -> Result<()> {
+        let mut outage = Outage::new("journal");
+        loop {
+            match self.journal.append(records).await {
+                Err(e) if is_outage(&e) => outage.wait(&e, &self.status).await,
+                result => {
+                    outage.over(&self.status);
+                    return result;
+                }
+            }
+        }
+    }
+}
+
+/// Commits what a domain does not hold yet; returns the rows. An epoch that changes nothing is
+/// not worth a transaction.
+async fn commit_domain(
+    domain: &mut Domain,
+    mut outputs: Vec<EpochOutput>,
+    status: &Status,
+) -> Result<u64> {
+    let held = domain.held;
+    outputs.retain(|o| o.epoch > held && o.tables.iter().any(|t| !t.is_empty()));
+    let Some(last) = outputs.last().map(|o| o.epoch) else { return Ok(0) };
+    let mut outage = Outage::new(&domain.name);
+    loop {
+        match domain.sink.commit(&outputs).await {
+            Err(e) if is_outage(&e) => outage.wait(&e, status).await,
+            Err(e) => return Err(e.at(domain.name.clone())),
+            Ok(()) => {
+                outage.over(status);
+                domain.held = last;
+                return Ok(outputs.iter().flat_map(|o| &o.tables).map(|t| t.rows() as u64).sum());
+            }
+        }
+    }
+}
+
+fn is_outage(e: &Error) -> bool {
+    e.kind == ErrorKind::Outside && e.retry
+}
+
+fn log_dead_letter(letter: &DeadLetter) {
+    let bytes = String::from_utf8_lossy(&letter.bytes);
+    let shown: String = bytes.chars().take(200).collect();
+    tracing::warn!(
+        target: "dead_letter",
+        table = %letter.table, split = %letter.split, offset = letter.offset,
+        reason = %letter.reason, record = %shown,
+        "record not decoded"
+    );
+}
+
+/// Backoff of one outage: from 100 ms to 5 s, one warning a minute.
+pub struct Outage {
+    what: String,
+    tries: u32,
+    waited: Duration,
+    warned: Option<Duration>,
+}
+
+impl Outage {
+    pub fn new(what: &str) -> Self {
+        Outage { what: what.to_string(), tries: 0, waited: Duration::ZERO, warned: None }
+    }
+
+    pub async fn wait(&mut self, error: &Error, status: &Status) {
+        if self.warned.is_none_or(|at| self.waited - at >= Duration::from_secs(60)) {
+            tracing::warn!("{}: {error}; trying again, sources are held", self.what);
+            self.warned = Some(self.waited);
+        }
+        status.update(|p| p.outage = Some(format!("{}: {error}", self.what)));
+        let delay = Duration::from_millis(100 << self.tries.min(6)).min(Duration::from_secs(5));
+        self.tries += 1;
+        self.waited += delay;
+        pause(delay).await;
+    }
+
+    pub fn over(&self, status: &Status) {
+        if self.tries > 0 {
+            tracing::info!("{}: back after {:?}", self.what, self.waited);
+            status.update(|p| p.outage = None);
+        }
+    }
+}
+
+/// Waiting decides when something is tried, never what an epoch holds.
+#[allow(clippy::disallowed_methods, reason = "no record and no state depends on this wait")]
+pub async fn pause(delay: Duration) {
+    tokio::time::sleep(delay).await;
+}

@@ -1,0 +1,353 @@
+//! The schedule of a live pipeline: four tasks joined by bounded channels.
+//!
+//! Decoding of epoch e+1, compute of e and commit of e−1 overlap; compute runs ahead of the
+//! journal, sinks never do. Decoding and compute run on threads of their own, never on the I/O
+//! runtime.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc, watch};
+
+use brooklet_core::time::{Millis, WATERMARK_MIN};
+use brooklet_core::{Env, Epoch, Error, ErrorKind, Result};
+
+use super::committer::{Committer, Outage, Outgoing, pause};
+use super::reader::{Read, Reader};
+use super::snapshotter::{Covered, Snapshotter};
+use super::start::{self, Ready};
+use super::status::Status;
+use super::{RunConfig, Stopped};
+use crate::checkpoint::manifest::{Manifest, NodeState, VERSION};
+use crate::checkpoint::snapshot::Capture;
+use crate::compute::Compute;
+use crate::ingest::IngestState;
+
+/// Epochs computed and waiting for the journal: they are committed as one group.
+const AHEAD: usize = 16;
+/// Without any news a source is looked at this often.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Runs until the sources end or `stop` turns true. On the way out everything computed is
+/// committed and a snapshot is taken.
+pub async fn run(
+    ready: Ready,
+    config: &RunConfig,
+    env: &Env,
+    status: &Status,
+    stop: watch::Receiver<bool>,
+) -> Result<Stopped> {
+    if ready.recovered.finished {
+        return Ok(Stopped::AlreadyFinished);
+    }
+    let Ready { reader, compute, committer, snapshots, arrived, .. } = ready;
+    let (read_to, read_from) = mpsc::channel::<Read>(1);
+    let (out_to, out_from) = mpsc::channel::<Outgoing>(AHEAD);
+    let (capture_to, captures) = mpsc::channel::<Capture>(1);
+    let (covered_to, covered) = mpsc::channel::<Covered>(4);
+    let (release_to, release) = mpsc::channel::<IngestState>(4);
+    let (committed_to, committed) = watch::channel(committer.committed());
+    let wants_full = Arc::new(AtomicBool::new(true));
+    let next_roll = Arc::new(AtomicI64::new(compute.next_roll().unwrap_or(Millis::MAX)));
+
+    let reading = Reading {
+        reader,
+        to: read_to,
+        stop,
+        arrived,
+        next_roll: next_roll.clone(),
+        release,
+        interval_ms: config.epoch_interval_ms,
+        env: env.clone(),
+        status: status.clone(),
+    };
+    let computing = Computing {
+        compute,
+        from: read_from,
+        to: out_to,
+        captures: capture_to,
+        wants_full: wants_full.clone(),
+        next_roll,
+        config: config.clone(),
+        env: env.clone(),
+        status: status.clone(),
+        late: 0,
+    };
+    let snapshotter = Snapshotter {
+        snapshots,
+        captures,
+        committed,
+        covered: covered_to,
+        wants_full,
+        status: status.clone(),
+    };
+    let handle = Handle::current();
+    let reading = tokio::task::spawn_blocking(move || reading.run(&handle));
+    let computing = tokio::task::spawn_blocking(move || computing.run());
+    let snapshotting = tokio::spawn(snapshotter.run());
+    let committing =
+        tokio::spawn(commit_all(committer, out_from, covered, committed_to, release_to));
+
+    let committed = joined(committing.await);
+    let computed = joined(computing.await);
+    let read = joined(reading.await);
+    let snapshotted = joined(snapshotting.await);
+    committed?;
+    computed?;
+    snapshotted?;
+    Ok(if read? { Stopped::Finished } else { Stopped::Asked })
+}
+
+fn joined<T>(result: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+    result.map_err(|e| Error::bug("a task of the pipeline panicked").caused_by(e))?
+}
+
+/// The reading thread.
+struct Reading {
+    reader: Reader,
+    to: mpsc::Sender<Read>,
+    stop: watch::Receiver<bool>,
+    arrived: Arc<Notify>,
+    next_roll: Arc<AtomicI64>,
+    release: mpsc::Receiver<IngestState>,
+    interval_ms: Millis,
+    env: Env,
+    status: Status,
+}
+
+impl Reading {
+    /// True when the sources ended.
+    fn run(mut self, runtime: &Handle) -> Result<bool> {
+        let mut asked_roll = Millis::MAX;
+        let mut outage = Outage::new("source");
+        while !*self.stop.borrow() {
+            while let Ok(covered) = self.release.try_recv() {
+                if let Err(e) = runtime.block_on(self.reader.release(&covered)) {
+                    tracing::warn!("offsets were not committed to the group: {e}");
+                }
+            }
+            let started = self.env.now();
+            let roll = self.next_roll.load(Ordering::Acquire);
+            let due = roll <= started && roll != asked_roll;
+            match runtime.block_on(self.reader.poll(due)) {
+                Ok(Some(read)) => {
+                    outage.over(&self.status);
+                    outage = Outage::new("source");
+                    if due {
+                        asked_roll = roll;
+                    }
+                    let ended = self.reader.ended();
+                    if self.to.blocking_send(read).is_err() || ended {
+                        return Ok(ended);
+                    }
+                    let next = started.saturating_add(self.interval_ms);
+                    runtime.block_on(self.wait_until(next));
+                }
+                Ok(None) => runtime.block_on(self.wait_for_news()),
+                Err(e) if e.kind == ErrorKind::Outside && e.retry => {
+                    runtime.block_on(outage.wait(&e, &self.status));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(false)
+    }
+
+    async fn wait_until(&mut self, at: Millis) {
+        let wait = at - self.env.now();
+        if wait > 0 {
+            let stopped = self.stop.wait_for(|stop| *stop);
+            tokio::select! {
+                _ = stopped => {}
+                () = pause(Duration::from_millis(wait as u64)) => {}
+            }
+        }
+    }
+
+    async fn wait_for_news(&mut self) {
+        let now = self.env.now();
+        let roll = self.next_roll.load(Ordering::Acquire);
+        let next = self.reader.next_look(now).unwrap_or(Millis::MAX).min(roll.max(now));
+        let wait = Duration::from_millis((next - now).max(1) as u64).min(LOOK);
+        let stopped = self.stop.wait_for(|stop| *stop);
+        tokio::select! {
+            () = self.arrived.notified() => {}
+            _ = stopped => {}
+            () = pause(wait) => {}
+        }
+    }
+}
+
+/// The compute thread.
+struct Computing {
+    compute: Compute,
+    from: mpsc::Receiver<Read>,
+    to: mpsc::Sender<Outgoing>,
+    captures: mpsc::Sender<Capture>,
+    wants_full: Arc<AtomicBool>,
+    next_roll: Arc<AtomicI64>,
+    config: RunConfig,
+    env: Env,
+    status: Status,
+    late: u64,
+}
+
+impl Computing {
+    fn run(mut self) -> Result<()> {
+        let mut snapshot_at = self.env.now().saturating_add(self.config.snapshot_interval_ms);
+        let mut last: Option<(Epoch, IngestState, bool)> = None;
+        while let Some(read) = self.from.blocking_recv() {
+            let (outgoing, state, late) = start::compute(&mut self.compute, read)?;
+            self.late += late;
+            let (epoch, end) = (outgoing.record.epoch, outgoing.record.end);
+            let roll = self.compute.next_roll().unwrap_or(Millis::MAX);
+            self.next_roll.store(roll, Ordering::Release);
+            self.show(epoch, &state);
+            if self.to.blocking_send(outgoing).is_err() {
+                return Ok(());
+            }
+            self.check_memory(epoch)?;
+            let now = self.env.now();
+            if now >= snapshot_at
+                && let Ok(permit) = self.captures.clone().try_reserve_owned()
+            {
+                let capture = self.capture(epoch, &state, end);
+                permit.send(capture);
+                snapshot_at = now.saturating_add(self.config.snapshot_interval_ms);
+            }
+            last = Some((epoch, state, end));
+        }
+        if let Some((epoch, state, end)) = last {
+            // The snapshot task may still be busy with the one before.
+            let capture = self.capture_full(epoch, &state, end);
+            let _ = self.captures.blocking_send(capture);
+        }
+        Ok(())
+    }
+
+    fn capture(&mut self, epoch: Epoch, state: &IngestState, finished: bool) -> Capture {
+        let full = self.wants_full.load(Ordering::Acquire);
+        let args = CaptureArgs { full, finished, env: &self.env };
+        capture(&mut self.compute, epoch, state, args)
+    }
+
+    fn capture_full(&mut self, epoch: Epoch, state: &IngestState, finished: bool) -> Capture {
+        let args = CaptureArgs { full: true, finished, env: &self.env };
+        capture(&mut self.compute, epoch, state, args)
+    }
+
+    fn show(&mut self, epoch: Epoch, state: &IngestState) {
+        let every = epoch.0.is_multiple_of(16);
+        let bytes = every.then(|| self.compute.state_bytes().iter().sum::<usize>() as u64);
+        let plan = self.compute.plan();
+        let counts = self.compute.counts();
+        let nodes = plan.nodes.iter().zip(counts).map(|(n, c)| (n.label.clone(), *c)).collect();
+        let watermark = state.scans.values().map(|s| s.watermark).min();
+        let watermark = watermark.filter(|w| *w != WATERMARK_MIN);
+        self.status.update(|p| {
+            p.computed = epoch;
+            p.read = state.scans.iter().map(|(t, s)| (t.clone(), s.counts)).collect();
+            p.nodes = nodes;
+            p.watermark = watermark;
+            p.late = self.late;
+            if let Some(bytes) = bytes {
+                p.state_bytes = bytes;
+            }
+        });
+    }
+
+    /// Stops at a computed epoch when the state outgrows the budget, naming the largest node.
+    fn check_memory(&mut self, epoch: Epoch) -> Result<()> {
+        let limit = self.config.memory_limit_bytes;
+        if limit == 0 {
+            return Ok(());
+        }
+        let bytes = self.compute.state_bytes();
+        let total: u64 = bytes.iter().map(|b| *b as u64).sum();
+        if total <= limit {
+            return Ok(());
+        }
+        let largest = bytes.iter().enumerate().max_by_key(|(_, b)| **b);
+        let (node, held) = largest.map_or((0, 0), |(node, held)| (node, *held));
+        let node = self.compute.plan().node(node);
+        Err(Error::limit(format!(
+            "the state needs {total} bytes, brooklet.memory.limit is {limit}; {} ({}) holds \
+             {held} of them. Stopped at epoch {epoch}; a run with a higher limit goes on there",
+            node.label,
+            node.op.name()
+        )))
+    }
+}
+
+struct CaptureArgs<'a> {
+    full: bool,
+    finished: bool,
+    env: &'a Env,
+}
+
+/// The state after an epoch, shared with whoever uploads it.
+fn capture(
+    compute: &mut Compute,
+    epoch: Epoch,
+    state: &IngestState,
+    args: CaptureArgs<'_>,
+) -> Capture {
+    let tables = compute.capture(args.full);
+    let plan = compute.plan();
+    let nodes = plan.nodes.iter().enumerate().map(|(id, node)| NodeState {
+        fingerprint: node.fingerprint,
+        label: node.label.clone(),
+        kind: node.op.name().to_string(),
+        counts: compute.counts()[id],
+        watermark: compute.watermarks()[id],
+    });
+    let manifest = Manifest {
+        brooklet_snapshot: VERSION,
+        epoch,
+        taken_at: args.env.now(),
+        shards: compute.shard_count(),
+        finished: args.finished,
+        ingest: state.clone(),
+        nodes: nodes.collect(),
+        tables: Vec::new(),
+    };
+    Capture { manifest, tables, full: args.full }
+}
+
+/// Commits whatever waits, as one group, until compute ends.
+async fn commit_all(
+    mut committer: Committer,
+    mut from: mpsc::Receiver<Outgoing>,
+    mut covered: mpsc::Receiver<Covered>,
+    committed: watch::Sender<Epoch>,
+    release: mpsc::Sender<IngestState>,
+) -> Result<()> {
+    let mut waiting = Vec::with_capacity(AHEAD);
+    while from.recv_many(&mut waiting, AHEAD).await > 0 {
+        committer.commit(std::mem::take(&mut waiting)).await?;
+        committed.send_replace(committer.committed());
+        while let Ok(covered) = covered.try_recv() {
+            forget(&mut committer, covered, &release).await?;
+        }
+    }
+    // The watch stays open for the last snapshot; its trim happens before the end.
+    while let Some(covered) = covered.recv().await {
+        forget(&mut committer, covered, &release).await?;
+    }
+    Ok(())
+}
+
+async fn forget(
+    committer: &mut Committer,
+    covered: Covered,
+    release: &mpsc::Sender<IngestState>,
+) -> Result<()> {
+    if let Some(epoch) = covered.trim {
+        committer.trim(epoch).await?;
+    }
+    // The reader may have stopped; the group's offsets are for lag tools only.
+    let _ = release.try_send(covered.state);
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Uploads captured states and publishes them once their epoch is committed.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use brooklet_core::{Epoch, Error, Result};
+
+use super::status::Status;
+use crate::checkpoint::snapshot::{Capture, Snapshots};
+use crate::ingest::IngestState;
+
+/// What a published snapshot allows the others to forget.
+pub struct Covered {
+    pub state: IngestState,
+    /// The journal up to here, if any snapshot has been dropped before it.
+    pub trim: Option<Epoch>,
+}
+
+/// The far end of the snapshot task.
+pub struct Snapshotter {
+    pub snapshots: Snapshots,
+    pub captures: mpsc::Receiver<Capture>,
+    /// The last epoch that every sink holds.
+    pub committed: watch::Receiver<Epoch>,
+    pub covered: mpsc::Sender<Covered>,
+    /// Whether the next capture must be full.
+    pub wants_full: Arc<std::sync::atomic::AtomicBool>,
+    pub status: Status,
+}
+
+impl Snapshotter {
+    /// Until the captures end. A failed snapshot is an error of the pipeline, outages excepted:
+    /// they are tried again with the next capture.
+    pub async fn run(mut self) -> Result<()> {
+        while let Some(capture) = self.captures.recv().await {
+            let epoch = capture.manifest.epoch;
+            let result = self.take(capture).await;
+            let wants = self.snapshots.wants_full() || result.is_err();
+            self.wants_full.store(wants, std::sync::atomic::Ordering::Release);
+            match result {
+                Err(e) if e.kind == brooklet_core::ErrorKind::Outside => {
+                    tracing::warn!("snapshot {epoch} was not taken: {e}");
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, capture: Capture) -> Result<()> {
+        let manifest = self.snapshots.upload(capture).await?;
+        let epoch = manifest.epoch;
+        let gone = self.committed.wait_for(|committed| *committed >= epoch).await.is_err();
+        if gone {
+            return Err(Error::outside("the pipeline stopped before the snapshot's epoch"));
+        }
+        self.snapshots.publish(&manifest).await?;
+        let bytes = manifest.bytes();
+        self.status.update(|p| {
+            p.snapshot = Some(epoch);
+            p.snapshot_bytes = bytes;
+        });
+        let trim = self.snapshots.prune().await?;
+        // Without a receiver the pipeline is stopping: what is not forgotten now is later.
+        let _ = self.covered.send(Covered { state: manifest.ingest, trim }).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,255 @@
+//! Starting a pipeline: recover what was, then be ready for live epochs.
+//!
+//! Recovery loads the newest snapshot and sends the journal's tail through the same read, step and
+//! commit functions as live epochs; sinks skip what they have.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use brooklet_core::connector::SinkSpec as OpenSink;
+use brooklet_core::source::Budget;
+use brooklet_core::{Env, Epoch, EpochRecord, Error, ErrorKind, Result};
+use brooklet_plan::node::{NodeOp, StreamPlan};
+
+use super::committer::{Committer, Domain, Outage, Outgoing};
+use super::reader::{Read, Reader, ScanReader};
+use super::status::Status;
+use super::{Connections, RunConfig, Waker};
+use crate::checkpoint::instance::{InstanceHome, find_or_mint};
+use crate::checkpoint::journal::Journal;
+use crate::checkpoint::manifest::Manifest;
+use crate::checkpoint::snapshot::{self, Snapshots};
+use crate::checkpoint::store::Store;
+use crate::compute::{Compute, EpochMoment};
+use crate::ingest::{Ingest, IngestState};
+
+/// Epochs of the tail that are committed together.
+const TAIL_GROUP: usize = 64;
+
+/// What a pipeline is started with.
+pub struct Start {
+    pub plan: StreamPlan,
+    pub config: RunConfig,
+    pub store: Arc<dyn Store>,
+    pub connections: Arc<dyn Connections>,
+    pub env: Env,
+    pub status: Status,
+}
+
+/// A recovered pipeline, ready for its next epoch.
+pub struct Ready {
+    pub reader: Reader,
+    pub compute: Compute,
+    pub committer: Committer,
+    pub snapshots: Snapshots,
+    pub home: InstanceHome,
+    /// Rung by sources.
+    pub arrived: Arc<Notify>,
+    pub recovered: Recovered,
+}
+
+/// What a start found.
+#[derive(Debug, Clone, Default)]
+pub struct Recovered {
+    pub snapshot: Option<Epoch>,
+    /// Epochs replayed from the journal.
+    pub replayed: usize,
+    /// The pipeline's sources had ended before.
+    pub finished: bool,
+}
+
+/// Recovers the pipeline; nothing is polled yet.
+pub async fn start(start: Start) -> Result<Ready> {
+    let Start { plan, config, store, connections, env, status } = start;
+    let id = format!("{:016x}", env.random());
+    let home = find_or_mint(store.as_ref(), &config.pipeline, config.fresh, id).await?;
+    let writer = format!("{:016x}", env.random());
+    let journal = Journal::take_over(store.clone(), &home.root, &writer).await?;
+    let loaded = snapshot::newest(store.as_ref(), &home.root).await?;
+    if let Some(loaded) = &loaded {
+        check_plan(&plan, &loaded.manifest)?;
+    }
+    let from = loaded.as_ref().map_or(Epoch(0), |l| l.manifest.epoch);
+    let tail = journal.tail(from).await?;
+    let shards = shards_of(&tail, loaded.as_ref().map(|l| &l.manifest), &config);
+    let mut compute = Compute::new(plan, shards, &home.instance)?;
+    let manifest = loaded.map(|l| l.into_compute(&mut compute)).transpose()?;
+    let state = manifest.as_ref().map(|m| m.ingest.clone()).unwrap_or_default();
+    let end = tail.last().map_or(from, |r| r.epoch);
+    let opening = Opening { connections, config: &config, status: &status, env: &env };
+    let domains = opening.domains(compute.plan(), &home, journal.generation(), end).await?;
+    let arrived = Arc::new(Notify::new());
+    let scans = opening.scans(compute.plan(), &state, &arrived).await?;
+    let budget = Budget { max_rows: config.max_rows, max_bytes: config.max_bytes };
+    let reader = Reader::new(scans, state, from, shards, budget, env.clone());
+    let committer = Committer::new(journal, domains, from, env.clone(), status.clone());
+    let finished = manifest.as_ref().is_some_and(|m| m.finished);
+    let recovered = Recovered {
+        snapshot: manifest.map(|m| m.epoch),
+        replayed: tail.len(),
+        finished: finished || tail.last().is_some_and(|r| r.end),
+    };
+    let snapshots = Snapshots::new(store, &home.root, config.retained, env);
+    let mut ready = Ready { reader, compute, committer, snapshots, home, arrived, recovered };
+    ready.replay(tail).await?;
+    ready.deal_to(config.shards)?;
+    Ok(ready)
+}
+
+impl Ready {
+    async fn replay(&mut self, tail: Vec<EpochRecord>) -> Result<()> {
+        let mut outgoing = Vec::new();
+        for record in tail {
+            self.deal_to(record.shards)?;
+            let read = self.reader.replay(record).await?;
+            outgoing.push(compute(&mut self.compute, read)?.0);
+            if outgoing.len() == TAIL_GROUP {
+                self.committer.publish(std::mem::take(&mut outgoing)).await?;
+            }
+        }
+        self.committer.publish(outgoing).await
+    }
+
+    /// Deals the state anew when the number of shards changes.
+    fn deal_to(&mut self, shards: u32) -> Result<()> {
+        if self.compute.shard_count() == shards.max(1) {
+            return Ok(());
+        }
+        let plan = self.compute.plan().clone();
+        let mut dealt = Compute::new(plan, shards, &self.home.instance)?;
+        snapshot::reshard(&mut self.compute, &mut dealt)?;
+        self.compute = dealt;
+        self.reader.set_shards(shards);
+        Ok(())
+    }
+}
+
+/// Runs an epoch that was read; gives what goes out and the reader's state after it.
+pub fn compute(compute: &mut Compute, read: Read) -> Result<(Outgoing, IngestState, u64)> {
+    let Read { record, scanned, state, dead } = read;
+    let moment = EpochMoment { epoch: record.epoch, now: record.now, end: record.end };
+    let computed = compute.step(moment, scanned)?;
+    let late = computed.late.iter().map(|(_, rows)| rows.len() as u64).sum();
+    Ok((Outgoing { record, outputs: computed.outputs, dead }, state, late))
+}
+
+fn shards_of(tail: &[EpochRecord], manifest: Option<&Manifest>, config: &RunConfig) -> u32 {
+    let recorded = tail.first().map(|r| r.shards).or(manifest.map(|m| m.shards));
+    recorded.unwrap_or(config.shards).max(1)
+}
+
+/// Refuses to drop state silently: every node that a snapshot holds tables for must be in the
+/// plan.
+fn check_plan(plan: &StreamPlan, manifest: &Manifest) -> Result<()> {
+    let known = |fingerprint| plan.nodes.iter().any(|n| n.fingerprint == fingerprint);
+    let lost: Vec<&str> = manifest
+        .nodes
+        .iter()
+        .filter(|n| manifest.tables.iter().any(|(id, _)| id.fingerprint == n.fingerprint))
+        .filter(|n| !known(n.fingerprint))
+        .map(|n| n.label.as_str())
+        .collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let held: Vec<u64> = manifest.nodes.iter().map(|n| n.fingerprint).collect();
+    let of_plan = |kept: bool| {
+        let stateful = plan.nodes.iter().filter(|n| {
+            matches!(n.op, NodeOp::Reduce(_) | NodeOp::Join(_) | NodeOp::Sink(_))
+                && held.contains(&n.fingerprint) == kept
+        });
+        stateful.map(|n| n.label.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    Err(Error::config(format!(
+        "the query has changed and state would be lost\n  KEPT {}\n  NEW  {}\n  LOST {}\n\
+         run the old file, or start with --fresh (empty state, a new instance)",
+        of_plan(true),
+        of_plan(false),
+        lost.join(", ")
+    )))
+}
+
+/// Opens connectors, waiting for services within the start timeout.
+struct Opening<'a> {
+    connections: Arc<dyn Connections>,
+    config: &'a RunConfig,
+    status: &'a Status,
+    env: &'a Env,
+}
+
+impl Opening<'_> {
+    async fn domains(
+        &self,
+        plan: &StreamPlan,
+        home: &InstanceHome,
+        generation: u64,
+        journal_end: Epoch,
+    ) -> Result<Vec<Domain>> {
+        let mut domains = Vec::new();
+        for (_, spec) in plan.sinks() {
+            let open = || async {
+                let open = OpenSink {
+                    pipeline: self.config.pipeline.clone(),
+                    instance: home.instance.clone(),
+                    generation,
+                    fresh: self.config.fresh,
+                    tables: spec.tables.iter().map(|t| t.table.clone()).collect(),
+                    formats: &[],
+                    env: self.env.clone(),
+                };
+                let sink = self.connections.sink(spec, open).await?;
+                let instance = &home.instance;
+                Domain::open(spec.domain.clone(), sink, instance, journal_end).await
+            };
+            domains.push(self.patiently(&spec.domain, open).await?);
+        }
+        Ok(domains)
+    }
+
+    async fn scans(
+        &self,
+        plan: &StreamPlan,
+        state: &IngestState,
+        arrived: &Arc<Notify>,
+    ) -> Result<Vec<ScanReader>> {
+        let mut scans = Vec::new();
+        for (node, spec) in plan.scans() {
+            let positions = state.scans.get(&spec.table.name).map(|s| s.positions());
+            let open = || async {
+                let rung = arrived.clone();
+                let waker: Waker = Arc::new(move || rung.notify_one());
+                self.connections.source(spec, positions.clone(), waker).await
+            };
+            let source = self.patiently(&spec.table.name, open).await?;
+            let workers = self.config.shards.max(1) as usize;
+            let decoders = self.connections.decoders(spec, workers)?;
+            let ingest = Ingest::new(spec.clone(), plan.node(node).clone(), decoders);
+            let cap = spec.table.options.int("brooklet.max-records-per-epoch")?;
+            let cap = cap.map(|c| usize::try_from(c).unwrap_or(usize::MAX).max(1));
+            scans.push(ScanReader::new(node, ingest, source, cap));
+        }
+        Ok(scans)
+    }
+
+    /// A service that cannot be reached is tried again until the start timeout; a refusal is not.
+    async fn patiently<T, F: Future<Output = Result<T>>>(
+        &self,
+        what: &str,
+        mut open: impl FnMut() -> F,
+    ) -> Result<T> {
+        let deadline = self.env.now().saturating_add(self.config.start_timeout_ms);
+        let mut outage = Outage::new(what);
+        loop {
+            match open().await {
+                Err(e) if e.kind == ErrorKind::Outside && e.retry && self.env.now() < deadline => {
+                    outage.wait(&e, self.status).await;
+                }
+                result => {
+                    outage.over(self.status);
+                    return result.map_err(|e| e.at(what.to_string()));
+                }
+            }
+        }
+    }
+}
