@@ -87,6 +87,8 @@ pub struct SinkSpec {
     pub instance: Instance,
     /// Grows with every start of the instance: sessions of lower generations may be ended.
     pub generation: u64,
+    /// `--fresh`: what an older instance wrote is to be ignored, not to be reported.
+    pub fresh: bool,
     pub tables: Vec<Arc<TableDef>>,
     pub formats: &'static [Format],
     pub env: Env,

@@ -73,7 +73,7 @@ fn hash_column(column: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
         }};
     }
     match column.data_type() {
-        DataType::Boolean => each!(column.as_boolean(), |v| u64::from(v)),
+        DataType::Boolean => each!(column.as_boolean(), u64::from),
         DataType::Int8 => each!(column.as_primitive::<Int8Type>(), |v| v as i64 as u64),
         DataType::Int16 => each!(column.as_primitive::<Int16Type>(), |v| v as i64 as u64),
         DataType::Int32 => each!(column.as_primitive::<Int32Type>(), |v| v as i64 as u64),

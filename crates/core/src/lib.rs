@@ -6,7 +6,8 @@
 //! format offers, [`source`] and [`raw`] bytes coming in, [`format`] bytes to rows and back,
 //! [`delta`] rows with weights, [`epoch`] one bounded gulp of input and its record,
 //! [`sink`] rows going out, [`env`] clock, randomness and crash points, [`error`] what went wrong
-//! and what to do about it, [`hash`] which shard a key belongs to.
+//! and what to do about it, [`hash`] which shard a key belongs to, [`partition`] how the values of
+//! partition columns become directory names.
 
 pub mod connector;
 pub mod delta;
@@ -16,6 +17,7 @@ pub mod error;
 pub mod format;
 pub mod hash;
 pub mod options;
+pub mod partition;
 pub mod raw;
 pub mod schema;
 pub mod sink;

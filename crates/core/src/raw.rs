@@ -82,6 +82,14 @@ impl RawBatch {
         RawBatch { records, _owner: Box::new(buffer) }
     }
 
+    /// As [`RawBatch::from_buffer`], but the values at `nulls` are NULL (tombstones).
+    pub fn with_nulls(mut self, nulls: &[usize]) -> Self {
+        for i in nulls {
+            self.records[*i].value = NULL;
+        }
+        self
+    }
+
     pub fn len(&self) -> usize {
         self.records.len()
     }

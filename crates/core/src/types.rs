@@ -3,7 +3,6 @@
 //! What Arrow cannot say (the n of VARCHAR(n), the p of TIMESTAMP(p)) travels in the field's
 //! metadata under [`SQL_TYPE`], written as Flink writes the type.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -92,11 +91,11 @@ impl SqlType {
 
     /// A column of this type.
     pub fn field(&self, name: &str, nullable: bool) -> Field {
-        let mut metadata = HashMap::new();
-        if SqlType::from_arrow(&self.arrow()).as_ref() != Some(self) {
-            metadata.insert(SQL_TYPE.to_string(), self.to_string());
+        let field = Field::new(name, self.arrow(), nullable);
+        if SqlType::from_arrow(field.data_type()).as_ref() == Some(self) {
+            return field;
         }
-        Field::new(name, self.arrow(), nullable).with_metadata(metadata)
+        field.with_metadata([(SQL_TYPE.to_string(), self.to_string())].into())
     }
 
     /// The type an Arrow type stands for when its field says nothing more.

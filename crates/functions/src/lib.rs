@@ -1,1 +1,28 @@
-//! functions
+//! Flink's scalar functions and casts over Arrow columns, as DataFusion functions.
+//!
+//! [`all`] lists the functions, [`cast_udf`] makes the cast to a type. Results, types and NULLs are
+//! Flink's. The session time zone is UTC.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::ScalarUDF;
+
+pub use cast::{CastError, cast, cast_udf, castable};
+
+mod cast;
+mod column;
+mod conditional;
+mod function;
+mod number;
+mod text;
+mod time;
+mod types;
+
+/// Every function, under its lower-case name.
+pub fn all() -> Vec<Arc<ScalarUDF>> {
+    [text::ALL, time::ALL, number::ALL, conditional::ALL]
+        .concat()
+        .into_iter()
+        .map(|f| f.udf())
+        .collect()
+}

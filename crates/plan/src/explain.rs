@@ -1,1 +1,307 @@
-//! The plan as text.
+//! The plan as text: a tree for each sink, one line a node.
+//!
+//! A node that several others read is printed once; later readers show its number only.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use brooklet_core::connector::Guarantee;
+use datafusion::physical_expr::expressions::Column;
+
+use crate::node::{
+    AggCall, AggFunc, Emit, JoinSpec, MapSpec, Node, NodeId, NodeOp, ReduceKind, ReduceSpec,
+    Retain, ScanSpec, SinkSpec, SortKey, StreamPlan, WatermarkEmit, WindowKind,
+};
+
+/// The plan as an indented tree for each sink.
+pub fn text(plan: &StreamPlan) -> String {
+    let mut out = String::new();
+    let mut shown = BTreeSet::new();
+    let sinks: Vec<NodeId> = plan.sinks().map(|(id, _)| id).collect();
+    for id in sinks {
+        tree(plan, id, 0, &mut shown, &mut out);
+    }
+    out
+}
+
+fn tree(
+    plan: &StreamPlan,
+    id: NodeId,
+    depth: usize,
+    shown: &mut BTreeSet<NodeId>,
+    out: &mut String,
+) {
+    let node = plan.node(id);
+    let readers = plan.nodes.iter().filter(|n| n.inputs.contains(&id)).count();
+    let indent = "  ".repeat(depth);
+    if !shown.insert(id) {
+        let _ = writeln!(out, "{indent}{} [{id}], see above", node.op.name());
+        return;
+    }
+    let number = if readers > 1 { format!(" [{id}]") } else { String::new() };
+    let _ = writeln!(out, "{indent}{}{number} {}", node.op.name(), line(plan, node));
+    for input in &node.inputs {
+        tree(plan, *input, depth + 1, shown, out);
+    }
+}
+
+/// One node without its inputs.
+fn line(plan: &StreamPlan, node: &Node) -> String {
+    let below = node.inputs.first().map(|i| &plan.node(*i).schema);
+    let what = match (&node.op, below) {
+        (NodeOp::Scan(s), _) => scan(s, node),
+        (NodeOp::Map(s), Some(input)) => map(s, node, input),
+        (NodeOp::Exchange(s), Some(input)) if !s.keys.is_empty() => {
+            format!("by {}", names(input, &s.keys))
+        }
+        (NodeOp::Exchange(_), _) => "to one shard".into(),
+        (NodeOp::Join(s), Some(left)) => {
+            let right = node.inputs.get(1).map(|i| &plan.node(*i).schema);
+            right.map_or_else(String::new, |right| join(s, left, right))
+        }
+        (NodeOp::Reduce(s), Some(input)) => reduce(s, input),
+        (NodeOp::Sink(s), _) => return sink(s, node),
+        _ => String::new(),
+    };
+    let mut parts = vec![what];
+    parts.retain(|p| !p.is_empty());
+    parts.push(if node.append_only { "append" } else { "updates" }.to_string());
+    if let Some(key) = &node.key {
+        parts.push(format!("key ({})", names(&node.schema, key)));
+    }
+    let mut hidden = vec![];
+    if !node.ord.is_empty() {
+        hidden.push("ord");
+    }
+    if node.late.is_some() {
+        hidden.push("late");
+    }
+    if !hidden.is_empty() {
+        parts.push(format!("+ {}", hidden.join(", ")));
+    }
+    parts.join("; ")
+}
+
+fn scan(spec: &ScanSpec, node: &Node) -> String {
+    let decode: Vec<String> =
+        spec.decode.fields().iter().map(|f| column(f.name(), f.data_type())).collect();
+    let mut text = format!(
+        "{} ({}) decodes [{}]",
+        spec.table.name,
+        spec.table.connector(),
+        decode.join(", ")
+    );
+    if !spec.metadata.is_empty() {
+        let keys: Vec<&str> = spec.metadata.iter().map(|(k, _)| k.as_str()).collect();
+        let _ = write!(text, " and metadata [{}]", keys.join(", "));
+    }
+    let computed: Vec<String> = spec
+        .exprs
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| e.downcast_ref::<Column>().is_none())
+        .map(|(i, e)| format!("{} = {}", node.schema.field(i).name(), short(e)))
+        .collect();
+    if !computed.is_empty() {
+        let _ = write!(text, "; {}", computed.join(", "));
+    }
+    if let Some(w) = &spec.watermark {
+        let column = node.schema.field(w.column).name();
+        let emit = if w.emit == WatermarkEmit::OnEvent { ", on event" } else { "" };
+        let _ = write!(text, "; watermark {column} - {}{emit}", duration(w.delay_ms));
+    }
+    text
+}
+
+/// A ROW shows which of its fields are read.
+fn column(name: &str, ty: &DataType) -> String {
+    match ty {
+        DataType::Struct(fields) => {
+            let inner: Vec<String> =
+                fields.iter().map(|f| column(f.name(), f.data_type())).collect();
+            format!("{name}<{}>", inner.join(", "))
+        }
+        _ => name.to_string(),
+    }
+}
+
+fn map(spec: &MapSpec, node: &Node, input: &SchemaRef) -> String {
+    let mut parts = Vec::new();
+    if let Some(filter) = &spec.filter {
+        parts.push(format!("where {}", short(filter)));
+    }
+    if let Some(w) = &spec.window {
+        let on = input.field(w.time).name();
+        parts.push(match w.kind {
+            WindowKind::Tumble { size, offset } => {
+                format!("TUMBLE {on} {}{}", duration(size), offset_of(offset))
+            }
+            WindowKind::Hop { size, slide, offset } => {
+                let (size, slide) = (duration(size), duration(slide));
+                format!("HOP {on} {size} every {slide}{}", offset_of(offset))
+            }
+            WindowKind::Cumulate { size, step, offset } => {
+                let (size, step) = (duration(size), duration(step));
+                format!("CUMULATE {on} {size} by {step}{}", offset_of(offset))
+            }
+        });
+    }
+    let visible = spec.exprs.iter().zip(node.schema.fields());
+    let exprs: Vec<String> = visible
+        .filter(|(_, f)| !f.name().starts_with("__"))
+        .map(|(e, f)| {
+            let text = short(e);
+            if text == *f.name() { text } else { format!("{text} AS {}", f.name()) }
+        })
+        .collect();
+    parts.push(format!("[{}]", exprs.join(", ")));
+    parts.join("; ")
+}
+
+fn offset_of(offset: i64) -> String {
+    if offset == 0 { String::new() } else { format!(" offset {}", duration(offset)) }
+}
+
+fn join(spec: &JoinSpec, left: &SchemaRef, right: &SchemaRef) -> String {
+    let on: Vec<String> = spec
+        .on
+        .iter()
+        .map(|(l, r)| format!("{} = {}", left.field(*l).name(), right.field(*r).name()))
+        .collect();
+    let mut text = format!("{:?}", spec.kind);
+    if !on.is_empty() {
+        let _ = write!(text, " on {}", on.join(", "));
+    }
+    if let Some(filter) = &spec.filter {
+        let _ = write!(text, "; where {}", short(filter));
+    }
+    let retain = |r: &Retain, s: &SchemaRef| match r {
+        Retain::Forever => "for ever".to_string(),
+        Retain::UntilWatermark { column, after_ms: 0 } => {
+            format!("until {}", s.field(*column).name())
+        }
+        Retain::UntilWatermark { column, after_ms } => {
+            format!("until {} + {}", s.field(*column).name(), duration(*after_ms))
+        }
+        Retain::Idle { ms } => format!("{} idle", duration(*ms)),
+    };
+    let (l, r) = (retain(&spec.retain[0], left), retain(&spec.retain[1], right));
+    let kept = if l == r { l } else { format!("{l}, {r}") };
+    let _ = write!(text, "; kept {kept}");
+    text
+}
+
+fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
+    let keys = match spec.keys.is_empty() {
+        true => String::new(),
+        false => format!("by {} ", names(input, &spec.keys)),
+    };
+    let what = match &spec.kind {
+        ReduceKind::Aggregate { calls } if calls.is_empty() => "distinct".to_string(),
+        ReduceKind::Aggregate { calls } => {
+            let calls: Vec<String> = calls.iter().map(|c| call(c, input)).collect();
+            format!("[{}]", calls.join(", "))
+        }
+        ReduceKind::TopN { order, n, rank } => {
+            let ranked = if *rank { " with rank" } else { "" };
+            format!("top {n} order ({}){ranked}", order_by(order, input))
+        }
+        ReduceKind::Dedup { keep, time } => {
+            let by = time.map_or("arrival", |t| input.field(t).name().as_str());
+            format!("keep {} by {by}", format!("{keep:?}").to_lowercase())
+        }
+    };
+    let mut text = format!("{keys}{what}");
+    if let Emit::OnClose { window_end } = spec.emit {
+        let _ = write!(text, "; when {} closes", input.field(window_end).name());
+    }
+    if let Some(ttl) = spec.ttl_ms {
+        let _ = write!(text, "; kept {} idle", duration(ttl));
+    }
+    text
+}
+
+fn order_by(order: &[SortKey], input: &SchemaRef) -> String {
+    let each: Vec<String> = order
+        .iter()
+        .map(|k| {
+            let direction = if k.descending { " desc" } else { "" };
+            format!("{}{direction}", input.field(k.column).name())
+        })
+        .collect();
+    each.join(", ")
+}
+
+fn call(call: &AggCall, input: &SchemaRef) -> String {
+    let name = match call.func {
+        AggFunc::Count => "COUNT",
+        AggFunc::Sum => "SUM",
+        AggFunc::Avg => "AVG",
+        AggFunc::Min => "MIN",
+        AggFunc::Max => "MAX",
+        AggFunc::FirstValue => "FIRST_VALUE",
+        AggFunc::LastValue => "LAST_VALUE",
+    };
+    let args = if call.args.is_empty() { "*".to_string() } else { names(input, &call.args) };
+    let distinct = if call.distinct { "DISTINCT " } else { "" };
+    let filter = call.filter.map_or(String::new(), |f| format!(" if {}", input.field(f).name()));
+    format!("{name}({distinct}{args}){filter}")
+}
+
+fn sink(spec: &SinkSpec, node: &Node) -> String {
+    let guarantee = match spec.guarantee {
+        Guarantee::ExactlyOnce => "exactly once",
+        Guarantee::AtLeastOnce => "at least once",
+    };
+    let kind = if node.append_only { "append" } else { "updates" };
+    let mut text = format!("{} ({}); {guarantee}; {kind}", node.label, spec.connector);
+    for table in &spec.tables {
+        if !table.table.primary_key.is_empty() {
+            let _ = write!(text, "; key ({})", table.table.primary_key.join(", "));
+        }
+        if let Some(s) = &table.staging {
+            let (bytes, age) = (s.max_bytes >> 20, duration(s.max_age_ms));
+            let _ = write!(text, "; rolls at {bytes} MB or {age}");
+            if let Some(n) = s.max_records {
+                let _ = write!(text, " or {n} records");
+            }
+        }
+    }
+    text
+}
+
+fn names(schema: &SchemaRef, columns: &[usize]) -> String {
+    let each: Vec<&str> = columns.iter().map(|c| schema.field(*c).name().as_str()).collect();
+    each.join(", ")
+}
+
+/// An expression without the positions of its columns; long ones are cut.
+fn short(expr: &crate::node::Expr) -> String {
+    let text = expr.to_string();
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find('@') {
+        out.push_str(&rest[..at]);
+        rest = rest[at + 1..].trim_start_matches(|c: char| c.is_ascii_digit());
+    }
+    out.push_str(rest);
+    match out.char_indices().nth(MAX_EXPR) {
+        Some((cut, _)) => format!("{}…", &out[..cut]),
+        None => out,
+    }
+}
+
+const MAX_EXPR: usize = 160;
+
+/// `10 s`, `1 min`, `1500 ms`.
+fn duration(ms: i64) -> String {
+    match ms {
+        0 => "0 s".into(),
+        _ if ms % 86_400_000 == 0 => format!("{} d", ms / 86_400_000),
+        _ if ms % 3_600_000 == 0 => format!("{} h", ms / 3_600_000),
+        _ if ms % 60_000 == 0 => format!("{} min", ms / 60_000),
+        _ if ms % 1000 == 0 => format!("{} s", ms / 1000),
+        _ => format!("{ms} ms"),
+    }
+}

@@ -114,7 +114,7 @@ pub struct WindowAssign {
 }
 
 /// All in milliseconds; windows are half-open `[start, end)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WindowKind {
     Tumble { size: Millis, offset: Millis },
     Hop { size: Millis, slide: Millis, offset: Millis },

@@ -93,6 +93,9 @@ pub const TABLE_SETTINGS: &[OptionSpec] = &[
         .default("drop"),
     OptionSpec::text("max-records-per-epoch", "Rows an epoch takes of this table at most.")
         .kind(OptionKind::Int),
+    OptionSpec::text("fail-on-data-loss", "Stop when unread records are gone from the topic.")
+        .kind(OptionKind::Bool)
+        .default("true"),
     OptionSpec::text("rolling.records", "Records after which a file rolls.").kind(OptionKind::Int),
 ];
 

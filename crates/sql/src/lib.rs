@@ -1,1 +1,14 @@
-//! sql
+//! Flink SQL to a streaming plan.
+//!
+//! In the order a text meets them: [`placeholders`] variables replaced, [`parse`] text to
+//! statements, [`session`] what they create, set and want to run, [`catalog`] tables and views,
+//! [`query`] queries to logical plans; [`fault`] what is wrong with the text and where.
+
+pub mod catalog;
+pub mod fault;
+pub mod lower;
+pub mod parse;
+pub mod placeholders;
+pub mod planner;
+pub mod query;
+pub mod session;

@@ -1,0 +1,24 @@
+//! SQL files from the command line.
+
+use std::path::{Path, PathBuf};
+
+use brooklet_core::{Error, Result};
+use brooklet_pipeline::compile::{Compiled, SqlFile, compile};
+
+/// Reads and compiles files; placeholders take their values from the environment.
+pub fn compile_files(paths: &[PathBuf]) -> Result<Compiled> {
+    let files = paths.iter().map(|p| read(p)).collect::<Result<Vec<_>>>()?;
+    compile(&files, &|name| std::env::var(name).ok())
+}
+
+/// Compiles a text that stands on the command line.
+pub fn compile_text(text: &str) -> Result<Compiled> {
+    let file = SqlFile { text: text.to_string(), name: "command line".into() };
+    compile(&[file], &|name| std::env::var(name).ok())
+}
+
+fn read(path: &Path) -> Result<SqlFile> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::config(format!("cannot read {}", path.display())).caused_by(e))?;
+    Ok(SqlFile { text, name: path.to_string_lossy().into_owned() })
+}

@@ -1,0 +1,25 @@
+//! `brooklet validate FILE…`: all faults in one go, nothing is reached.
+
+use std::path::PathBuf;
+
+use brooklet_core::Result;
+
+use crate::files::compile_files;
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let compiled = compile_files(&args.files)?;
+    let tables: usize = compiled.plan.sinks().map(|(_, s)| s.tables.len()).sum();
+    eprintln!(
+        "{}: valid; {} tables read, {tables} written, {} top-level queries",
+        compiled.name,
+        compiled.plan.scans().count(),
+        compiled.selects.len()
+    );
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Whole files, put under names that a replay repeats.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use brooklet_core::connector::{Accepts, Format, SinkSpec, find_format};
+use brooklet_core::env::CrashPoint;
+use brooklet_core::format::EncodeSpec;
+use brooklet_core::schema::TableDef;
+use brooklet_core::sink::{EpochOutput, RolledFile};
+use brooklet_core::{Env, Epoch, Error, Instance, Result, Sink};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::options::format_name;
+use super::store::{Store, blocking};
+
+/// Requests under way at a time to an object store.
+const UPLOADS: usize = 8;
+
+/// One sink per table: files of different tables need not appear together, for a replay
+/// completes them.
+pub struct FileSink {
+    table: Arc<TableDef>,
+    format: &'static Format,
+    spec: EncodeSpec,
+    store: Store,
+    instance: Instance,
+    /// Local directories whose leftovers were removed.
+    cleaned: BTreeSet<String>,
+    env: Env,
+}
+
+pub async fn open(spec: SinkSpec) -> Result<Box<dyn Sink>> {
+    let mut tables = spec.tables.into_iter();
+    let (Some(table), None) = (tables.next(), tables.next()) else {
+        return Err(Error::config(
+            "two tables write to one path; give each filesystem table a path of its own",
+        ));
+    };
+    let format = find(&table, spec.formats)?;
+    if format.encoder.is_none() && format.encode_file.is_none() {
+        return Err(Error::config(format!(
+            "table '{}': format '{}' can only be read",
+            table.name, format.name
+        )));
+    }
+    let store = Store::open(table.options.required("path")?)?;
+    let encode = EncodeSpec { schema: file_schema(&table), options: table.options.clone() };
+    Ok(Box::new(FileSink {
+        format,
+        spec: encode,
+        store,
+        instance: spec.instance,
+        cleaned: BTreeSet::new(),
+        env: spec.env,
+        table,
+    }))
+}
+
+/// The table's format.
+pub fn find(table: &TableDef, formats: &'static [Format]) -> Result<&'static Format> {
+    let name = format_name(table)?;
+    find_format(formats, name).ok_or_else(|| {
+        Error::config(format!("table '{}': there is no format '{name}'", table.name))
+    })
+}
+
+/// The columns in a file: those of the table without the partition columns.
+fn file_schema(table: &TableDef) -> SchemaRef {
+    let schema = table.write_schema();
+    let fields = schema.fields().iter().filter(|f| !table.partitioned_by.contains(f.name()));
+    Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
+}
+
+/// What the table's format, known only by name here, can express.
+pub fn accepts(table: &TableDef) -> Accepts {
+    match table.options.get("format") {
+        Some("debezium-json") => Accepts::Changes,
+        _ => Accepts::Inserts,
+    }
+}
+
+#[async_trait::async_trait]
+impl Sink for FileSink {
+    async fn committed(&mut self) -> Result<Option<(Instance, Epoch)>> {
+        Ok(None)
+    }
+
+    async fn commit(&mut self, epochs: &[EpochOutput]) -> Result<()> {
+        let tables = epochs.iter().flat_map(|e| &e.tables);
+        if tables.clone().any(|t| t.changes.iter().any(|d| !d.is_empty())) {
+            return Err(Error::bug(format!(
+                "table '{}' takes whole files and was given single changes",
+                self.table.name
+            )));
+        }
+        let mut puts = Vec::new();
+        for file in tables.flat_map(|t| &t.files) {
+            puts.push((file.clone(), self.is_new_directory(&file.name)));
+        }
+        // Local files go one by one: removing leftovers must not meet a file being written.
+        let at_once = if matches!(self.store, Store::Local(_)) { 1 } else { UPLOADS };
+        let this = &*self;
+        let each = puts.into_iter().map(|(file, clean)| this.put(file, clean));
+        stream::iter(each).buffer_unordered(at_once).try_collect().await
+    }
+}
+
+impl FileSink {
+    fn is_new_directory(&mut self, name: &str) -> bool {
+        let directory = name.rsplit_once('/').map_or("", |(directory, _)| directory);
+        !self.cleaned.contains(directory) && self.cleaned.insert(directory.to_string())
+    }
+
+    async fn put(&self, file: RolledFile, clean: bool) -> Result<()> {
+        self.env.at(CrashPoint::MidUpload)?;
+        let (format, spec, name) = (self.format, self.spec.clone(), file.name.clone());
+        // Encoding is work for the processor, which the I/O runtime's threads must not do.
+        let content = blocking(move || encode(format, &spec, &file)).await?;
+        let clean = clean.then_some(self.instance.0.as_str());
+        self.store.put(&name, content, clean, &self.env).await
+    }
+}
+
+/// The bytes of a file.
+fn encode(format: &Format, spec: &EncodeSpec, file: &RolledFile) -> Result<Bytes> {
+    if let Some(encode_file) = format.encode_file {
+        return encode_file(spec, &file.rows);
+    }
+    let new = format.encoder.ok_or_else(|| Error::bug("a format that writes nothing"))?;
+    let mut encoder = new(spec)?;
+    let mut content = Vec::new();
+    for rows in &file.rows {
+        let records = encoder.encode(rows)?;
+        content.reserve(records.bytes.len() + records.ends.len());
+        for record in records.iter() {
+            content.extend_from_slice(record);
+            content.push(b'\n');
+        }
+    }
+    Ok(content.into())
+}

@@ -1,0 +1,54 @@
+//! `jdbc`: tables in Postgres, exactly once.
+//!
+//! ```sql
+//! CREATE TABLE page_views (action STRING, cnt BIGINT, PRIMARY KEY (action) NOT ENFORCED) WITH (
+//!   'connector' = 'jdbc', 'url' = 'jdbc:postgresql://localhost:5432/shop',
+//!   'table-name' = 'public.page_views', 'username' = 'etl', 'password' = '${PGPASSWORD}');
+//! ```
+//!
+//! With a PRIMARY KEY rows are inserted, updated and deleted by key; the table in Postgres needs
+//! a primary key or unique constraint on the same columns. Without one rows are only appended.
+//! All tables of one database and user are written in one transaction per commit, together with
+//! the number of the epoch in `brooklet_commits`; a restart finds it there and repeats nothing.
+//!
+//! Extensions (as `SET 'brooklet.table.<table>.<key>'`): `create-table` = `if-not-exists`,
+//! `on-conflict` = `ignore` (rows whose key exists stay as they are), and `on-row-error` =
+//! `dead-letter` (a row that Postgres refuses goes to `brooklet_rejected` in the same
+//! transaction instead of stopping the pipeline).
+//!
+//! TIMESTAMP values are written as they are; into TIMESTAMPTZ columns they count as UTC. STRING
+//! also fits json, jsonb, uuid, enums and network addresses; ARRAYs of scalars fit arrays.
+
+mod net;
+mod options;
+mod session;
+mod sink;
+mod target;
+mod tls;
+mod values;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide};
+use brooklet_core::schema::TableDef;
+
+pub const CONNECTOR: Connector = Connector {
+    name: "jdbc",
+    options: options::OPTIONS,
+    metadata: &[],
+    needs_format: false,
+    source: None,
+    sink: Some(SinkSide {
+        open: |spec| Box::pin(sink::open(spec)),
+        domain: options::domain,
+        guarantee: Guarantee::ExactlyOnce,
+        stages: false,
+        accepts,
+    }),
+};
+
+fn accepts(table: &TableDef) -> Accepts {
+    if table.primary_key.is_empty() { Accepts::Inserts } else { Accepts::Upserts }
+}

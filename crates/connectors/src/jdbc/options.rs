@@ -1,0 +1,242 @@
+//! The options of a jdbc table, and what a JDBC url says about the server.
+
+use std::time::Duration;
+
+use brooklet_core::options::{OptionKind, OptionSpec, Options};
+use brooklet_core::schema::TableDef;
+use brooklet_core::{Error, Result};
+use tokio_postgres::Config;
+
+pub const OPTIONS: &[OptionSpec] = &[
+    OptionSpec::text(
+        "url",
+        "jdbc:postgresql://host:port/database?parameters. Parameters that are understood: sslmode \
+         (disable, prefer, require, verify-ca, verify-full), sslrootcert, currentSchema, \
+         connectTimeout (seconds); others have no effect.",
+    )
+    .required(),
+    OptionSpec::text("table-name", "The table in Postgres: `table` or `schema.table`.").required(),
+    OptionSpec::text("username", "The user to log in as; default: the operating system's."),
+    OptionSpec::text("password", "The user's password.").secret(),
+    OptionSpec::text("driver", "A Java class; accepted so that the file runs unchanged, unused."),
+    OptionSpec::text(
+        "sink.buffer-flush.max-rows",
+        "Accepted; rows are written once per epoch whatever it says.",
+    )
+    .kind(OptionKind::Int),
+    OptionSpec::text(
+        "sink.buffer-flush.interval",
+        "Accepted; rows are written once per epoch whatever it says.",
+    )
+    .kind(OptionKind::Duration),
+    OptionSpec::text("sink.max-retries", "Accepted; outages are retried until they end.")
+        .kind(OptionKind::Int),
+    OptionSpec::text("sink.parallelism", "Accepted; one session writes all tables of a database.")
+        .kind(OptionKind::Int),
+    OptionSpec::text("connection.max-retry-timeout", "Accepted; outages are retried.")
+        .kind(OptionKind::Duration),
+    OptionSpec::text(
+        "brooklet.create-table",
+        "`if-not-exists`: a missing table is created with the columns and the key of the DDL.",
+    )
+    .kind(OptionKind::OneOf(&["never", "if-not-exists"]))
+    .default("never"),
+    OptionSpec::text(
+        "brooklet.on-conflict",
+        "What becomes of a row whose key exists: `update` overwrites it, `ignore` leaves it.",
+    )
+    .kind(OptionKind::OneOf(&["update", "ignore"]))
+    .default("update"),
+    OptionSpec::text(
+        "brooklet.on-row-error",
+        "What becomes of a row that Postgres refuses: `fail` stops the pipeline, `dead-letter` \
+         writes it to brooklet_rejected in the same transaction.",
+    )
+    .kind(OptionKind::OneOf(&["fail", "dead-letter"]))
+    .default("fail"),
+];
+
+/// How the connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    Disable,
+    Prefer,
+    Require,
+    VerifyCa,
+    VerifyFull,
+}
+
+/// A JDBC url, read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Url {
+    /// Tried in order.
+    pub hosts: Vec<(String, u16)>,
+    pub database: Option<String>,
+    pub tls: Tls,
+    /// A PEM file with the roots to trust instead of the system's.
+    pub root_certificate: Option<String>,
+    pub schema: Option<String>,
+    pub connect_timeout: Duration,
+}
+
+const PREFIX: &str = "jdbc:postgresql:";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Url {
+    pub fn parse(url: &str) -> Result<Url> {
+        let wrong = |why: &str| {
+            Error::config(format!(
+                "option 'url': {why}; expected jdbc:postgresql://host:port/database"
+            ))
+        };
+        let rest = url
+            .strip_prefix(PREFIX)
+            .ok_or_else(|| wrong("only Postgres is supported, and this is no url of it"))?;
+        let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        let (hosts, database) = match place.strip_prefix("//") {
+            Some(place) => place.split_once('/').unwrap_or((place, "")),
+            None => ("", place),
+        };
+        let mut read = Url {
+            hosts: Vec::new(),
+            database: Some(decode(database)).filter(|d| !d.is_empty()),
+            tls: Tls::Prefer,
+            root_certificate: None,
+            schema: None,
+            connect_timeout: CONNECT_TIMEOUT,
+        };
+        let hosts = if hosts.is_empty() { "localhost" } else { hosts };
+        for host in hosts.split(',') {
+            read.hosts.push(host_and_port(host).ok_or_else(|| wrong("a port is no number"))?);
+        }
+        for parameter in parameters.split('&').filter(|p| !p.is_empty()) {
+            let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            read.parameter(key, &decode(value))?;
+        }
+        Ok(read)
+    }
+
+    fn parameter(&mut self, key: &str, value: &str) -> Result<()> {
+        let wrong = |expected: &str| {
+            Error::config(format!("option 'url': {key}={value} is not {expected}"))
+        };
+        match key {
+            "sslmode" => {
+                self.tls = match value {
+                    "disable" => Tls::Disable,
+                    "allow" | "prefer" => Tls::Prefer,
+                    "require" => Tls::Require,
+                    "verify-ca" => Tls::VerifyCa,
+                    "verify-full" => Tls::VerifyFull,
+                    _ => {
+                        return Err(wrong("disable, prefer, require, verify-ca or verify-full"));
+                    }
+                }
+            }
+            "ssl" if value.is_empty() || value == "true" => self.tls = Tls::VerifyFull,
+            "sslrootcert" => self.root_certificate = Some(value.to_string()),
+            "currentSchema" => self.schema = Some(value.to_string()),
+            "connectTimeout" => {
+                let seconds = value.parse().map_err(|_| wrong("a number of seconds"))?;
+                self.connect_timeout = match seconds {
+                    0 => CONNECT_TIMEOUT,
+                    _ => Duration::from_secs(seconds),
+                };
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `host:port/database`, for messages and as the commit domain.
+    pub fn place(&self) -> String {
+        let host = |(host, port): &(String, u16)| {
+            if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+        };
+        let hosts: Vec<String> = self.hosts.iter().map(host).collect();
+        format!("{}/{}", hosts.join(","), self.database.as_deref().unwrap_or_default())
+    }
+
+    /// How to log in; TLS is the caller's.
+    pub fn config(&self, options: &Options) -> Config {
+        let mut config = Config::new();
+        for (host, port) in &self.hosts {
+            config.host(host.as_str()).port(*port);
+        }
+        if let Some(database) = &self.database {
+            config.dbname(database.as_str());
+        }
+        if let Some(user) = options.get("username") {
+            config.user(user);
+        }
+        if let Some(password) = options.get("password") {
+            config.password(password);
+        }
+        config.connect_timeout(self.connect_timeout);
+        config.tcp_user_timeout(Duration::from_secs(30));
+        config.keepalives_idle(Duration::from_secs(30));
+        config
+    }
+}
+
+/// The commit domain of a table: where it is and who writes. A url that cannot be read stands
+/// for itself; opening the sink will say what is wrong with it.
+pub fn domain(table: &TableDef) -> String {
+    let url = table.options.get("url").unwrap_or_default();
+    let place = Url::parse(url).map_or_else(|_| url.to_string(), |u| u.place());
+    format!("postgresql://{}@{place}", table.options.get("username").unwrap_or_default())
+}
+
+fn host_and_port(text: &str) -> Option<(String, u16)> {
+    let (host, port) = match text.strip_prefix('[').and_then(|t| t.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let host = if host.is_empty() { "localhost" } else { host };
+    Some((host.to_string(), port.map_or(Some(5432), |p| p.parse().ok())?))
+}
+
+/// Undoes percent-encoding.
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let hex = bytes.get(i + 1..i + 3).filter(|_| bytes[i] == b'%');
+        let byte = hex
+            .and_then(|h| std::str::from_utf8(h).ok())
+            .and_then(|h| u8::from_str_radix(h, 16).ok());
+        out.push(byte.unwrap_or(bytes[i]));
+        i += if byte.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_as_the_java_driver_reads_them() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        assert_eq!(url("jdbc:postgresql://db.example:6432/shop").place(), "db.example:6432/shop");
+        assert_eq!(url("jdbc:postgresql://db/shop").place(), "db:5432/shop");
+        assert_eq!(url("jdbc:postgresql:shop").place(), "localhost:5432/shop");
+        assert_eq!(url("jdbc:postgresql://[::1]:5433/a%20b").place(), "[::1]:5433/a b");
+        assert_eq!(url("jdbc:postgresql://a,b:5433/x").place(), "a:5432,b:5433/x");
+        let full = url("jdbc:postgresql://h/d?sslmode=verify-full&currentSchema=s%2Ct&x=y");
+        assert_eq!((full.tls, full.schema.as_deref()), (Tls::VerifyFull, Some("s,t")));
+        assert_eq!(url("jdbc:postgresql://h/d").tls, Tls::Prefer);
+    }
+
+    #[test]
+    fn wrong_urls_say_what_is_expected() {
+        let message = |text: &str| Url::parse(text).unwrap_err().to_string();
+        assert!(message("jdbc:mysql://h/d").contains("only Postgres"));
+        assert!(message("jdbc:postgresql://h:x/d").contains("port"));
+        assert!(message("jdbc:postgresql://h/d?sslmode=maybe").contains("sslmode=maybe"));
+    }
+}

@@ -1,0 +1,436 @@
+//! Batches taken from librdkafka's queue without copying: the raw half of the Kafka source.
+//!
+//! All contact with librdkafka's C interface is in this file; what it offers outside is safe.
+//! Why: docs/decisions/0003-librdkafka-batch-queue.md.
+//!
+//! Three facts carry the safety argument. librdkafka is thread-safe throughout. A message may be
+//! destroyed on any thread, but before its client: every [`Messages`] therefore keeps its
+//! [`Consumer`] alive. Callbacks run inside calls of ours ([`Consumer::serve`], dropping the
+//! client) except the wake-up, which librdkafka's threads call under the queue's lock.
+#![allow(unsafe_code)]
+
+use std::collections::{BTreeSet, VecDeque};
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{NonNull, null_mut};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use brooklet_core::raw::{RawBatch, RawRecord};
+use brooklet_core::{Error, Result};
+use rdkafka::bindings as sys;
+use rdkafka::client::Client;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::types::RDKafkaType;
+use rdkafka::{ClientConfig, ClientContext, Statistics, TopicPartitionList};
+
+type RawMessage = NonNull<sys::rd_kafka_message_t>;
+/// Called from librdkafka's threads: must not call back into the consumer.
+pub(super) type Waker = Box<dyn Fn() + Send + Sync>;
+
+/// What librdkafka reported beside messages.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    /// The brokers refused our credentials.
+    pub refused: Option<String>,
+    /// Partitions whose leader has no connection, by topic and partition.
+    pub unreachable: BTreeSet<(String, i32)>,
+}
+
+#[derive(Default)]
+pub(super) struct Context {
+    health: Mutex<Health>,
+}
+
+impl ClientContext for Context {}
+
+impl Context {
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(|broken| broken.into_inner())
+    }
+}
+
+/// A consumer whose partitions are assigned by hand and whose messages are taken in batches.
+pub(super) struct Consumer {
+    client: Client<Context>,
+    queue: *mut sys::rd_kafka_queue_t,
+    /// Its address is what the wake-up callback is given, hence the second box.
+    _waker: Box<Waker>,
+}
+
+// SAFETY: librdkafka's client and queue handles may be used from any thread at once.
+unsafe impl Send for Consumer {}
+// SAFETY: as above; the waker itself is Sync.
+unsafe impl Sync for Consumer {}
+
+impl Consumer {
+    /// A consumer for `config` (which needs a `group.id`); connects in the background.
+    pub fn create(config: &ClientConfig, waker: Waker) -> Result<Arc<Consumer>, KafkaError> {
+        let native = config.create_native_config()?;
+        // SAFETY: the configuration is live; the callbacks have the types asked for and read the
+        // opaque pointer that `Client::new` sets to its context.
+        unsafe {
+            sys::rd_kafka_conf_set_log_cb(native.ptr(), Some(on_log));
+            sys::rd_kafka_conf_set_error_cb(native.ptr(), Some(on_error));
+            sys::rd_kafka_conf_set_stats_cb(native.ptr(), Some(on_stats));
+            sys::rd_kafka_conf_set_offset_commit_cb(native.ptr(), Some(on_commit));
+        }
+        let kind = RDKafkaType::RD_KAFKA_CONSUMER;
+        let client = Client::new(config, native, kind, Context::default())?;
+        let waker = Box::new(waker);
+        // SAFETY: the client is live. The queue is NULL only without group.id, checked below. The
+        // waker lives until the callback is taken away in `drop`.
+        let queue = unsafe {
+            let queue = sys::rd_kafka_queue_get_consumer(client.native_ptr());
+            if !queue.is_null() {
+                let opaque: *const Waker = &*waker;
+                sys::rd_kafka_queue_cb_event_enable(queue, Some(on_data), opaque as *mut c_void);
+            }
+            queue
+        };
+        if queue.is_null() {
+            return Err(KafkaError::ClientCreation("a consumer needs group.id".into()));
+        }
+        Ok(Arc::new(Consumer { client, queue, _waker: waker }))
+    }
+
+    /// Metadata and watermark questions; they block.
+    pub fn client(&self) -> &Client<Context> {
+        &self.client
+    }
+
+    /// Runs the callbacks that wait: logs, errors, statistics, answers to commits.
+    pub fn serve(&self) {
+        // SAFETY: the client is live.
+        unsafe { sys::rd_kafka_poll(self.client.native_ptr(), 0) };
+    }
+
+    pub fn health(&self) -> MutexGuard<'_, Health> {
+        self.client.context().health()
+    }
+
+    /// Reads from these offsets on and forgets every other partition. What was fetched before is
+    /// not returned any more.
+    pub fn assign(&self, list: &TopicPartitionList) -> Result<(), RDKafkaErrorCode> {
+        // SAFETY: client and list are live; the list is copied.
+        check(unsafe { sys::rd_kafka_assign(self.client.native_ptr(), list.ptr()) })
+    }
+
+    /// Stops fetching these partitions.
+    pub fn pause(&self, list: &TopicPartitionList) -> Result<(), RDKafkaErrorCode> {
+        // SAFETY: as in `assign`.
+        check(unsafe { sys::rd_kafka_pause_partitions(self.client.native_ptr(), list.ptr()) })
+    }
+
+    /// Fills in the group's committed offsets; blocks.
+    pub fn committed(
+        &self,
+        list: &TopicPartitionList,
+        timeout: Duration,
+    ) -> Result<(), RDKafkaErrorCode> {
+        let ms = millis(timeout);
+        // SAFETY: as in `assign`; the list's own fields are written.
+        check(unsafe { sys::rd_kafka_committed(self.client.native_ptr(), list.ptr(), ms) })
+    }
+
+    /// Turns the list's timestamps (in its offset fields) into offsets; blocks.
+    pub fn offsets_for_times(
+        &self,
+        list: &TopicPartitionList,
+        timeout: Duration,
+    ) -> Result<(), RDKafkaErrorCode> {
+        let ms = millis(timeout);
+        // SAFETY: as in `committed`.
+        check(unsafe { sys::rd_kafka_offsets_for_times(self.client.native_ptr(), list.ptr(), ms) })
+    }
+
+    /// Sends offsets to the group without waiting; a refusal is logged.
+    pub fn commit(&self, list: &TopicPartitionList) -> Result<(), RDKafkaErrorCode> {
+        // SAFETY: as in `assign`.
+        check(unsafe { sys::rd_kafka_commit(self.client.native_ptr(), list.ptr(), 1) })
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        // SAFETY: the handle is ours. Taking the callback away needs the lock under which it
+        // runs, so the waker is not in use afterwards. The client is destroyed after this, and
+        // no message is left: each batch holds the consumer.
+        unsafe {
+            sys::rd_kafka_queue_cb_event_enable(self.queue, None, null_mut());
+            sys::rd_kafka_queue_destroy(self.queue);
+        }
+    }
+}
+
+/// Messages in the order they were taken, freed when dropped.
+pub(super) struct Messages {
+    list: VecDeque<RawMessage>,
+    bytes: usize,
+    consumer: Arc<Consumer>,
+}
+
+// SAFETY: messages are immutable and librdkafka lets any thread destroy them.
+unsafe impl Send for Messages {}
+// SAFETY: as above.
+unsafe impl Sync for Messages {}
+
+/// One message, or an event of a partition when `error` is set.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub partition: i32,
+    pub offset: i64,
+    pub bytes: usize,
+    pub error: Option<RDKafkaErrorCode>,
+    /// Which topic, as long as the message lives: equal for messages of one topic.
+    pub topic_key: usize,
+    message: &'a sys::rd_kafka_message_t,
+}
+
+impl View<'_> {
+    /// None for events of the consumer as a whole.
+    pub fn topic(&self) -> Option<&str> {
+        if self.message.rkt.is_null() {
+            return None;
+        }
+        // SAFETY: the message keeps its topic alive; names are NUL-terminated ASCII.
+        unsafe { CStr::from_ptr(sys::rd_kafka_topic_name(self.message.rkt)) }.to_str().ok()
+    }
+    pub fn text(&self) -> String {
+        // SAFETY: the message is live; the text belongs to it or is static.
+        let text = unsafe { sys::rd_kafka_message_errstr(self.message) };
+        // SAFETY: librdkafka returns NULL or a NUL-terminated text.
+        if text.is_null() { String::new() } else { unsafe { lossy(text) } }
+    }
+}
+
+impl Messages {
+    pub fn new(consumer: &Arc<Consumer>) -> Self {
+        Messages { list: VecDeque::new(), bytes: 0, consumer: consumer.clone() }
+    }
+
+    /// Takes up to `max` messages that have arrived, without waiting; returns how many.
+    pub fn fill(&mut self, max: usize) -> usize {
+        let mut buffer: Vec<*mut sys::rd_kafka_message_t> = vec![null_mut(); max];
+        // Timeout 0, because a batch that may wait does so until it is full.
+        // SAFETY: queue and buffer are live, and the buffer has `max` places.
+        let taken = unsafe {
+            sys::rd_kafka_consume_batch_queue(self.consumer.queue, 0, buffer.as_mut_ptr(), max)
+        };
+        let taken = usize::try_from(taken).unwrap_or(0);
+        for message in buffer.into_iter().take(taken).filter_map(NonNull::new) {
+            self.bytes += size(message);
+            self.list.push_back(message);
+        }
+        taken
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+    /// Bytes of keys and values.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+    pub fn front(&self) -> Option<View<'_>> {
+        self.list.front().map(view)
+    }
+    pub fn back(&self) -> Option<View<'_>> {
+        self.list.back().map(view)
+    }
+
+    /// Moves the first message to the end of `to`, which must belong to the same consumer.
+    pub fn shift(&mut self, to: &mut Messages) {
+        assert!(Arc::ptr_eq(&self.consumer, &to.consumer), "messages stay with their consumer");
+        if let Some(message) = self.list.pop_front() {
+            let bytes = size(message);
+            self.bytes -= bytes;
+            to.bytes += bytes;
+            to.list.push_back(message);
+        }
+    }
+    /// Frees the first message.
+    pub fn skip(&mut self) {
+        let mut one = Messages::new(&self.consumer);
+        self.shift(&mut one);
+    }
+    /// Frees the last message.
+    pub fn drop_back(&mut self) {
+        if let Some(message) = self.list.pop_back() {
+            self.bytes -= size(message);
+            // SAFETY: the message is ours and no longer reachable.
+            unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
+        }
+    }
+    pub fn clear(&mut self) {
+        while !self.is_empty() {
+            self.drop_back();
+        }
+    }
+
+    /// The messages as records of one split; their buffers live as long as the batch.
+    pub fn into_batch(self) -> RawBatch {
+        let record = |message: &RawMessage| {
+            // SAFETY: the message is live, and stays so as part of the batch's owner.
+            unsafe {
+                let m = message.as_ref();
+                let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+                let timestamp = sys::rd_kafka_message_timestamp(m, &mut kind);
+                let value = (m.payload as *const u8, m.len);
+                let key = (m.key as *const u8, m.key_len);
+                RawRecord::foreign(value, key, m.offset, timestamp)
+            }
+        };
+        let records = self.list.iter().map(record).collect();
+        // SAFETY: the spans point into messages that `self` owns and does not change.
+        unsafe { RawBatch::from_foreign(records, Box::new(self)) }
+    }
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        for message in self.list.drain(..) {
+            // SAFETY: each message is ours and destroyed once; its consumer is still alive.
+            unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
+        }
+    }
+}
+
+fn view(message: &RawMessage) -> View<'_> {
+    // SAFETY: the list that the message is borrowed from owns it.
+    let m = unsafe { message.as_ref() };
+    let failed = m.err != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+    View {
+        partition: m.partition,
+        offset: m.offset,
+        bytes: size(*message),
+        error: failed.then(|| m.err.into()),
+        topic_key: m.rkt as usize,
+        message: m,
+    }
+}
+
+fn size(message: RawMessage) -> usize {
+    // SAFETY: only called for messages in a list, which owns them.
+    let m = unsafe { message.as_ref() };
+    // The payload of an event is its text.
+    if m.err == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+        m.len + m.key_len
+    } else {
+        0
+    }
+}
+
+fn check(code: sys::rd_kafka_resp_err_t) -> Result<(), RDKafkaErrorCode> {
+    match code {
+        sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+        code => Err(code.into()),
+    }
+}
+
+fn millis(timeout: Duration) -> c_int {
+    c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX)
+}
+
+/// # Safety
+/// `text` must be NUL-terminated.
+unsafe fn lossy(text: *const c_char) -> String {
+    // SAFETY: promised by the caller.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+/// New messages in an empty queue. Unwinding into C would abort, so a panic ends here.
+unsafe extern "C" fn on_data(_: *mut sys::rd_kafka_t, opaque: *mut c_void) {
+    // SAFETY: `create` passed the address of a waker that outlives the callback.
+    let waker = unsafe { &*(opaque as *const Waker) };
+    let _ = catch_unwind(AssertUnwindSafe(waker));
+}
+
+unsafe extern "C" fn on_log(
+    _: *const sys::rd_kafka_t,
+    level: c_int,
+    facility: *const c_char,
+    text: *const c_char,
+) {
+    // SAFETY: librdkafka passes NUL-terminated texts.
+    let (facility, text) = unsafe { (lossy(facility), lossy(text)) };
+    match level {
+        0..=4 => tracing::debug!(target: "librdkafka", "{facility}: {text}"),
+        _ => tracing::trace!(target: "librdkafka", "{facility}: {text}"),
+    }
+}
+
+/// Errors of the client as a whole. Connections that fail are librdkafka's to repair; a refused
+/// password is kept, because waiting cannot repair it.
+unsafe extern "C" fn on_error(
+    _: *mut sys::rd_kafka_t,
+    code: c_int,
+    reason: *const c_char,
+    opaque: *mut c_void,
+) {
+    // SAFETY: the opaque pointer is the context of the client that calls; the text is C's.
+    let (context, reason) = unsafe { (&*(opaque as *const Context), lossy(reason)) };
+    if code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__AUTHENTICATION as c_int {
+        context.health().refused = Some(reason);
+    } else {
+        tracing::debug!("Kafka: {reason}");
+    }
+}
+
+unsafe extern "C" fn on_stats(
+    _: *mut sys::rd_kafka_t,
+    json: *mut c_char,
+    len: usize,
+    opaque: *mut c_void,
+) -> c_int {
+    // SAFETY: `json` has `len` bytes during the call; the opaque pointer is the context.
+    let (bytes, context) = unsafe {
+        (std::slice::from_raw_parts(json as *const u8, len), &*(opaque as *const Context))
+    };
+    match serde_json::from_slice::<Statistics>(bytes) {
+        Ok(stats) => context.health().unreachable = unreachable(&stats),
+        Err(e) => tracing::debug!("librdkafka's statistics were not understood: {e}"),
+    }
+    0
+}
+
+unsafe extern "C" fn on_commit(
+    _: *mut sys::rd_kafka_t,
+    code: sys::rd_kafka_resp_err_t,
+    _: *mut sys::rd_kafka_topic_partition_list_t,
+    _: *mut c_void,
+) {
+    if let Err(code) = check(code) {
+        tracing::warn!("offsets were not committed to the Kafka group: {code}");
+    }
+}
+
+/// Partitions whose leader is known and not connected.
+fn unreachable(stats: &Statistics) -> BTreeSet<(String, i32)> {
+    let up: BTreeSet<i32> =
+        stats.brokers.values().filter(|b| b.state == "UP").map(|b| b.nodeid).collect();
+    let mut down = BTreeSet::new();
+    for (topic, partitions) in &stats.topics {
+        for (partition, p) in &partitions.partitions {
+            if *partition >= 0 && !up.contains(&p.leader) {
+                down.insert((topic.clone(), *partition));
+            }
+        }
+    }
+    down
+}
+
+/// A list of partitions with one offset each.
+pub(super) fn list<'a>(
+    items: impl IntoIterator<Item = (&'a str, i32, i64)>,
+) -> Result<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition, offset) in items {
+        list.add_partition_offset(topic, partition, rdkafka::Offset::from_raw(offset))
+            .map_err(|e| Error::bug(format!("{topic}-{partition}@{offset}: {e}")))?;
+    }
+    Ok(list)
+}

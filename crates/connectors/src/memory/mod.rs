@@ -1,0 +1,30 @@
+//! `'connector' = 'memory'`: tables inside the process, for tests and simulations.
+//!
+//! A source reads what [`Store::push`] has put in; a sink keeps I3 to the letter and can be told
+//! to fail. The option `name` says which store; stores live as long as the process.
+
+use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide, SourceSide};
+use brooklet_core::options::OptionSpec;
+
+mod sink;
+mod source;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use store::Store;
+
+pub const CONNECTOR: Connector = Connector {
+    name: "memory",
+    options: &[OptionSpec::text("name", "Which store of the process.").required()],
+    metadata: &[],
+    needs_format: false,
+    source: Some(SourceSide { open: source::open, bounded: source::bounded }),
+    sink: Some(SinkSide {
+        open: sink::open,
+        domain: |table| format!("memory {}", table.options.text("name", "")),
+        guarantee: Guarantee::ExactlyOnce,
+        stages: false,
+        accepts: |_| Accepts::Changes,
+    }),
+};

@@ -1,0 +1,286 @@
+//! CAST and TRY_CAST with Flink's rules, a column at a time.
+//!
+//! Where Arrow's own cast means the same it is used; the rest is here by source: text
+//! ([`from_text`]), numbers ([`numbers`]), moments ([`moments`]), and everything into text
+//! ([`to_text`]).
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, StructArray, new_null_array};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use brooklet_core::types::{MAX_LENGTH, Nullable, SqlType};
+use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+
+use crate::types::sql_type;
+
+pub(crate) mod decimal;
+mod from_text;
+mod moments;
+mod numbers;
+pub(crate) mod to_text;
+
+/// The value that could not be cast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CastError {
+    /// Its row in the column.
+    pub row: usize,
+    /// What is wrong, naming the value.
+    pub message: String,
+}
+
+impl fmt::Display for CastError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for CastError {}
+
+/// Casts a column of SQL type `from` to `to`. With `try_cast` a value that cannot be cast becomes
+/// NULL, else the first one is the error.
+pub fn cast(
+    column: &ArrayRef,
+    from: &SqlType,
+    to: &SqlType,
+    try_cast: bool,
+) -> Result<ArrayRef, CastError> {
+    use SqlType as S;
+    let target = Target { to, try_cast };
+    if from == to && column.data_type() == &to.arrow() {
+        return Ok(Arc::clone(column));
+    }
+    if *column.data_type() == DataType::Null {
+        return Ok(new_null_array(&to.arrow(), column.len()));
+    }
+    match (from, to) {
+        (S::Char(_) | S::Varchar(_), _) => from_text::cast(column, target),
+        (_, S::Char(_) | S::Varchar(_)) => to_text::cast(column, from, target),
+        (S::Array(a), S::Array(b)) => array(column, a, b, try_cast),
+        (S::Row(a), S::Row(b)) if a.len() == b.len() => row(column, from, to, try_cast),
+        _ if is_moment(from) && is_moment(to) => moments::cast(column, target),
+        _ if is_number(from) && is_number(to) => numbers::cast(column, target),
+        (S::Binary(_) | S::Varbinary(_), S::Binary(n) | S::Varbinary(n)) => {
+            from_text::bytes(column, *n, matches!(to, S::Binary(_)))
+        }
+        _ => Err(target.unsupported(from)),
+    }
+}
+
+/// Whether a CAST between the types exists at all.
+pub fn castable(from: &SqlType, to: &SqlType) -> bool {
+    use SqlType as S;
+    let text = |t: &S| matches!(t, S::Char(_) | S::Varchar(_));
+    let bytes = |t: &S| matches!(t, S::Binary(_) | S::Varbinary(_));
+    match (from, to) {
+        _ if from == to => true,
+        (S::IntervalYearMonth | S::IntervalDaySecond, _) => false,
+        _ if text(from) => is_moment(to) || is_number(to) || text(to) || bytes(to),
+        _ if text(to) => true,
+        (S::Array(a), S::Array(b)) => castable(&a.ty, &b.ty),
+        (S::Row(a), S::Row(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| castable(&a.ty.ty, &b.ty.ty))
+        }
+        (S::Date, S::Time(_)) | (S::Time(_), S::Date) => false,
+        _ => {
+            (is_moment(from) && is_moment(to))
+                || (is_number(from) && is_number(to))
+                || (bytes(from) && bytes(to))
+        }
+    }
+}
+
+/// Numbers and BOOLEAN, which counts as 1 and 0.
+fn is_number(ty: &SqlType) -> bool {
+    use SqlType as S;
+    matches!(
+        ty,
+        S::Boolean
+            | S::TinyInt
+            | S::SmallInt
+            | S::Int
+            | S::BigInt
+            | S::Float
+            | S::Double
+            | S::Decimal(..)
+    )
+}
+
+fn is_moment(ty: &SqlType) -> bool {
+    matches!(
+        ty,
+        SqlType::Date | SqlType::Time(_) | SqlType::Timestamp(_) | SqlType::TimestampLtz(_)
+    )
+}
+
+/// Where a cast goes and what becomes of a value that does not fit.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    to: &'a SqlType,
+    try_cast: bool,
+}
+
+impl Target<'_> {
+    /// NULL or the error for a value that cannot be cast.
+    fn failed<T>(&self, row: usize, value: &str) -> Result<Option<T>, CastError> {
+        if self.try_cast {
+            return Ok(None);
+        }
+        let shown: String = value.chars().take(200).collect();
+        let message =
+            format!("cannot CAST '{shown}' to {}; TRY_CAST gives NULL for such a value", self.to);
+        Err(CastError { row, message })
+    }
+    fn unsupported(&self, from: &SqlType) -> CastError {
+        CastError { row: 0, message: format!("a CAST from {from} to {} does not exist", self.to) }
+    }
+}
+
+fn arrow_failed(e: arrow::error::ArrowError) -> CastError {
+    CastError { row: 0, message: e.to_string() }
+}
+
+fn array(
+    column: &ArrayRef,
+    from: &Nullable,
+    to: &Nullable,
+    try_cast: bool,
+) -> Result<ArrayRef, CastError> {
+    let list = column.as_list::<i32>();
+    let items = cast(list.values(), &from.ty, &to.ty, try_cast)?;
+    let field = Arc::new(to.ty.field("item", true));
+    let nulls = list.nulls().cloned();
+    let array = ListArray::try_new(field, list.offsets().clone(), items, nulls);
+    Ok(Arc::new(array.map_err(arrow_failed)?))
+}
+
+fn row(
+    column: &ArrayRef,
+    from: &SqlType,
+    to: &SqlType,
+    try_cast: bool,
+) -> Result<ArrayRef, CastError> {
+    let (SqlType::Row(from), SqlType::Row(to)) = (from, to) else {
+        return Ok(Arc::clone(column));
+    };
+    let rows = column.as_struct();
+    let mut columns = vec![];
+    let mut fields: Vec<Field> = vec![];
+    for ((a, b), values) in from.iter().zip(to).zip(rows.columns()) {
+        columns.push(cast(values, &a.ty.ty, &b.ty.ty, try_cast)?);
+        fields.push(b.ty.ty.field(&b.name, true));
+    }
+    let array = StructArray::try_new(fields.into(), columns, rows.nulls().cloned());
+    Ok(Arc::new(array.map_err(arrow_failed)?))
+}
+
+/// The function `CAST(value AS to)` or `TRY_CAST(value AS to)`, for the planner to call in place of
+/// DataFusion's own cast.
+pub fn cast_udf(to: SqlType, try_cast: bool) -> Arc<ScalarUDF> {
+    let signature = Signature::any(1, Volatility::Immutable);
+    let name = format!("{} AS {to}", if try_cast { "try_cast" } else { "cast" });
+    Arc::new(ScalarUDF::from(Cast { to, try_cast, name, signature }))
+}
+
+#[derive(Debug)]
+struct Cast {
+    to: SqlType,
+    try_cast: bool,
+    name: String,
+    signature: Signature,
+}
+
+impl PartialEq for Cast {
+    fn eq(&self, other: &Self) -> bool {
+        self.to == other.to && self.try_cast == other.try_cast
+    }
+}
+
+impl Eq for Cast {}
+
+impl Hash for Cast {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.to, self.try_cast).hash(state);
+    }
+}
+
+impl Cast {
+    /// Whether NULL may come out of a value: a number too large for a DECIMAL becomes NULL.
+    fn can_null(&self, from: &SqlType) -> bool {
+        let same = from == &self.to;
+        !same && (self.try_cast || matches!(self.to, SqlType::Decimal(..)))
+    }
+}
+
+impl ScalarUDFImpl for Cast {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.to.arrow())
+    }
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let [field] = args.arg_fields else { return plan_err!("CAST takes one value") };
+        let from = sql_type(field);
+        let constant_null = *field.data_type() == DataType::Null;
+        if !constant_null && !castable(&from, &self.to) {
+            return plan_err!("a CAST from {from} to {} does not exist", self.to);
+        }
+        let nullable = field.is_nullable() || constant_null || self.can_null(&from);
+        Ok(Arc::new(self.to.field(&self.name, nullable)))
+    }
+    fn is_strict(&self) -> bool {
+        true
+    }
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let ([value], [field]) = (&args.args[..], &args.arg_fields[..]) else {
+            return plan_err!("CAST takes one value");
+        };
+        let from = sql_type(field);
+        let run = |array: &ArrayRef| {
+            cast(array, &from, &self.to, self.try_cast)
+                .map_err(|e| DataFusionError::Execution(e.message))
+        };
+        Ok(match value {
+            ColumnarValue::Array(array) => ColumnarValue::Array(run(array)?),
+            ColumnarValue::Scalar(scalar) => {
+                let result = run(&scalar.to_array()?)?;
+                ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)
+            }
+        })
+    }
+}
+
+/// Cuts a text to VARCHAR(n), or fills it up to CHAR(n); lengths count characters.
+fn fitted<'a>(text: &'a str, to: &SqlType, scratch: &'a mut String) -> &'a str {
+    let (length, fill) = match to {
+        SqlType::Char(n) => (*n, true),
+        SqlType::Varchar(n) => (*n, false),
+        _ => (MAX_LENGTH, false),
+    };
+    if length == MAX_LENGTH || (!fill && text.len() <= length as usize) {
+        return text;
+    }
+    let mut count = 0;
+    for (at, _) in text.char_indices() {
+        if count == length as usize {
+            return &text[..at];
+        }
+        count += 1;
+    }
+    if !fill || count == length as usize {
+        return text;
+    }
+    scratch.clear();
+    scratch.push_str(text);
+    scratch.extend(std::iter::repeat_n(' ', length as usize - count));
+    scratch
+}

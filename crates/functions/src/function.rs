@@ -1,0 +1,380 @@
+//! How a function is declared: parameters, result type, nulls, and the code over whole columns.
+//!
+//! A family's file holds one [`Function`] constant per function, its documentation above it.
+//! Everything DataFusion wants to know is derived from that constant here, once.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, FieldRef};
+use brooklet_core::types::SqlType;
+use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
+use datafusion::logical_expr::type_coercion::binary::type_union_resolution;
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+
+use crate::column::Call;
+use crate::types::sql_type;
+
+/// What an argument must be; other string, integer and number widths are cast to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Bytes,
+    TextOrBytes,
+    Boolean,
+    Int,
+    Long,
+    Double,
+    /// Any number, left as it is.
+    Number,
+    /// DATE, TIME, TIMESTAMP or TIMESTAMP_LTZ, left as it is.
+    Moment,
+    Any,
+    /// The type it has in common with the other such arguments.
+    Common,
+}
+
+/// The types and the constant arguments of one call, as the planner knows them.
+pub(crate) struct Typing<'a> {
+    pub name: &'a str,
+    pub types: Vec<SqlType>,
+    pub constants: &'a [Option<&'a ScalarValue>],
+}
+
+impl Typing<'_> {
+    /// The text of a constant argument.
+    pub fn text(&self, argument: usize) -> Option<&str> {
+        self.constants.get(argument).copied().flatten()?.try_as_str().flatten()
+    }
+    /// The value of a constant integer argument.
+    pub fn integer(&self, argument: usize) -> Option<i64> {
+        match self.constants.get(argument).copied().flatten()? {
+            ScalarValue::Int8(v) => v.map(i64::from),
+            ScalarValue::Int16(v) => v.map(i64::from),
+            ScalarValue::Int32(v) => v.map(i64::from),
+            ScalarValue::Int64(v) => *v,
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Output {
+    Is(SqlTypeOf),
+    /// The type of that argument.
+    Like(usize),
+    By(fn(&Typing) -> Result<SqlType>),
+}
+
+/// The plain result types; `SqlType` itself cannot stand in a constant with a destructor.
+#[derive(Clone, Copy)]
+pub(crate) enum SqlTypeOf {
+    Text,
+    Char(u32),
+    Bytes,
+    Boolean,
+    Int,
+    Long,
+    Double,
+    Date,
+    Timestamp,
+}
+
+impl SqlTypeOf {
+    fn sql(self) -> SqlType {
+        match self {
+            SqlTypeOf::Text => SqlType::STRING,
+            SqlTypeOf::Char(n) => SqlType::Char(n),
+            SqlTypeOf::Bytes => SqlType::BYTES,
+            SqlTypeOf::Boolean => SqlType::Boolean,
+            SqlTypeOf::Int => SqlType::Int,
+            SqlTypeOf::Long => SqlType::BigInt,
+            SqlTypeOf::Double => SqlType::Double,
+            SqlTypeOf::Date => SqlType::Date,
+            SqlTypeOf::Timestamp => SqlType::Timestamp(3),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nulls {
+    /// NULL exactly when an argument is NULL.
+    Strict,
+    /// NULL may come out of arguments that are not.
+    Possible,
+    Never,
+    /// NULL only where the last argument is.
+    Last,
+}
+
+pub(crate) type Body = fn(&Call) -> Result<ArrayRef>;
+
+/// One scalar function.
+#[derive(Clone, Copy)]
+pub(crate) struct Function {
+    name: &'static str,
+    aliases: &'static [&'static str],
+    kinds: &'static [Kind],
+    optional: usize,
+    variadic: bool,
+    output: Output,
+    nulls: Nulls,
+    body: Body,
+}
+
+impl Function {
+    /// A function that gives NULL exactly when an argument is NULL.
+    pub const fn new(
+        name: &'static str,
+        kinds: &'static [Kind],
+        output: Output,
+        body: Body,
+    ) -> Function {
+        Function {
+            name,
+            aliases: &[],
+            kinds,
+            optional: 0,
+            variadic: false,
+            output,
+            nulls: Nulls::Strict,
+            body,
+        }
+    }
+    pub const fn text(name: &'static str, kinds: &'static [Kind], body: Body) -> Function {
+        Function::new(name, kinds, Output::Is(SqlTypeOf::Text), body)
+    }
+    /// The last `n` parameters may be left out.
+    pub const fn optional(mut self, n: usize) -> Function {
+        self.optional = n;
+        self
+    }
+    /// The last parameter may be repeated.
+    pub const fn variadic(mut self) -> Function {
+        self.variadic = true;
+        self
+    }
+    pub const fn aliases(mut self, names: &'static [&'static str]) -> Function {
+        self.aliases = names;
+        self
+    }
+    /// NULL may come out of arguments that are not NULL.
+    pub const fn nullable(mut self) -> Function {
+        self.nulls = Nulls::Possible;
+        self
+    }
+    /// NULL never comes out.
+    pub const fn never_null(mut self) -> Function {
+        self.nulls = Nulls::Never;
+        self
+    }
+    /// NULL comes out only where the last argument is NULL.
+    pub const fn last_nulls(mut self) -> Function {
+        self.nulls = Nulls::Last;
+        self
+    }
+    pub fn udf(self) -> Arc<ScalarUDF> {
+        let signature = match self.kinds {
+            [] => Signature::nullary(Volatility::Immutable),
+            _ => Signature::user_defined(Volatility::Immutable),
+        };
+        let aliases = self.aliases.iter().map(|a| a.to_string()).collect();
+        Arc::new(ScalarUDF::from(Udf { function: self, signature, aliases }))
+    }
+
+    fn kind(&self, argument: usize) -> Kind {
+        self.kinds.get(argument).or(self.kinds.last()).copied().unwrap_or(Kind::Any)
+    }
+
+    fn coerce(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let most = if self.variadic { usize::MAX } else { self.kinds.len() };
+        if types.len() + self.optional < self.kinds.len() || types.len() > most {
+            return plan_err!(
+                "{} takes {}; {} were given",
+                self.name.to_uppercase(),
+                self.arity(),
+                types.len()
+            );
+        }
+        let common = self.common(types)?;
+        let each = types.iter().enumerate().map(|(i, ty)| {
+            if let (Kind::Common, Some(common)) = (self.kind(i), &common) {
+                return Ok(common.clone());
+            }
+            coerced(self.kind(i), ty).ok_or_else(|| {
+                let (name, want) = (self.name.to_uppercase(), self.kind(i).wanted());
+                let got = SqlType::from_arrow(ty).map_or(ty.to_string(), |t| t.to_string());
+                DataFusionError::Plan(format!(
+                    "argument {} of {name} must be {want}, not {got}; write a CAST",
+                    i + 1
+                ))
+            })
+        });
+        each.collect()
+    }
+
+    /// The type that all arguments of kind Common are cast to.
+    fn common(&self, types: &[DataType]) -> Result<Option<DataType>> {
+        let all = types.iter().enumerate().filter(|(i, _)| self.kind(*i) == Kind::Common);
+        let all: Vec<DataType> = all.filter_map(|(_, ty)| coerced(Kind::Common, ty)).collect();
+        let Some(first) = all.first() else { return Ok(None) };
+        if all.iter().all(|ty| ty == first) {
+            return Ok(Some(first.clone()));
+        }
+        // Text and other types have nothing in common, though DataFusion would find something.
+        let mixed = all.contains(&DataType::Utf8)
+            && all.iter().any(|ty| !matches!(ty, DataType::Utf8 | DataType::Null));
+        match type_union_resolution(&all).filter(|_| !mixed) {
+            Some(common) => Ok(Some(common)),
+            None => {
+                let names = all.iter().map(|t| match SqlType::from_arrow(t) {
+                    Some(ty) => ty.to_string(),
+                    None => t.to_string(),
+                });
+                plan_err!(
+                    "the arguments of {} have no type in common: {}; write a CAST",
+                    self.name.to_uppercase(),
+                    names.collect::<Vec<_>>().join(", ")
+                )
+            }
+        }
+    }
+
+    fn arity(&self) -> String {
+        let (least, most) = (self.kinds.len() - self.optional, self.kinds.len());
+        match (self.variadic, least == most) {
+            (true, _) => format!("at least {least} arguments"),
+            (false, true) => format!("{most} arguments"),
+            (false, false) => format!("{least} to {most} arguments"),
+        }
+    }
+}
+
+impl Kind {
+    fn wanted(self) -> &'static str {
+        match self {
+            Kind::Text => "a STRING",
+            Kind::Bytes => "BYTES",
+            Kind::TextOrBytes => "a STRING or BYTES",
+            Kind::Boolean => "a BOOLEAN",
+            Kind::Int | Kind::Long => "an integer",
+            Kind::Double | Kind::Number => "a number",
+            Kind::Moment => "a DATE, TIME or TIMESTAMP",
+            Kind::Any | Kind::Common => "a value",
+        }
+    }
+}
+
+/// The Arrow type an argument of type `ty` is cast to, None if it does not fit.
+fn coerced(kind: Kind, ty: &DataType) -> Option<DataType> {
+    use DataType as T;
+    let text = matches!(ty, T::Utf8 | T::LargeUtf8 | T::Utf8View);
+    let bytes = matches!(ty, T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_));
+    let to = match (kind, ty) {
+        (Kind::Text | Kind::TextOrBytes, T::Null) => T::Utf8,
+        (Kind::Text | Kind::TextOrBytes, _) if text => T::Utf8,
+        (Kind::Bytes | Kind::TextOrBytes, _) if bytes => T::Binary,
+        (Kind::Bytes, T::Null) => T::Binary,
+        (Kind::Boolean, T::Boolean | T::Null) => T::Boolean,
+        (Kind::Int, T::Null) => T::Int32,
+        (Kind::Int, _) if ty.is_integer() => T::Int32,
+        (Kind::Long, T::Null) => T::Int64,
+        (Kind::Long, _) if ty.is_integer() => T::Int64,
+        (Kind::Double, T::Null) => T::Float64,
+        (Kind::Double, _) if ty.is_numeric() => T::Float64,
+        (Kind::Number, T::Null) => T::Int32,
+        (Kind::Number, _) if ty.is_numeric() => ty.clone(),
+        (Kind::Moment, T::Null) => SqlType::Timestamp(3).arrow(),
+        (Kind::Moment, T::Date32 | T::Time32(_) | T::Timestamp(_, _)) => ty.clone(),
+        (Kind::Any | Kind::Common, _) if text => T::Utf8,
+        (Kind::Any | Kind::Common, _) => ty.clone(),
+        _ => return None,
+    };
+    Some(to)
+}
+
+/// A [`Function`] as DataFusion sees it.
+struct Udf {
+    function: Function,
+    signature: Signature,
+    aliases: Vec<String>,
+}
+
+impl fmt::Debug for Udf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.function.name)
+    }
+}
+
+impl PartialEq for Udf {
+    fn eq(&self, other: &Self) -> bool {
+        self.function.name == other.function.name
+    }
+}
+
+impl Eq for Udf {}
+
+impl Hash for Udf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.function.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Udf {
+    fn name(&self) -> &str {
+        self.function.name
+    }
+    fn aliases(&self) -> &[String] {
+        &self.aliases
+    }
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        self.function.coerce(types)
+    }
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let types = types.iter().map(|t| SqlType::from_arrow(t).unwrap_or(SqlType::STRING));
+        let constants: Vec<Option<&ScalarValue>> = vec![None; types.len()];
+        Ok(self.typed(types.collect(), &constants)?.arrow())
+    }
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let types = args.arg_fields.iter().map(|f| sql_type(f)).collect();
+        let ty = self.typed(types, args.scalar_arguments)?;
+        let nullable = match self.function.nulls {
+            Nulls::Strict => args.arg_fields.iter().any(|f| f.is_nullable()),
+            Nulls::Possible => true,
+            Nulls::Never => false,
+            Nulls::Last => args.arg_fields.last().is_none_or(|f| f.is_nullable()),
+        };
+        Ok(Arc::new(ty.field(self.function.name, nullable)))
+    }
+    fn is_strict(&self) -> bool {
+        self.function.nulls == Nulls::Strict
+    }
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
+        let rows = if constant { 1 } else { args.number_rows };
+        let call = Call::new(self.function.name, &args, rows)?;
+        let result = (self.function.body)(&call)?;
+        if constant {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
+        }
+        Ok(ColumnarValue::Array(result))
+    }
+}
+
+impl Udf {
+    fn typed(&self, types: Vec<SqlType>, constants: &[Option<&ScalarValue>]) -> Result<SqlType> {
+        match self.function.output {
+            Output::Is(ty) => Ok(ty.sql()),
+            Output::Like(argument) => Ok(types[argument].clone()),
+            Output::By(rule) => rule(&Typing { name: self.function.name, types, constants }),
+        }
+    }
+}

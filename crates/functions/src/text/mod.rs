@@ -1,0 +1,64 @@
+//! Functions on strings.
+
+use crate::function::Function;
+
+mod basic;
+mod encode;
+mod java_regex;
+mod regexp;
+
+/// Every function of this family.
+pub(crate) const ALL: &[Function] = &[
+    basic::UPPER,
+    basic::LOWER,
+    basic::INITCAP,
+    basic::TRIM,
+    basic::LTRIM,
+    basic::RTRIM,
+    basic::LPAD,
+    basic::RPAD,
+    basic::SUBSTRING,
+    basic::LEFT,
+    basic::RIGHT,
+    basic::CHAR_LENGTH,
+    basic::OCTET_LENGTH,
+    basic::POSITION,
+    basic::LOCATE,
+    basic::INSTR,
+    basic::OVERLAY,
+    basic::REPLACE,
+    basic::TRANSLATE,
+    basic::REPEAT,
+    basic::REVERSE,
+    basic::SPLIT_INDEX,
+    basic::CONCAT,
+    basic::CONCAT_WS,
+    encode::ASCII,
+    encode::CHR,
+    encode::TO_BASE64,
+    encode::FROM_BASE64,
+    encode::HEX,
+    encode::MD5,
+    encode::SHA1,
+    encode::SHA224,
+    encode::SHA256,
+    encode::SHA384,
+    encode::SHA512,
+    encode::SHA2,
+    encode::ENCODE,
+    encode::DECODE,
+    encode::URL_ENCODE,
+    encode::URL_DECODE,
+    encode::IS_ALPHA,
+    encode::IS_DIGIT,
+    encode::IS_DECIMAL,
+    encode::STARTSWITH,
+    encode::ENDSWITH,
+    encode::PARSE_URL,
+    regexp::REGEXP_EXTRACT,
+    regexp::REGEXP_REPLACE,
+    regexp::REGEXP,
+    regexp::REGEXP_COUNT,
+    regexp::REGEXP_SUBSTR,
+    regexp::REGEXP_INSTR,
+];

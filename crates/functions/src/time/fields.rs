@@ -1,0 +1,148 @@
+//! Fields of a date or timestamp: EXTRACT and its short forms.
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::Int64Type;
+use datafusion::common::{Result, plan_err};
+
+use super::civil::{Moment, iso_week, weekday};
+use super::instants::Instants;
+use super::unit::Unit;
+use crate::column::{Call, value_rows};
+use crate::function::Kind::{Moment as M, Text as T};
+use crate::function::{Body, Function, Output, SqlTypeOf};
+
+/// `EXTRACT(unit FROM moment)`; as a plain function `extract('unit', moment)`
+///
+/// One field of a DATE, TIME or TIMESTAMP as BIGINT. Units: MILLENNIUM, CENTURY, DECADE, YEAR,
+/// ISOYEAR, QUARTER, MONTH, WEEK (ISO 8601), DAY, DOY, DOW (Sunday is 1), ISODOW (Monday is 1),
+/// HOUR, MINUTE, SECOND, MILLISECOND, MICROSECOND, NANOSECOND (of the second), EPOCH (seconds).
+///
+/// ```sql
+/// EXTRACT(YEAR FROM TIMESTAMP '2020-01-02 15:04:05.678') = 2020
+/// EXTRACT(DOW FROM DATE '2020-01-05') = 1
+/// EXTRACT(WEEK FROM DATE '2020-01-05') = 1
+/// EXTRACT(MILLISECOND FROM TIMESTAMP '2020-01-02 15:04:05.678') = 678
+/// ```
+pub(super) const EXTRACT: Function =
+    Function::new("extract", &[T, M], Output::Is(SqlTypeOf::Long), extract).aliases(&["date_part"]);
+
+/// `YEAR(moment)`: the same as `EXTRACT(YEAR FROM moment)`.
+///
+/// ```sql
+/// YEAR(DATE '2020-01-02') = 2020
+/// ```
+pub(super) const YEAR: Function = field("year", |c| short(c, Unit::Year));
+
+/// `QUARTER(moment)`: the quarter of the year, 1 to 4.
+///
+/// ```sql
+/// QUARTER(DATE '2020-05-05') = 2
+/// ```
+pub(super) const QUARTER: Function = field("quarter", |c| short(c, Unit::Quarter));
+
+/// `MONTH(moment)`: the month, 1 to 12.
+///
+/// ```sql
+/// MONTH(DATE '2020-05-05') = 5
+/// ```
+pub(super) const MONTH: Function = field("month", |c| short(c, Unit::Month));
+
+/// `WEEK(moment)`: the week of the year after ISO 8601, 1 to 53.
+///
+/// ```sql
+/// WEEK(DATE '2020-01-05') = 1
+/// ```
+pub(super) const WEEK: Function = field("week", |c| short(c, Unit::Week));
+
+/// `DAYOFYEAR(moment)`: the day of the year, 1 to 366.
+///
+/// ```sql
+/// DAYOFYEAR(DATE '2020-02-05') = 36
+/// ```
+pub(super) const DAYOFYEAR: Function = field("dayofyear", |c| short(c, Unit::DayOfYear));
+
+/// `DAYOFMONTH(moment)`: the day of the month, 1 to 31.
+///
+/// ```sql
+/// DAYOFMONTH(DATE '2020-01-02') = 2
+/// ```
+pub(super) const DAYOFMONTH: Function = field("dayofmonth", |c| short(c, Unit::Day));
+
+/// `DAYOFWEEK(moment)`: the day of the week; Sunday is 1.
+///
+/// ```sql
+/// DAYOFWEEK(DATE '2020-01-05') = 1
+/// ```
+pub(super) const DAYOFWEEK: Function = field("dayofweek", |c| short(c, Unit::DayOfWeek));
+
+/// `HOUR(moment)`: the hour, 0 to 23.
+///
+/// ```sql
+/// HOUR(TIMESTAMP '2020-01-02 15:04:05') = 15
+/// ```
+pub(super) const HOUR: Function = field("hour", |c| short(c, Unit::Hour));
+
+/// `MINUTE(moment)`: the minute, 0 to 59.
+///
+/// ```sql
+/// MINUTE(TIMESTAMP '2020-01-02 15:04:05') = 4
+/// ```
+pub(super) const MINUTE: Function = field("minute", |c| short(c, Unit::Minute));
+
+/// `SECOND(moment)`: the second, 0 to 59.
+///
+/// ```sql
+/// SECOND(TIMESTAMP '2020-01-02 15:04:05') = 5
+/// ```
+pub(super) const SECOND: Function = field("second", |c| short(c, Unit::Second));
+
+const fn field(name: &'static str, body: Body) -> Function {
+    Function::new(name, &[M], Output::Is(SqlTypeOf::Long), body)
+}
+
+fn extract(call: &Call) -> Result<ArrayRef> {
+    let unit = Unit::argument(&call.text(0)?, "EXTRACT")?;
+    fields(call, 1, unit)
+}
+
+fn short(call: &Call, unit: Unit) -> Result<ArrayRef> {
+    fields(call, 0, unit)
+}
+
+fn fields(call: &Call, argument: usize, unit: Unit) -> Result<ArrayRef> {
+    let moments = Instants::new(call.any(argument))?;
+    let of: fn(i64, u32) -> i64 = match unit {
+        Unit::Epoch => |s, _| s,
+        Unit::Hour => |s, _| s.rem_euclid(86_400) / 3_600,
+        Unit::Minute => |s, _| s.rem_euclid(3_600) / 60,
+        Unit::Second => |s, _| s.rem_euclid(60),
+        Unit::Millisecond => |_, n| i64::from(n / 1_000_000),
+        Unit::Microsecond => |_, n| i64::from(n / 1_000),
+        Unit::Nanosecond => |_, n| i64::from(n),
+        Unit::Year => |s, n| Moment::of(s, n).date.year,
+        Unit::Quarter => |s, n| (i64::from(Moment::of(s, n).date.month) + 2) / 3,
+        Unit::Month => |s, n| i64::from(Moment::of(s, n).date.month),
+        Unit::Day => |s, n| i64::from(Moment::of(s, n).date.day),
+        Unit::DayOfYear => |s, n| Moment::of(s, n).date.day_of_year(),
+        Unit::DayOfWeek => |s, _| weekday(s.div_euclid(86_400)) + 1,
+        Unit::IsoDayOfWeek => |s, _| (s.div_euclid(86_400) + 3).rem_euclid(7) + 1,
+        Unit::Week => |s, _| iso_week(s.div_euclid(86_400)).1,
+        Unit::IsoYear => |s, _| iso_week(s.div_euclid(86_400)).0,
+        Unit::Decade => |s, n| Moment::of(s, n).date.year / 10,
+        Unit::Century => |s, n| counted(Moment::of(s, n).date.year, 100),
+        Unit::Millennium => |s, n| counted(Moment::of(s, n).date.year, 1_000),
+    };
+    if call.rows > 0 && moments.clock == super::instants::Clock::Time && unit.seconds().is_none() {
+        if unit.nanos().is_none() {
+            return plan_err!("a TIME has no {unit:?}");
+        }
+    }
+    Ok(value_rows::<Int64Type>(call.rows, |row| {
+        moments.get(row).map(|(seconds, nanos)| of(seconds, nanos))
+    }))
+}
+
+/// Centuries and millennia, whose first year ends in 1.
+fn counted(year: i64, length: i64) -> i64 {
+    if year > 0 { (year + length - 1) / length } else { (year - length + 1) / length }
+}

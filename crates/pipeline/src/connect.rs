@@ -1,0 +1,107 @@
+//! The plan's tables meet connectors and formats.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use brooklet_connectors::find_connector;
+use brooklet_core::connector::{SinkSpec as OpenSink, SourceSpec, find_format};
+use brooklet_core::format::{DecodeSpec, Decoder};
+use brooklet_core::schema::TableDef;
+use brooklet_core::source::SplitPosition;
+use brooklet_core::{Env, Error, Result, Sink, Source};
+use brooklet_engine::run::{Connections, Waker};
+use brooklet_formats::FORMATS;
+use brooklet_plan::node::{ScanSpec, SinkSpec};
+use brooklet_sql::lower::COLLECT;
+
+use crate::collect::{CollectSink, OnRows};
+
+/// The connectors and formats of this build.
+pub struct Registry {
+    pub env: Env,
+    /// Relative paths of tables are relative to it.
+    pub base: PathBuf,
+    /// Where rows of a top-level SELECT go; with `preview`, the rows of every sink.
+    pub on_rows: Option<OnRows>,
+    /// Sinks are replaced: nothing is committed anywhere.
+    pub preview: bool,
+    /// `brooklet.on-row-error`, handed to sinks as an option.
+    pub on_row_error: String,
+}
+
+impl Registry {
+    fn table(&self, table: &Arc<TableDef>) -> Arc<TableDef> {
+        let mut table = TableDef::clone(table);
+        if let Some(path) = table.options.get("path") {
+            let absolute = resolve(&self.base, path);
+            table.options.0.insert("path".into(), absolute);
+        }
+        let key = "brooklet.on-row-error";
+        table.options.0.entry(key.into()).or_insert_with(|| self.on_row_error.clone());
+        Arc::new(table)
+    }
+}
+
+/// A relative local path below the base; anything else as it is.
+fn resolve(base: &Path, path: &str) -> String {
+    if path.contains("://") || Path::new(path).is_absolute() {
+        return path.to_string();
+    }
+    base.join(path).to_string_lossy().into_owned()
+}
+
+#[async_trait]
+impl Connections for Registry {
+    async fn source(
+        &self,
+        scan: &ScanSpec,
+        positions: Option<Vec<SplitPosition>>,
+        waker: Waker,
+    ) -> Result<Box<dyn Source>> {
+        let name = scan.table.connector();
+        let connector = find_connector(name);
+        let side = connector.and_then(|c| c.source.as_ref());
+        let side = side.ok_or_else(|| {
+            Error::config(format!("connector '{name}' of {} cannot be read", scan.table.name))
+        })?;
+        let spec = SourceSpec {
+            table: self.table(&scan.table),
+            schema: scan.decode.clone(),
+            positions,
+            waker,
+            formats: FORMATS,
+            env: self.env.clone(),
+        };
+        (side.open)(spec).await
+    }
+
+    async fn sink(&self, spec: &SinkSpec, open: OpenSink) -> Result<Box<dyn Sink>> {
+        if spec.connector == COLLECT || self.preview {
+            let on_rows = self.on_rows.clone();
+            let on_rows = on_rows.ok_or_else(|| Error::bug("nobody takes the rows"))?;
+            return Ok(Box::new(CollectSink(on_rows)));
+        }
+        let connector = find_connector(&spec.connector);
+        let side = connector.and_then(|c| c.sink.as_ref());
+        let side = side.ok_or_else(|| {
+            Error::config(format!("connector '{}' cannot be written", spec.connector))
+        })?;
+        let tables = open.tables.iter().map(|t| self.table(t)).collect();
+        (side.open)(OpenSink { formats: FORMATS, tables, ..open }).await
+    }
+
+    fn decoders(&self, scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> {
+        let table = &scan.table;
+        let Some(name) = table.options.get("format").or(table.options.get("value.format")) else {
+            return Ok(Vec::new());
+        };
+        let format = find_format(FORMATS, name)
+            .ok_or_else(|| Error::config(format!("format '{name}' is unknown")))?;
+        // Formats that are whole files are decoded by their connector.
+        let Some(decoder) = format.decoder else { return Ok(Vec::new()) };
+        let spec = DecodeSpec { schema: scan.decode.clone(), options: table.options.clone() };
+        (0..count.max(1)).map(|_| decoder(&spec)).collect()
+    }
+}

@@ -1,0 +1,153 @@
+//! What is known of a logical plan's columns: time attributes and window bounds, traced from
+//! tables and window functions through projections, aliases and views.
+
+use brooklet_core::hash::hash_bytes;
+use datafusion::common::JoinType;
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
+
+use crate::query::Names;
+use crate::query::clock::is_proctime;
+use crate::query::window_tvf::as_window;
+
+/// What kind of time a column is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeKind {
+    Rowtime,
+    Proctime,
+}
+
+/// Which bound of a window a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    Start,
+    End,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub time: Option<TimeKind>,
+    /// The bound and the identity of its window function.
+    pub window: Option<(Bound, u64)>,
+}
+
+/// One entry per column of the plan's output.
+pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
+    let width = plan.schema().fields().len();
+    let nothing = || vec![Facts::default(); width];
+    match plan {
+        LogicalPlan::TableScan(scan) => {
+            let rowtime = names
+                .table(scan.table_name.table())
+                .and_then(|t| t.watermark.as_ref().map(|w| w.column.clone()));
+            let proctime = names.table(scan.table_name.table());
+            let fields = scan.projected_schema.fields().iter();
+            fields
+                .map(|f| {
+                    let is_proc = proctime.as_ref().is_some_and(|t| proctime_column(t, f.name()));
+                    let time = match () {
+                        _ if rowtime.as_ref() == Some(f.name()) => Some(TimeKind::Rowtime),
+                        _ if is_proc => Some(TimeKind::Proctime),
+                        _ => None,
+                    };
+                    Facts { time, window: None }
+                })
+                .collect()
+        }
+        LogicalPlan::Projection(p) => {
+            let inner = columns(&p.input, names);
+            let of = |e: &Expr| match trace(e, &p.input) {
+                Some(i) => inner[i],
+                None if is_proctime(e) => {
+                    Facts { time: Some(TimeKind::Proctime), window: None }
+                }
+                None => Facts::default(),
+            };
+            p.expr.iter().map(of).collect()
+        }
+        LogicalPlan::Filter(f) => columns(&f.input, names),
+        LogicalPlan::SubqueryAlias(a) => columns(&a.input, names),
+        LogicalPlan::Sort(s) => columns(&s.input, names),
+        LogicalPlan::Window(w) => {
+            let mut facts = columns(&w.input, names);
+            facts.resize(width, Facts::default());
+            facts
+        }
+        LogicalPlan::Aggregate(a) => {
+            let inner = columns(&a.input, names);
+            let of = |e: &Expr| trace(e, &a.input).map(|i| inner[i]).unwrap_or_default();
+            let mut facts: Vec<Facts> = a.group_expr.iter().map(of).collect();
+            if window_end(a, names).is_none() {
+                facts.iter_mut().for_each(|f| *f = Facts::default());
+            }
+            facts.resize(width, Facts::default());
+            facts
+        }
+        LogicalPlan::Join(j) => {
+            let (left, right) = (columns(&j.left, names), columns(&j.right, names));
+            match j.join_type {
+                JoinType::LeftSemi | JoinType::LeftAnti => left,
+                JoinType::RightSemi | JoinType::RightAnti => right,
+                _ => {
+                    let mut facts = [left, right].concat();
+                    facts.resize(width, Facts::default());
+                    facts
+                }
+            }
+        }
+        LogicalPlan::Union(u) => {
+            let all: Vec<Vec<Facts>> = u.inputs.iter().map(|i| columns(i, names)).collect();
+            let same = |i: usize| {
+                let first = all.first()?.get(i)?;
+                let time = first.time.filter(|_| all.iter().all(|f| f[i].time == first.time));
+                Some(Facts { time, window: None })
+            };
+            (0..width).map(|i| same(i).unwrap_or_default()).collect()
+        }
+        LogicalPlan::Extension(e) => match as_window(e) {
+            Some(tvf) => {
+                let mut facts = columns(&tvf.input, names);
+                let text = plan.display_indent().to_string();
+                let id = hash_bytes(text.as_bytes(), 0);
+                let time = tvf.time_index().and_then(|i| facts[i].time);
+                facts.iter_mut().for_each(|f| f.window = None);
+                facts.push(Facts { time: None, window: Some((Bound::Start, id)) });
+                facts.push(Facts { time: None, window: Some((Bound::End, id)) });
+                facts.push(Facts { time, window: None });
+                facts
+            }
+            None => nothing(),
+        },
+        _ => nothing(),
+    }
+}
+
+/// A computed column that is PROCTIME() and nothing else.
+fn proctime_column(table: &brooklet_core::schema::TableDef, name: &str) -> bool {
+    match table.column(name).map(|c| &c.kind) {
+        Some(brooklet_core::schema::ColumnKind::Computed { expr }) => {
+            let text: String = expr.chars().filter(|c| !c.is_whitespace()).collect();
+            text.eq_ignore_ascii_case("PROCTIME()")
+        }
+        _ => false,
+    }
+}
+
+/// The input column that an expression passes on unchanged.
+pub fn trace(expr: &Expr, input: &LogicalPlan) -> Option<usize> {
+    match expr {
+        Expr::Alias(alias) => trace(&alias.expr, input),
+        Expr::Column(c) => input.schema().index_of_column(c).ok(),
+        _ => None,
+    }
+}
+
+/// The group expression that holds window_end, when both bounds of one window are grouped by:
+/// such an aggregate emits each group once, when its window closes.
+pub fn window_end(aggregate: &Aggregate, names: &dyn Names) -> Option<usize> {
+    let inner = columns(&aggregate.input, names);
+    let bound = |e: &Expr| trace(e, &aggregate.input).and_then(|i| inner[i].window);
+    let bounds: Vec<_> = aggregate.group_expr.iter().map(bound).collect();
+    let end = bounds.iter().position(|b| matches!(b, Some((Bound::End, _))))?;
+    let (_, id) = bounds[end]?;
+    bounds.contains(&Some((Bound::Start, id))).then_some(end)
+}

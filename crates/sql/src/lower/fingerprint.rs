@@ -1,0 +1,49 @@
+//! The identity of each node's state: a hash of what it computes and of what feeds it.
+
+use brooklet_core::hash::{hash_bytes, mix};
+use brooklet_plan::{NodeOp, StreamPlan};
+
+/// Changes when the meaning of a node's state does.
+const VERSION: u64 = 1;
+
+pub fn fill(plan: &mut StreamPlan) {
+    for id in 0..plan.nodes.len() {
+        let node = plan.node(id);
+        let text = format!("{} {}", spec(&node.op), types(node));
+        let inputs = node.inputs.iter().map(|i| plan.node(*i).fingerprint);
+        let hash = inputs.fold(hash_bytes(text.as_bytes(), VERSION), mix);
+        plan.nodes[id].fingerprint = hash;
+    }
+}
+
+fn types(node: &brooklet_plan::Node) -> String {
+    let each: Vec<String> =
+        node.schema.fields().iter().map(|f| f.data_type().to_string()).collect();
+    each.join(",")
+}
+
+/// What the node computes, without names a user can change freely.
+fn spec(op: &NodeOp) -> String {
+    match op {
+        NodeOp::Scan(s) => {
+            let exprs: Vec<String> = s.exprs.iter().map(|e| e.to_string()).collect();
+            format!("Scan {} {exprs:?} {:?}", s.table.name, s.watermark)
+        }
+        NodeOp::Map(s) => {
+            let exprs: Vec<String> = s.exprs.iter().map(|e| e.to_string()).collect();
+            let filter = s.filter.as_ref().map(|f| f.to_string());
+            format!("Map {filter:?} {:?} {exprs:?}", s.window)
+        }
+        NodeOp::Exchange(s) => format!("Exchange {:?}", s.keys),
+        NodeOp::Join(s) => {
+            let filter = s.filter.as_ref().map(|f| f.to_string());
+            format!("Join {:?} {:?} {filter:?}", s.kind, s.on)
+        }
+        NodeOp::Reduce(s) => format!("Reduce {:?} {:?} {:?}", s.keys, s.kind, s.emit),
+        NodeOp::Union => "Union".into(),
+        NodeOp::Sink(s) => {
+            let tables: Vec<&str> = s.tables.iter().map(|t| t.table.name.as_str()).collect();
+            format!("Sink {} {} {tables:?}", s.connector, s.domain)
+        }
+    }
+}

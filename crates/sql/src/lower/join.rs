@@ -1,0 +1,232 @@
+//! Join: both sides mapped to their columns and keys, dealt by the keys, joined.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema};
+use brooklet_plan::node::{JoinKind, JoinSpec, Retain};
+use brooklet_plan::{Node, NodeId, NodeOp};
+use datafusion::common::{Column, DFSchema, JoinType, NullEquality, Result};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Join, LogicalPlan};
+
+use super::facts::{self, Bound};
+use super::needs::Need;
+use super::rel::{self, Physical, Rel};
+use super::{Lowering, error, names_of, needs};
+
+/// One input: its node, the columns of the query it holds, then key columns.
+struct Side {
+    node: NodeId,
+    width: usize,
+    keys: Vec<usize>,
+}
+
+impl Lowering<'_> {
+    pub(super) fn join(&mut self, join: &Join, plan: &LogicalPlan, need: Need) -> Result<Rel> {
+        let (kind, swap) = kind(join)?;
+        let below = needs::of_inputs(plan, need, self.provider.names());
+        let on = |right: bool| -> Vec<Expr> {
+            join.on.iter().map(|(l, r)| if right { r.clone() } else { l.clone() }).collect()
+        };
+        let casts = self.key_casts(join)?;
+        let left = self.side(&join.left, on(false), &[], below[0])?;
+        let right = self.side(&join.right, on(true), &casts, below[1])?;
+        let retain = self.retain(join)?;
+        let (a, b, retain) = match swap {
+            true => (&right, &left, [retain[1], retain[0]]),
+            false => (&left, &right, retain),
+        };
+        let schema = join.left.schema().join(join.right.schema())?;
+        let offset = self.plan.node(a.node).schema.fields().len();
+        let mut places: Vec<Expr> = Vec::new();
+        for (i, side) in [&left, &right].into_iter().enumerate() {
+            let first = (i == 0) == !swap;
+            let start = if first { 0 } else { offset };
+            places.extend((0..side.width).map(|c| rel::column(start + c)));
+        }
+        let node = self.join_node(join, kind, [a, b], retain, &schema, &places)?;
+        let width = plan.schema().fields().len();
+        let exprs: Vec<Expr> = match kind {
+            JoinKind::Semi | JoinKind::Anti => (0..width).map(rel::column).collect(),
+            _ => places,
+        };
+        Ok(Rel {
+            node,
+            filter: None,
+            window: None,
+            exprs,
+            names: names_of(plan),
+            label: self.plan.node(node).label.clone(),
+        })
+    }
+
+    /// Types the right side's keys must be cast to.
+    fn key_casts(&self, join: &Join) -> Result<Vec<Option<arrow::datatypes::DataType>>> {
+        let cast = |(l, r): &(Expr, Expr)| {
+            let to = l.get_type(join.left.schema())?;
+            let from = r.get_type(join.right.schema())?;
+            Ok((to != from).then_some(to))
+        };
+        join.on.iter().map(cast).collect()
+    }
+
+    fn side(
+        &mut self,
+        input: &LogicalPlan,
+        on: Vec<Expr>,
+        casts: &[Option<arrow::datatypes::DataType>],
+        need: Need,
+    ) -> Result<Side> {
+        let mut rel = self.lower(input, need)?;
+        let width = rel.exprs.len();
+        let columns = rel.exprs.clone();
+        let mut keys = Vec::new();
+        for (i, e) in on.into_iter().enumerate() {
+            let mut key = rel::substitute(e, input.schema(), &columns)?;
+            if let Some(Some(ty)) = casts.get(i) {
+                key = Expr::Cast(Cast::new(Box::new(key), ty.clone()));
+            }
+            let known = rel.exprs.iter().position(|old| *old == key);
+            keys.push(known.unwrap_or(rel.exprs.len()));
+            if known.is_none() {
+                rel.names.push(format!("$key{i}"));
+                rel.exprs.push(key);
+            }
+        }
+        let node = self.emit(&rel, need)?;
+        let node = self.exchange(node, &keys, true);
+        Ok(Side { node, width, keys })
+    }
+
+    /// Rows of closed windows can meet nothing more when both sides are joined on the window's
+    /// end; otherwise the state's TTL decides.
+    fn retain(&self, join: &Join) -> Result<[Retain; 2]> {
+        let names = self.provider.names();
+        let (left, right) = (facts::columns(&join.left, names), facts::columns(&join.right, names));
+        for (l, r) in &join.on {
+            let l = facts::trace(l, &join.left);
+            let r = facts::trace(r, &join.right);
+            if let (Some(l), Some(r)) = (l, r) {
+                let end = |b: Option<(Bound, u64)>| matches!(b, Some((Bound::End, _)));
+                if end(left[l].window) && end(right[r].window) {
+                    let until = |column| Retain::UntilWatermark { column, after_ms: 0 };
+                    return Ok([until(l), until(r)]);
+                }
+            }
+        }
+        let retain = self.ttl()?.map_or(Retain::Forever, |ms| Retain::Idle { ms });
+        Ok([retain, retain])
+    }
+
+    fn join_node(
+        &mut self,
+        join: &Join,
+        kind: JoinKind,
+        sides: [&Side; 2],
+        retain: [Retain; 2],
+        schema: &DFSchema,
+        places: &[Expr],
+    ) -> Result<NodeId> {
+        let [a, b] = sides.map(|s| self.plan.node(s.node).clone());
+        let one_sided = matches!(kind, JoinKind::Semi | JoinKind::Anti);
+        let both: Vec<Field> = a
+            .schema
+            .fields()
+            .iter()
+            .chain(b.schema.fields())
+            .map(|f| f.as_ref().clone().with_nullable(true))
+            .collect();
+        let both = Arc::new(Schema::new(both));
+        let filter = match &join.filter {
+            None => None,
+            Some(f) => {
+                let f = rel::substitute(f.clone(), schema, places)?;
+                let scope = rel::scope(&both, None)?;
+                if f.column_refs().contains(&Column::new_unqualified(brooklet_plan::node::NOW)) {
+                    return Err(error("a join condition cannot read the clock", None));
+                }
+                Some(Physical { schema: &both, scope: &scope, needs_now: false }.expr(&f)?)
+            }
+        };
+        let offset = a.schema.fields().len();
+        let (mut ord, mut fields) = (a.ord.clone(), both.fields().to_vec());
+        match one_sided {
+            true => fields.truncate(offset),
+            false => ord.extend(b.ord.iter().map(|i| offset + i)),
+        }
+        let shift = |k: &Vec<usize>| k.iter().map(|i| offset + i).collect::<Vec<_>>();
+        let covers = |side: &Node, keys: &[usize]| {
+            side.key.as_ref().is_some_and(|k| k.iter().all(|c| keys.contains(c)))
+        };
+        let key = match (&a.key, &b.key) {
+            _ if one_sided => a.key.clone(),
+            (Some(k), _) if covers(&b, &sides[1].keys) && !outer_right(kind) => Some(k.clone()),
+            (_, Some(k)) if covers(&a, &sides[0].keys) && !outer_left(kind) => Some(shift(k)),
+            (Some(l), Some(r)) => Some(l.iter().copied().chain(shift(r)).collect()),
+            _ => None,
+        };
+        let insert_only = matches!(kind, JoinKind::Inner | JoinKind::Semi);
+        let node = Node {
+            schema: Arc::new(Schema::new(fields)),
+            append_only: insert_only && a.append_only && b.append_only,
+            key,
+            ord,
+            late: a.late,
+            op: NodeOp::Join(JoinSpec {
+                kind,
+                on: sides[0].keys.iter().copied().zip(sides[1].keys.iter().copied()).collect(),
+                filter,
+                retain,
+            }),
+            inputs: vec![sides[0].node, sides[1].node],
+            fingerprint: 0,
+            label: label(join, kind),
+        };
+        let dealt = match outer_right(kind) {
+            true => None,
+            false => Some(sides[0].keys.clone()),
+        };
+        Ok(self.push(node, dealt))
+    }
+}
+
+fn outer_right(kind: JoinKind) -> bool {
+    matches!(kind, JoinKind::Right | JoinKind::Full)
+}
+
+fn outer_left(kind: JoinKind) -> bool {
+    matches!(kind, JoinKind::Left | JoinKind::Full)
+}
+
+/// The kind, and whether the sides change places.
+fn kind(join: &Join) -> Result<(JoinKind, bool)> {
+    if join.null_aware {
+        let message = "NOT IN over columns that can be NULL is not supported: use NOT EXISTS";
+        return Err(error(message, None));
+    }
+    if join.null_equality == NullEquality::NullEqualsNull && !join.on.is_empty() {
+        return Err(error("IS NOT DISTINCT FROM cannot be a join condition yet", None));
+    }
+    Ok(match join.join_type {
+        JoinType::Inner => (JoinKind::Inner, false),
+        JoinType::Left => (JoinKind::Left, false),
+        JoinType::Right => (JoinKind::Right, false),
+        JoinType::Full => (JoinKind::Full, false),
+        JoinType::LeftSemi => (JoinKind::Semi, false),
+        JoinType::RightSemi => (JoinKind::Semi, true),
+        JoinType::LeftAnti => (JoinKind::Anti, false),
+        JoinType::RightAnti => (JoinKind::Anti, true),
+        JoinType::LeftMark | JoinType::RightMark => {
+            let message = "IN and EXISTS under OR are not supported: use UNION ALL or a join";
+            return Err(error(message, None));
+        }
+    })
+}
+
+fn label(join: &Join, kind: JoinKind) -> String {
+    let on: Vec<String> = join.on.iter().map(|(l, r)| format!("{l} = {r}")).collect();
+    let kind = format!("{kind:?}").to_uppercase();
+    match on.is_empty() {
+        true => format!("{kind} JOIN without an equality"),
+        false => format!("{kind} JOIN ON {}", on.join(" AND ")),
+    }
+}

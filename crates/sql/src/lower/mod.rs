@@ -1,0 +1,258 @@
+//! Logical plans to one streaming plan: one file per kind of node.
+//!
+//! [`needs`] finds what each table is read for, [`scan`] makes one Scan of it, the others lower
+//! their node over a [`rel::Rel`], [`sink`] closes the graph, [`structs`] prunes ROWs.
+
+pub mod facts;
+
+mod aggregate;
+mod fingerprint;
+mod join;
+mod needs;
+mod rank;
+mod rel;
+mod scan;
+mod sink;
+mod structs;
+mod union;
+mod window;
+
+use std::collections::BTreeMap;
+
+use brooklet_core::connector::{Connector, Format};
+use brooklet_plan::node::ExchangeSpec;
+use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
+use datafusion::common::{DataFusionError, Diagnostic, Result, Span};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
+
+use crate::query::Provider;
+use crate::query::window_tvf::as_window;
+use needs::{Need, Wanted};
+use rel::Rel;
+
+pub use sink::{COLLECT, Conflict, Target};
+
+/// What the outside offers to a plan.
+#[derive(Clone, Copy)]
+pub struct Offers {
+    pub connectors: &'static [Connector],
+    pub formats: &'static [Format],
+}
+
+/// One query and where its rows go.
+pub struct Job {
+    pub plan: LogicalPlan,
+    pub target: Target,
+}
+
+/// Lowers all jobs into one graph.
+pub fn lower(
+    provider: &Provider,
+    settings: &Settings,
+    offers: Offers,
+    jobs: &[Job],
+) -> Result<StreamPlan> {
+    let mut wanted = BTreeMap::new();
+    for job in jobs {
+        let need = Need { ord: sink::stages(&job.target.table, offers), late: false };
+        needs::collect(&job.plan, need, provider.names(), &mut wanted);
+    }
+    let mut it = Lowering {
+        plan: StreamPlan::default(),
+        provider,
+        settings,
+        offers,
+        wanted,
+        scans: BTreeMap::new(),
+        done: Vec::new(),
+        dealt: Vec::new(),
+    };
+    let mut inputs = Vec::new();
+    for job in jobs {
+        inputs.push(it.job(job)?);
+    }
+    it.sinks(jobs, inputs)?;
+    structs::prune(&mut it.plan);
+    fingerprint::fill(&mut it.plan);
+    Ok(it.plan)
+}
+
+/// The graph so far.
+struct Lowering<'a> {
+    plan: StreamPlan,
+    provider: &'a Provider<'a>,
+    settings: &'a Settings,
+    offers: Offers,
+    wanted: BTreeMap<String, Wanted>,
+    scans: BTreeMap<String, NodeId>,
+    /// Sub-plans that were lowered: equal ones are shared.
+    done: Vec<(LogicalPlan, Need, Rel)>,
+    /// Per node, the columns whose hash says on which shard a row is; `None` where nothing does.
+    dealt: Vec<Option<Vec<usize>>>,
+}
+
+impl Lowering<'_> {
+    fn lower(&mut self, plan: &LogicalPlan, need: Need) -> Result<Rel> {
+        let known = self.done.iter().find(|(p, n, _)| *n == need && p == plan);
+        if let Some((_, _, rel)) = known {
+            return Ok(rel.clone());
+        }
+        let rel = self.lower_new(plan, need)?;
+        self.done.push((plan.clone(), need, rel.clone()));
+        Ok(rel)
+    }
+
+    fn lower_new(&mut self, plan: &LogicalPlan, need: Need) -> Result<Rel> {
+        match plan {
+            LogicalPlan::TableScan(scan) => self.scan(scan),
+            LogicalPlan::Projection(p) => {
+                let rel = self.lower(&p.input, need)?;
+                self.project(rel, &p.expr, plan, need)
+            }
+            LogicalPlan::SubqueryAlias(a) => {
+                let mut rel = self.lower(&a.input, need)?;
+                rel.names = names_of(plan);
+                Ok(rel)
+            }
+            LogicalPlan::Filter(f) => match self.rank(f, need)? {
+                Some(rel) => Ok(rel),
+                None => {
+                    let rel = self.lower(&f.input, need)?;
+                    self.filter(rel, &f.predicate, &f.input, need)
+                }
+            },
+            LogicalPlan::Aggregate(a) => self.aggregate(a, plan, need),
+            LogicalPlan::Join(j) => self.join(j, plan, need),
+            LogicalPlan::Union(u) => self.union(u, plan, need),
+            LogicalPlan::Values(v) => self.values(v, plan),
+            LogicalPlan::EmptyRelation(e) => self.rows(usize::from(e.produce_one_row)),
+            LogicalPlan::Limit(l) => self.limit(l, need),
+            LogicalPlan::Distinct(Distinct::All(input)) => self.lower(input, need),
+            LogicalPlan::Extension(e) => match as_window(e) {
+                Some(tvf) => self.window(tvf, need),
+                None => Err(error(format!("{} is not supported", e.node.name()), None)),
+            },
+            LogicalPlan::Sort(_) => Err(error(
+                "ORDER BY without LIMIT never ends on a stream: remove it or add LIMIT",
+                None,
+            )),
+            LogicalPlan::Window(_) => Err(error(
+                "OVER is supported for ROW_NUMBER() with a filter such as rn <= 3 around it",
+                None,
+            )),
+            other => {
+                let text = other.display().to_string();
+                let name = text.split(':').next().unwrap_or_default();
+                Err(error(format!("{name} is not supported in a streaming query"), None))
+            }
+        }
+    }
+
+    /// A projection over `rel`, in the same Map unless that would compute something twice.
+    fn project(&mut self, rel: Rel, exprs: &[Expr], plan: &LogicalPlan, need: Need) -> Result<Rel> {
+        let LogicalPlan::Projection(p) = plan else { return Ok(rel) };
+        let schema = p.input.schema();
+        let mut uses = vec![0usize; rel.exprs.len()];
+        for e in exprs {
+            for c in e.column_refs() {
+                if let Ok(i) = schema.index_of_column(c) {
+                    uses[i] += 1;
+                }
+            }
+        }
+        let twice = uses.iter().zip(&rel.exprs).any(|(n, e)| *n > 1 && !rel::is_cheap(e));
+        let rel = if twice { self.settle(rel, need)? } else { rel };
+        let new = exprs.iter().map(|e| rel::substitute(e.clone(), schema, &rel.exprs));
+        let new = new.collect::<Result<_>>()?;
+        Ok(Rel { exprs: new, names: names_of(plan), ..rel })
+    }
+
+    /// A filter over `rel`; it runs before the window assignment and the projection of its Map.
+    fn filter(
+        &mut self,
+        rel: Rel,
+        predicate: &Expr,
+        input: &LogicalPlan,
+        need: Need,
+    ) -> Result<Rel> {
+        let schema = input.schema();
+        let refs = predicate.column_refs();
+        let indices: Vec<usize> =
+            refs.iter().filter_map(|c| schema.index_of_column(c).ok()).collect();
+        let costly = indices.iter().any(|i| rel.exprs.get(*i).is_some_and(|e| !rel::is_cheap(e)));
+        let bounds = |e: &Expr| (0..3).any(|i| *e == rel::window_column(i));
+        let after = indices.iter().any(|i| rel.exprs.get(*i).is_some_and(bounds));
+        let mut rel = if costly || after { self.settle(rel, need)? } else { rel };
+        let new = rel::substitute(predicate.clone(), schema, &rel.exprs)?;
+        rel.filter = Some(match rel.filter.take() {
+            Some(old) => old.and(new),
+            None => new,
+        });
+        Ok(rel)
+    }
+
+    /// Makes the Map of `rel` and starts anew above it.
+    fn settle(&mut self, rel: Rel, need: Need) -> Result<Rel> {
+        let names = rel.names.clone();
+        let label = rel.label.clone();
+        let node = self.emit(&rel, need)?;
+        Ok(Rel { names, ..Rel::of_node(&self.plan, node, label) })
+    }
+
+    fn emit(&mut self, rel: &Rel, need: Need) -> Result<NodeId> {
+        let node = rel.emit(&mut self.plan, need)?;
+        if node >= self.dealt.len() {
+            let below = self.dealt[rel.node].clone();
+            self.dealt.push(below.and_then(|keys| rel.carried(&keys)));
+        }
+        Ok(node)
+    }
+
+    /// The same, with a Map even if only names change.
+    fn emit_always(&mut self, rel: &Rel, need: Need) -> Result<NodeId> {
+        let node = rel.emit_always(&mut self.plan, need)?;
+        let below = self.dealt[rel.node].clone();
+        self.dealt.push(below.and_then(|keys| rel.carried(&keys)));
+        Ok(node)
+    }
+
+    fn push(&mut self, node: Node, dealt: Option<Vec<usize>>) -> NodeId {
+        self.dealt.push(dealt);
+        self.plan.push(node)
+    }
+
+    /// Rows of equal `keys` on one shard: an Exchange, unless they are there already. `exact`:
+    /// both sides of a join must be dealt by the same columns in the same order.
+    fn exchange(&mut self, input: NodeId, keys: &[usize], exact: bool) -> NodeId {
+        let there = match &self.dealt[input] {
+            Some(by) if exact => by == keys,
+            Some(by) => by.iter().all(|k| keys.contains(k)),
+            None => false,
+        };
+        if there {
+            return input;
+        }
+        let below = self.plan.node(input);
+        let node = Node {
+            op: NodeOp::Exchange(ExchangeSpec { keys: keys.to_vec() }),
+            inputs: vec![input],
+            ..below.clone()
+        };
+        self.push(node, Some(keys.to_vec()))
+    }
+}
+
+/// Output names of a logical plan.
+fn names_of(plan: &LogicalPlan) -> Vec<String> {
+    plan.schema().fields().iter().map(|f| f.name().clone()).collect()
+}
+
+/// A planning error that may point at a place.
+fn error(message: impl Into<String>, place: Option<Span>) -> DataFusionError {
+    let message = message.into();
+    let plain = DataFusionError::Plan(message.clone());
+    match place {
+        Some(_) => plain.with_diagnostic(Diagnostic::new_error(message, place)),
+        None => plain,
+    }
+}

@@ -1,0 +1,86 @@
+//! Hidden columns: who needs arrival order and lateness of rows, and so which scans add them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use brooklet_plan::node::AggFunc;
+use datafusion::common::JoinType;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+
+use super::facts::{self, TimeKind};
+use crate::query::{Names, aggregates};
+
+/// Hidden columns a node's output must carry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Need {
+    pub ord: bool,
+    pub late: bool,
+}
+
+/// What all queries together read of a table.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Indices into the table's read schema.
+    pub columns: BTreeSet<usize>,
+    pub need: Need,
+}
+
+/// What a node's inputs must carry so that its output can carry `need`.
+pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need> {
+    match plan {
+        LogicalPlan::Aggregate(a) => {
+            let ordered = a.aggr_expr.iter().any(|e| {
+                matches!(call(e), Some(AggFunc::FirstValue | AggFunc::LastValue))
+            });
+            let late = facts::window_end(a, names).is_some();
+            vec![Need { ord: need.ord || ordered, late }]
+        }
+        LogicalPlan::Window(w) => {
+            let inner = facts::columns(&w.input, names);
+            let rowtime = w.window_expr.iter().any(|e| match e.clone().unalias() {
+                Expr::WindowFunction(f) => f.params.order_by.first().is_some_and(|s| {
+                    let column = facts::trace(&s.expr, &w.input);
+                    s.asc && column.is_some_and(|i| inner[i].time == Some(TimeKind::Rowtime))
+                }),
+                _ => false,
+            });
+            vec![Need { ord: true, late: need.late || rowtime }]
+        }
+        LogicalPlan::Limit(_) => vec![Need { ord: true, ..need }],
+        LogicalPlan::Join(j) => match j.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti => vec![need, Need::default()],
+            JoinType::RightSemi | JoinType::RightAnti => vec![Need::default(), need],
+            _ => vec![need, Need { late: false, ..need }],
+        },
+        other => vec![need; other.inputs().len()],
+    }
+}
+
+fn call(expr: &Expr) -> Option<AggFunc> {
+    match expr {
+        Expr::Alias(alias) => call(&alias.expr),
+        Expr::AggregateFunction(f) => aggregates::func(&f.func),
+        _ => None,
+    }
+}
+
+/// Adds what `plan` reads to `wanted`, table by table.
+pub fn collect(
+    plan: &LogicalPlan,
+    need: Need,
+    names: &dyn Names,
+    wanted: &mut BTreeMap<String, Wanted>,
+) {
+    if let LogicalPlan::TableScan(scan) = plan {
+        let entry = wanted.entry(scan.table_name.table().to_string()).or_default();
+        match &scan.projection {
+            Some(columns) => entry.columns.extend(columns),
+            None => entry.columns.extend(0..scan.source.schema().fields().len()),
+        }
+        entry.need.ord |= need.ord;
+        entry.need.late |= need.late;
+        return;
+    }
+    for (input, need) in plan.inputs().into_iter().zip(of_inputs(plan, need, names)) {
+        collect(input, need, names, wanted);
+    }
+}

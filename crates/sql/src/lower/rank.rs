@@ -1,0 +1,251 @@
+//! ROW_NUMBER() with a filter on it: deduplication and top-N; LIMIT as a top-N without keys.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema};
+use brooklet_plan::node::{Keep, ReduceKind, ReduceSpec, SortKey};
+use brooklet_plan::{Node, NodeOp};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::expr::{Sort, WindowFunctionParams};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, Filter, Limit, LogicalPlan, Operator, Window, WindowFunctionDefinition,
+};
+
+use super::facts::{self, TimeKind};
+use super::needs::Need;
+use super::rel::{self, Rel};
+use super::{Lowering, error, names_of, needs};
+
+/// What stands over a ROW_NUMBER.
+struct Ranked<'a> {
+    window: &'a Window,
+    partition_by: Vec<Expr>,
+    order_by: Vec<Sort>,
+    n: usize,
+}
+
+impl Lowering<'_> {
+    /// Lowers a filter over ROW_NUMBER; None when the input is something else.
+    pub(super) fn rank(&mut self, filter: &Filter, need: Need) -> Result<Option<Rel>> {
+        let LogicalPlan::Window(window) = &*filter.input else { return Ok(None) };
+        let params = row_number(window)?;
+        let width = window.input.schema().fields().len();
+        let (mut n, mut rest) = (None, Vec::new());
+        for part in split_conjunction(&filter.predicate) {
+            match rank_limit(part, &filter.input, width) {
+                Some(limit) => n = Some(n.map_or(limit, |old: usize| old.min(limit))),
+                None => rest.push(part.clone()),
+            }
+        }
+        let Some(n) = n else {
+            let message = "ROW_NUMBER() needs a filter such as rn = 1 or rn <= 3 around it";
+            return Err(error(message, None));
+        };
+        let ranked = Ranked {
+            window,
+            partition_by: params.partition_by,
+            order_by: params.order_by,
+            n,
+        };
+        let rel = self.ranked(&ranked, &filter.input, need)?;
+        match conjunction(rest) {
+            Some(rest) => self.filter(rel, &rest, &filter.input, need).map(Some),
+            None => Ok(Some(rel)),
+        }
+    }
+
+    fn ranked(&mut self, ranked: &Ranked, plan: &LogicalPlan, need: Need) -> Result<Rel> {
+        let below = needs::of_inputs(plan, need, self.provider.names())[0];
+        let source = &ranked.window.input;
+        let rel = self.lower(source, below)?;
+        let width = rel.exprs.len();
+        let mut map = rel.clone();
+        let mut add = |e: &Expr, rel: &Rel| -> Result<usize> {
+            let new = rel::substitute(e.clone(), source.schema(), &rel.exprs)?;
+            let known = map.exprs.iter().position(|old| *old == new);
+            Ok(known.unwrap_or_else(|| {
+                map.names.push(format!("${}", map.exprs.len()));
+                map.exprs.push(new);
+                map.exprs.len() - 1
+            }))
+        };
+        let mut keys = Vec::new();
+        for e in &ranked.partition_by {
+            keys.push(add(e, &rel)?);
+        }
+        let mut order = Vec::new();
+        for s in &ranked.order_by {
+            let column = add(&s.expr, &rel)?;
+            let key = SortKey { column, descending: !s.asc, nulls_first: s.nulls_first };
+            order.push(key);
+        }
+        let facts = facts::columns(source, self.provider.names());
+        let times: Vec<Option<TimeKind>> = ranked
+            .order_by
+            .iter()
+            .map(|s| facts::trace(&s.expr, source).and_then(|i| facts[i].time))
+            .collect();
+        let kind = kind(ranked, order, &times);
+        let with_rank = matches!(kind, ReduceKind::TopN { rank: true, .. });
+        map.label = match &kind {
+            ReduceKind::Dedup { .. } => "deduplication by ROW_NUMBER()".into(),
+            _ => format!("top {} by ROW_NUMBER()", ranked.n),
+        };
+        let node = self.top(map, keys, kind, below)?;
+        let rank = match with_rank {
+            true => rel::column(rel::visible(self.plan.node(node)) - 1),
+            false => rel::bigint(1),
+        };
+        let label = self.plan.node(node).label.clone();
+        let mut out = Rel::of_node(&self.plan, node, label);
+        out.exprs.truncate(width);
+        out.exprs.push(rank);
+        out.names = names_of(plan);
+        Ok(out)
+    }
+
+    /// Map, Exchange and Reduce of a top-N or a deduplication.
+    fn top(&mut self, map: Rel, keys: Vec<usize>, kind: ReduceKind, need: Need) -> Result<usize> {
+        let label = map.label.clone();
+        let input = self.emit(&map, need)?;
+        let input = self.exchange(input, &keys, false);
+        let below = self.plan.node(input).clone();
+        let width = rel::visible(&below);
+        let mut fields: Vec<Field> =
+            below.schema.fields().iter().map(|f| f.as_ref().clone()).collect();
+        let (mut ord, mut late) = (below.ord.clone(), below.late);
+        let mut key = Some(keys.clone());
+        if let ReduceKind::TopN { rank, n, .. } = &kind {
+            if *rank {
+                fields.insert(width, Field::new("rank", DataType::Int64, false));
+                ord.iter_mut().chain(&mut late).for_each(|i| *i += 1);
+            }
+            if *n > 1 {
+                let with_rank = keys.iter().copied().chain([width]).collect();
+                key = if *rank { Some(with_rank) } else { below.key.clone() };
+            }
+        }
+        let first = matches!(kind, ReduceKind::Dedup { keep: Keep::First, .. });
+        let node = Node {
+            op: NodeOp::Reduce(ReduceSpec {
+                keys,
+                kind,
+                emit: brooklet_plan::node::Emit::EveryEpoch,
+                ttl_ms: self.ttl()?,
+            }),
+            inputs: vec![input],
+            schema: Arc::new(Schema::new(fields)),
+            append_only: first && below.append_only,
+            key,
+            ord,
+            late,
+            fingerprint: 0,
+            label,
+        };
+        let dealt = self.dealt[input].clone();
+        Ok(self.push(node, dealt))
+    }
+
+    /// LIMIT n, with or without ORDER BY below it.
+    pub(super) fn limit(&mut self, limit: &Limit, need: Need) -> Result<Rel> {
+        let number = |e: &Option<Box<Expr>>| match e.as_deref() {
+            None => Some(None),
+            Some(Expr::Literal(v, _)) => integer(v).map(Some),
+            Some(_) => None,
+        };
+        let (Some(skip), Some(Some(n))) = (number(&limit.skip), number(&limit.fetch)) else {
+            return Err(error("LIMIT needs a whole number", None));
+        };
+        if skip.unwrap_or(0) > 0 {
+            return Err(error("OFFSET is not supported on a stream", None));
+        }
+        let below = Need { ord: true, ..need };
+        let (input, sort) = match &*limit.input {
+            LogicalPlan::Sort(s) => (&*s.input, s.expr.clone()),
+            other => (other, vec![]),
+        };
+        let rel = self.lower(input, below)?;
+        let width = rel.exprs.len();
+        let mut map = rel.clone();
+        let mut order = Vec::new();
+        for s in sort {
+            let e = rel::substitute(s.expr.clone(), input.schema(), &rel.exprs)?;
+            let known = map.exprs.iter().position(|old| *old == e);
+            let column = known.unwrap_or(map.exprs.len());
+            if known.is_none() {
+                map.names.push(format!("${column}"));
+                map.exprs.push(e);
+            }
+            order.push(SortKey { column, descending: !s.asc, nulls_first: s.nulls_first });
+        }
+        map.label = format!("LIMIT {n}");
+        let node = self.top(map, vec![], ReduceKind::TopN { order, n, rank: false }, below)?;
+        let mut out = Rel::of_node(&self.plan, node, format!("LIMIT {n}"));
+        out.exprs.truncate(width);
+        out.names = rel.names;
+        Ok(out)
+    }
+}
+
+/// Order by one time attribute and n = 1 is a deduplication, all else a top-N.
+fn kind(ranked: &Ranked, order: Vec<SortKey>, times: &[Option<TimeKind>]) -> ReduceKind {
+    if let ([key], [Some(time)], 1) = (order.as_slice(), times, ranked.n) {
+        let keep = if key.descending { Keep::Last } else { Keep::First };
+        let time = match time {
+            TimeKind::Proctime => None,
+            TimeKind::Rowtime => Some(key.column),
+        };
+        return ReduceKind::Dedup { keep, time };
+    }
+    ReduceKind::TopN { order, n: ranked.n, rank: ranked.n > 1 }
+}
+
+fn row_number(window: &Window) -> Result<WindowFunctionParams> {
+    let unsupported = "OVER is supported for one ROW_NUMBER() with a filter around it";
+    let [expr] = window.window_expr.as_slice() else { return Err(error(unsupported, None)) };
+    match expr.clone().unalias() {
+        Expr::WindowFunction(f) => match &f.fun {
+            WindowFunctionDefinition::WindowUDF(udf) if udf.name() == "row_number" => {
+                Ok(f.params)
+            }
+            _ => Err(error(unsupported, None)),
+        },
+        _ => Err(error(unsupported, None)),
+    }
+}
+
+/// `rn = 1`, `rn <= n`, `rn < n` and their mirror images on the column of the rank.
+fn rank_limit(expr: &Expr, plan: &LogicalPlan, rank: usize) -> Option<usize> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return None };
+    let is_rank = |e: &Expr| facts::trace(&uncast(e), plan) == Some(rank);
+    let literal = |e: &Expr| match uncast(e) {
+        Expr::Literal(v, _) => integer(&v),
+        _ => None,
+    };
+    let (op, n) = match (is_rank(left), is_rank(right)) {
+        (true, false) => (*op, literal(right)?),
+        (false, true) => (op.swap()?, literal(left)?),
+        _ => return None,
+    };
+    match op {
+        Operator::Eq if n == 1 => Some(1),
+        Operator::LtEq if n > 0 => Some(n),
+        Operator::Lt if n > 1 => Some(n - 1),
+        _ => None,
+    }
+}
+
+fn uncast(expr: &Expr) -> Expr {
+    match expr {
+        Expr::Cast(c) => uncast(&c.expr),
+        other => other.clone(),
+    }
+}
+
+fn integer(value: &ScalarValue) -> Option<usize> {
+    match value.cast_to(&DataType::Int64) {
+        Ok(ScalarValue::Int64(Some(v))) => usize::try_from(v).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,253 @@
+//! Sinks: what each table accepts, one Sink node per commit domain, staging of files.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide, find_format};
+use brooklet_core::schema::TableDef;
+use brooklet_plan::node::{SinkSpec, SinkTable, Staging};
+use brooklet_plan::{Node, NodeId, NodeOp};
+use datafusion::common::{Result, Span};
+
+use super::needs::Need;
+use super::{Job, Lowering, Offers, error};
+
+/// The connector of a top-level SELECT's rows: whoever runs the plan takes them.
+pub const COLLECT: &str = "collect";
+
+/// Where a query's rows go.
+pub struct Target {
+    pub table: Arc<TableDef>,
+    pub conflict: Conflict,
+    /// The table's name in the INSERT.
+    pub at: Option<Span>,
+    /// The clause of the query that is likeliest to update.
+    pub updates_at: Option<Span>,
+}
+
+/// ON CONFLICT of an INSERT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    Unwritten,
+    Nothing,
+    Other,
+}
+
+fn side(table: &TableDef, offers: Offers) -> Option<(&'static Connector, &'static SinkSide)> {
+    let connector = offers.connectors.iter().find(|c| c.name == table.connector())?;
+    connector.sink.as_ref().map(|s| (connector, s))
+}
+
+/// Whether rows of the table wait in the engine for a file: they keep arrival order.
+pub fn stages(table: &TableDef, offers: Offers) -> bool {
+    side(table, offers).is_some_and(|(_, s)| s.stages)
+}
+
+impl Lowering<'_> {
+    /// The node whose columns are exactly the table's.
+    pub(super) fn job(&mut self, job: &Job) -> Result<NodeId> {
+        let table = &job.target.table;
+        let need = Need { ord: stages(table, self.offers), late: false };
+        let mut rel = self.lower(&job.plan, need)?;
+        let write = table.write_schema();
+        let names: Vec<String> = write.fields().iter().map(|f| f.name().clone()).collect();
+        let same = self.plan.node(rel.node).schema.fields().iter().zip(&names);
+        let renamed = same.into_iter().any(|(f, n)| f.name() != n);
+        rel.names = names;
+        let node = match renamed {
+            true => self.emit_always(&rel, need)?,
+            false => self.emit(&rel, need)?,
+        };
+        self.check(job, node)?;
+        Ok(node)
+    }
+
+    fn check(&self, job: &Job, node: NodeId) -> Result<()> {
+        let target = &job.target;
+        let table = &target.table;
+        let name = &table.name;
+        let accepts = match side(table, self.offers) {
+            Some((_, side)) => (side.accepts)(table),
+            None if table.connector() == COLLECT => Accepts::Changes,
+            None => {
+                let connector = table.connector();
+                let message = format!("table '{name}': connector '{connector}' cannot be written");
+                return Err(error(message, target.at));
+            }
+        };
+        let below = self.plan.node(node);
+        if accepts == Accepts::Inserts && !below.append_only {
+            let clause = self.updating(node);
+            let message = format!(
+                "table '{name}' takes only insertions, but the query updates rows it has given: \
+                 {clause}. Group by window_start and window_end of a window function, or write \
+                 to a table with PRIMARY KEY whose connector takes updates"
+            );
+            return Err(error(message, target.updates_at.or(target.at)));
+        }
+        let unwritten = target.conflict == Conflict::Unwritten && !self.settings.is_batch();
+        if accepts == Accepts::Upserts && unwritten && self.asks_for_conflict() {
+            let pk: Vec<usize> = key_positions(table);
+            let fits = below.key.as_ref().is_some_and(|k| k.iter().all(|c| pk.contains(c)));
+            if !pk.is_empty() && !fits {
+                let message = self.conflict_message(table, below);
+                return Err(error(message, target.at));
+            }
+        }
+        Ok(())
+    }
+
+    fn conflict_message(&self, table: &TableDef, below: &Node) -> String {
+        let names = |columns: &[usize]| {
+            let each: Vec<&str> =
+                columns.iter().map(|c| below.schema.field(*c).name().as_str()).collect();
+            each.join(", ")
+        };
+        let key = match &below.key {
+            Some(key) => format!("the query's key is ({})", names(key)),
+            None => "the query has no key".to_string(),
+        };
+        format!(
+            "table '{}' has PRIMARY KEY ({}), but {key}: say what happens to rows with the same \
+             key with ON CONFLICT DO DEDUPLICATE (the last one wins) or DO NOTHING, or SET \
+             'table.exec.sink.require-on-conflict' = 'false'",
+            table.name,
+            table.primary_key.join(", "),
+        )
+    }
+
+    fn asks_for_conflict(&self) -> bool {
+        !self.settings.text("table.exec.sink.require-on-conflict").eq_ignore_ascii_case("false")
+    }
+
+    /// Label of the node that first turns insertions into updates.
+    fn updating(&self, node: NodeId) -> String {
+        let n = self.plan.node(node);
+        let below = n.inputs.iter().find(|i| !self.plan.node(**i).append_only);
+        match below {
+            Some(input) => self.updating(*input),
+            None => n.label.clone(),
+        }
+    }
+
+    /// One Sink per connector and commit domain, with all its tables.
+    pub(super) fn sinks(&mut self, jobs: &[Job], inputs: Vec<NodeId>) -> Result<()> {
+        let mut tables: Vec<(Arc<TableDef>, Vec<NodeId>)> = Vec::new();
+        for (job, input) in jobs.iter().zip(inputs) {
+            let table = &job.target.table;
+            match tables.iter_mut().find(|(t, _)| t.name == table.name) {
+                Some((_, all)) => all.push(input),
+                None => tables.push((for_conflict(table, job.target.conflict), vec![input])),
+            }
+        }
+        let mut domains: Vec<(String, String)> = Vec::new();
+        let mut members: BTreeMap<(String, String), Vec<(SinkTable, NodeId)>> = BTreeMap::new();
+        for (table, inputs) in tables {
+            let domain = match side(&table, self.offers) {
+                Some((_, side)) => (side.domain)(&table),
+                None => COLLECT.to_string(),
+            };
+            let at = (table.connector().to_string(), domain);
+            if !domains.contains(&at) {
+                domains.push(at.clone());
+            }
+            let staging = self.staging(&table)?;
+            let input = match inputs.as_slice() {
+                [one] => *one,
+                _ => {
+                    let write = table.write_schema();
+                    let names: Vec<String> =
+                        write.fields().iter().map(|f| f.name().clone()).collect();
+                    let label = format!("INSERTs into {}", table.name);
+                    let need = Need { ord: staging.is_some(), late: false };
+                    self.union_of(inputs, &names, label, need)?
+                }
+            };
+            members.entry(at).or_default().push((SinkTable { table, staging }, input));
+        }
+        for at in domains {
+            let of_domain = members.remove(&at).unwrap_or_default();
+            self.sink_node(at, of_domain);
+        }
+        Ok(())
+    }
+
+    fn sink_node(&mut self, at: (String, String), members: Vec<(SinkTable, NodeId)>) {
+        let (tables, inputs): (Vec<SinkTable>, Vec<NodeId>) = members.into_iter().unzip();
+        let guarantee = tables
+            .first()
+            .and_then(|t| side(&t.table, self.offers))
+            .map_or(Guarantee::AtLeastOnce, |(_, s)| s.guarantee);
+        let names: Vec<&str> = tables.iter().map(|t| t.table.name.as_str()).collect();
+        let label = names.join(", ");
+        let append_only = inputs.iter().all(|i| self.plan.node(*i).append_only);
+        let (connector, domain) = at;
+        let node = Node {
+            op: NodeOp::Sink(SinkSpec { connector, domain, guarantee, tables }),
+            inputs,
+            schema: Arc::new(arrow::datatypes::Schema::empty()),
+            append_only,
+            key: None,
+            ord: vec![],
+            late: None,
+            fingerprint: 0,
+            label,
+        };
+        self.push(node, None);
+    }
+
+    fn staging(&self, table: &TableDef) -> Result<Option<Staging>> {
+        if !stages(table, self.offers) {
+            return Ok(None);
+        }
+        let wrong = |e: brooklet_core::Error| {
+            error(format!("table '{}': {e}", table.name), None)
+        };
+        let options = &table.options;
+        let name = options.get("format").unwrap_or_default();
+        let format = find_format(self.offers.formats, name);
+        let bulk = format.is_some_and(|f| f.encode_file.is_some());
+        let interval = options.duration("sink.rolling-policy.rollover-interval").map_err(wrong)?;
+        let max_age_ms = match interval {
+            Some(d) if !bulk => i64::try_from(d.as_millis()).unwrap_or(i64::MAX),
+            None if !bulk => 30 * 60_000,
+            _ => self.settings.millis("execution.checkpointing.interval").map_err(wrong)?,
+        };
+        let write = table.write_schema();
+        let place = |name: &String| write.index_of(name).ok();
+        let extension = format.map(|f| f.extension).unwrap_or_default();
+        let whole = |v: i64| u64::try_from(v).ok();
+        let records = options.int("brooklet.rolling.records").map_err(wrong)?;
+        let writers = options.int("sink.parallelism").map_err(wrong)?;
+        Ok(Some(Staging {
+            partition_columns: table.partitioned_by.iter().filter_map(place).collect(),
+            max_bytes: options
+                .bytes("sink.rolling-policy.file-size")
+                .map_err(wrong)?
+                .unwrap_or(128 << 20),
+            max_age_ms,
+            max_records: records.and_then(whole),
+            writers: writers.and_then(|w| u32::try_from(w).ok()).unwrap_or(1).max(1),
+            extension: match extension {
+                "" => String::new(),
+                e => format!(".{e}"),
+            },
+        }))
+    }
+}
+
+/// ON CONFLICT DO NOTHING reaches the connector as its option.
+fn for_conflict(table: &Arc<TableDef>, conflict: Conflict) -> Arc<TableDef> {
+    if conflict != Conflict::Nothing {
+        return Arc::clone(table);
+    }
+    let mut table = table.as_ref().clone();
+    table.options.0.insert("brooklet.on-conflict".into(), "ignore".into());
+    Arc::new(table)
+}
+
+/// Indices of the primary key among the columns that are written.
+fn key_positions(table: &TableDef) -> Vec<usize> {
+    let write = table.write_schema();
+    table.primary_key.iter().filter_map(|name| write.index_of(name).ok()).collect()
+}

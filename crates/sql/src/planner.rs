@@ -1,0 +1,268 @@
+//! The way from INSERTs and SELECTs to one streaming plan.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use brooklet_core::options::Options;
+use brooklet_core::schema::{ColumnDef, ColumnKind, TableDef};
+use brooklet_core::types::SqlType;
+use brooklet_plan::{Settings, StreamPlan};
+use datafusion::common::{DataFusionError, Diagnostic, Result, ScalarValue, Span as Place};
+use datafusion::logical_expr::{
+    Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection,
+};
+use sqlparser::ast::{self, GroupByExpr, Query, SetExpr, Spanned};
+use sqlparser::tokenizer::Span;
+
+use crate::fault::Faults;
+use crate::lower::{self, COLLECT, Conflict, Job, Offers, Target};
+use crate::parse::ast::{Insert, OnConflict};
+use crate::query::aggregates::flink_name;
+use crate::query::{self, Names, Provider, errors};
+
+/// Plans all INSERTs of a script as one graph. Faults of all of them are reported together.
+pub fn plan(
+    names: &dyn Names,
+    settings: &Settings,
+    offers: Offers,
+    inserts: &[Insert],
+) -> Result<StreamPlan, Faults> {
+    let provider = Provider::new(names);
+    let functions = provider.functions();
+    let (mut jobs, mut faults) = (Vec::new(), Vec::new());
+    for insert in inserts {
+        match insert_job(&provider, insert) {
+            Ok(job) => jobs.push(job),
+            Err(e) => faults.push(errors::fault(&e, insert_span(insert), &functions)),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Faults(faults));
+    }
+    lower::lower(&provider, settings, offers, &jobs).map_err(|e| {
+        let span = inserts.first().map_or(Span::empty(), insert_span);
+        Faults(vec![errors::fault(&e, span, &functions)])
+    })
+}
+
+/// Plans a top-level SELECT: its Sink's table has the connector `collect` and the query's columns
+/// under Flink's names.
+pub fn plan_select(
+    names: &dyn Names,
+    settings: &Settings,
+    offers: Offers,
+    query: &Query,
+) -> Result<StreamPlan, Faults> {
+    let provider = Provider::new(names);
+    let lowered = select_job(&provider, query)
+        .and_then(|job| lower::lower(&provider, settings, offers, &[job]));
+    lowered.map_err(|e| Faults(vec![errors::fault(&e, query.span(), &provider.functions())]))
+}
+
+/// The columns a query gives: name, type, whether NULL may stand there. For DESCRIBE and views.
+pub fn query_columns(
+    names: &dyn Names,
+    query: &Query,
+) -> Result<Vec<(String, SqlType, bool)>, Faults> {
+    let provider = Provider::new(names);
+    let bound = query::bind(&provider, query.clone());
+    let fault = |e| Faults(vec![errors::fault(&e, query.span(), &provider.functions())]);
+    let plan = bound.map_err(fault)?;
+    let column = |f: &arrow::datatypes::FieldRef| {
+        let ty = SqlType::from_arrow(f.data_type()).unwrap_or(SqlType::STRING);
+        (f.name().clone(), ty, f.is_nullable())
+    };
+    Ok(plan.schema().fields().iter().map(column).collect())
+}
+
+fn insert_span(insert: &Insert) -> Span {
+    insert.table.span().union(&insert.query.span())
+}
+
+fn insert_job(provider: &Provider, insert: &Insert) -> Result<Job> {
+    let name = insert.table.0.last().map(|p| p.to_string()).unwrap_or_default();
+    let name = name.trim_matches('`').to_string();
+    let at = Place::try_from_sqlparser_span(insert.table.span());
+    let table = provider.names().table(&name).ok_or_else(|| {
+        let all = provider.names().all();
+        let near = crate::fault::closest(&name, all.iter().map(String::as_str));
+        let near = near.map(|n| format!("; did you mean '{n}'?")).unwrap_or_default();
+        placed(format!("no table '{name}'{near}"), at)
+    })?;
+    let bound = query::bind(provider, (*insert.query).clone())?;
+    let shaped = shape(provider, insert, &table, bound, at)?;
+    let plan = query::optimized(provider, shaped)?;
+    let conflict = match insert.on_conflict {
+        None => Conflict::Unwritten,
+        Some(OnConflict::DoNothing) => Conflict::Nothing,
+        Some(OnConflict::DoError | OnConflict::DoDeduplicate) => Conflict::Other,
+    };
+    let updates_at = updating_clause(&insert.query);
+    Ok(Job { plan, target: Target { table, conflict, at, updates_at } })
+}
+
+fn placed(message: String, at: Option<Place>) -> DataFusionError {
+    DataFusionError::Plan(message.clone()).with_diagnostic(Diagnostic::new_error(message, at))
+}
+
+/// The query's columns as the table takes them: in order, cast, NULL where none is given.
+fn shape(
+    provider: &Provider,
+    insert: &Insert,
+    table: &TableDef,
+    plan: LogicalPlan,
+    at: Option<Place>,
+) -> Result<LogicalPlan> {
+    let write = table.write_schema();
+    let fixed: Vec<&str> = insert.partition.iter().map(|(c, _)| c.value.as_str()).collect();
+    let given: Vec<String> = match insert.columns.is_empty() {
+        true => {
+            let open = write.fields().iter().map(|f| f.name());
+            open.filter(|n| !fixed.contains(&n.as_str())).cloned().collect()
+        }
+        false => insert.columns.iter().map(|c| c.value.clone()).collect(),
+    };
+    for name in given.iter().map(String::as_str).chain(fixed.iter().copied()) {
+        if write.index_of(name).is_err() {
+            let message = format!("table '{}' has no column '{name}' to write", table.name);
+            return Err(placed(message, at));
+        }
+    }
+    let columns = plan.schema().columns();
+    if columns.len() != given.len() {
+        let (has, gives) = (given.len(), columns.len());
+        let name = &table.name;
+        let message = format!("table '{name}' takes {has} columns, the query gives {gives}");
+        return Err(placed(message, at));
+    }
+    let mut exprs = Vec::new();
+    for field in write.fields() {
+        let to = field.data_type();
+        let by_query = given.iter().position(|n| n == field.name());
+        let by_clause = insert.partition.iter().find(|(c, _)| c.value == *field.name());
+        let expr = match (by_query, by_clause) {
+            (Some(i), _) => Expr::Column(columns[i].clone()),
+            (None, Some((_, value))) => {
+                query::bind_expr(provider, value.clone(), &arrow::datatypes::Schema::empty())?
+            }
+            (None, None) => Expr::Literal(ScalarValue::Null, None),
+        };
+        let from = expr.get_type(plan.schema())?;
+        if !assignable(&from, to) {
+            let (from, to, name) = (flink_name(&from), flink_name(to), field.name());
+            let message = format!(
+                "column '{name}' of table '{}' is {to}, the query gives {from}: write a CAST",
+                table.name
+            );
+            return Err(placed(message, at));
+        }
+        let cast = match from == *to {
+            true => expr,
+            false => Expr::Cast(Cast::new(Box::new(expr), to.clone())),
+        };
+        exprs.push(cast.alias(field.name()));
+    }
+    LogicalPlanBuilder::from(plan).project(exprs)?.build()
+}
+
+/// Whether Flink casts by itself when a query's column goes into a table's.
+fn assignable(from: &DataType, to: &DataType) -> bool {
+    use DataType::*;
+    let integer = |t: &DataType| match t {
+        Int8 => Some(1),
+        Int16 => Some(2),
+        Int32 => Some(4),
+        Int64 => Some(8),
+        _ => None,
+    };
+    match (from, to) {
+        (Null, _) => true,
+        _ if from == to => true,
+        (_, Float64 | Decimal128(..)) => from.is_numeric(),
+        (Decimal128(..), Float32) => true,
+        (_, Float32) => integer(from).is_some(),
+        (_, Int8 | Int16 | Int32 | Int64) => match (integer(from), integer(to)) {
+            (Some(a), Some(b)) => a <= b,
+            _ => false,
+        },
+        (Timestamp(..), Timestamp(..) | Date32 | Time32(_)) => true,
+        (Struct(a), Struct(b)) => {
+            a.len() == b.len()
+                && a.iter().zip(b).all(|(x, y)| assignable(x.data_type(), y.data_type()))
+        }
+        (List(a), List(b)) => assignable(a.data_type(), b.data_type()),
+        (Map(a, _), Map(b, _)) => assignable(a.data_type(), b.data_type()),
+        _ => false,
+    }
+}
+
+fn select_job(provider: &Provider, query: &Query) -> Result<Job> {
+    let bound = query::bind(provider, query.clone())?;
+    let names = unique_names(&bound);
+    let columns = bound.schema().columns();
+    let fields = bound.schema().fields().clone();
+    let exprs: Vec<Expr> =
+        columns.into_iter().zip(&names).map(|(c, n)| Expr::Column(c).alias(n)).collect();
+    let named = match &bound {
+        // A projection here would hide ORDER BY … LIMIT from the query's end: only names differ.
+        LogicalPlan::Sort(_) => bound,
+        _ => LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(bound))?),
+    };
+    let plan = query::optimized(provider, named)?;
+    let column = |(name, field): (&String, &arrow::datatypes::FieldRef)| ColumnDef {
+        name: name.clone(),
+        ty: SqlType::from_arrow(field.data_type()).unwrap_or(SqlType::STRING),
+        nullable: true,
+        kind: ColumnKind::Physical,
+        comment: None,
+    };
+    let table = TableDef {
+        name: COLLECT.into(),
+        columns: names.iter().zip(&fields).map(column).collect(),
+        watermark: None,
+        primary_key: vec![],
+        partitioned_by: vec![],
+        options: Options(BTreeMap::from([("connector".to_string(), COLLECT.to_string())])),
+        comment: None,
+    };
+    let target =
+        Target { table: Arc::new(table), conflict: Conflict::Other, at: None, updates_at: None };
+    Ok(Job { plan, target })
+}
+
+/// Flink's names: a repeated one gets a number.
+fn unique_names(plan: &LogicalPlan) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for field in plan.schema().fields() {
+        let mut name = field.name().clone();
+        let mut number = 0;
+        while names.contains(&name) {
+            name = format!("{}{number}", field.name());
+            number += 1;
+        }
+        names.push(name);
+    }
+    names
+}
+
+/// Where an error about updates points: GROUP BY, else the first join, else the query.
+fn updating_clause(query: &Query) -> Option<Place> {
+    let SetExpr::Select(select) = &*query.body else {
+        return Place::try_from_sqlparser_span(query.span());
+    };
+    let group = match &select.group_by {
+        GroupByExpr::Expressions(exprs, _) if !exprs.is_empty() => {
+            Some(Span::union_iter(exprs.iter().map(ast::Expr::span)))
+        }
+        _ => None,
+    };
+    let join = || {
+        let joins = select.from.iter().flat_map(|f| &f.joins);
+        joins.map(|j| j.span()).next()
+    };
+    Place::try_from_sqlparser_span(group.or_else(join).unwrap_or_else(|| query.span()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Functions of the clock. They stand in the logical plan as calls that nothing folds and become
+//! the epoch's `now` when the plan is lowered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, TimeUnit};
+use brooklet_core::types::UTC;
+use brooklet_plan::node::NOW;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, Result, plan_err};
+use datafusion::logical_expr::{
+    Cast, ColumnarValue, Expr, ScalarUDF, Volatility, create_udf,
+};
+
+/// TIMESTAMP_LTZ(3), the type of `__now`.
+pub fn now_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Millisecond, Some(UTC.into()))
+}
+
+fn result_type(name: &str) -> Option<DataType> {
+    Some(match name {
+        "proctime" | "current_timestamp" | "now" | "current_row_timestamp" => now_type(),
+        "localtimestamp" => DataType::Timestamp(TimeUnit::Millisecond, None),
+        "current_date" => DataType::Date32,
+        "current_time" | "localtime" => DataType::Time32(TimeUnit::Millisecond),
+        _ => return None,
+    })
+}
+
+/// The functions by name.
+pub fn functions() -> BTreeMap<String, Arc<ScalarUDF>> {
+    let names = [
+        "proctime",
+        "current_timestamp",
+        "now",
+        "current_row_timestamp",
+        "localtimestamp",
+        "current_date",
+        "current_time",
+        "localtime",
+    ];
+    let udf = |name: &str| {
+        let ty = result_type(name)?;
+        let never = Arc::new(|_: &[ColumnarValue]| plan_err!("the clock is read by the engine"));
+        let udf = create_udf(name, vec![], ty, Volatility::Volatile, never);
+        Some((name.to_string(), Arc::new(udf)))
+    };
+    names.into_iter().filter_map(udf).collect()
+}
+
+/// Whether this is PROCTIME(), a processing-time attribute.
+pub fn is_proctime(expr: &Expr) -> bool {
+    match expr {
+        Expr::Alias(alias) => is_proctime(&alias.expr),
+        Expr::ScalarFunction(f) => f.func.name() == "proctime" && f.args.is_empty(),
+        _ => false,
+    }
+}
+
+/// Puts the column `__now` in the place of every call.
+pub fn to_column(expr: Expr) -> Result<Expr> {
+    let replaced = expr.transform_up(|e| {
+        let Expr::ScalarFunction(f) = &e else { return Ok(Transformed::no(e)) };
+        let Some(ty) = result_type(f.func.name()).filter(|_| f.args.is_empty()) else {
+            return Ok(Transformed::no(e));
+        };
+        let now = Expr::Column(Column::new_unqualified(NOW));
+        Ok(Transformed::yes(match ty == now_type() {
+            true => now,
+            false => Expr::Cast(Cast::new(Box::new(now), ty)),
+        }))
+    })?;
+    Ok(replaced.data)
+}
+
+/// Whether the expression reads `__now`.
+pub fn reads_now(expr: &Expr) -> bool {
+    expr.column_refs().iter().any(|c| c.relation.is_none() && c.name == NOW)
+}

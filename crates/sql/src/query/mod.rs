@@ -1,0 +1,79 @@
+//! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
+//!
+//! [`prepare`] rewrites the parsed text (names, literals), [`provider`] says what names mean,
+//! [`window_tvf`], [`clock`], [`operators`], [`aggregates`] and [`types`] teach Flink's meaning,
+//! [`optimize`] runs the rules, [`errors`] turns what goes wrong into faults.
+
+pub mod aggregates;
+pub mod clock;
+pub mod errors;
+pub mod operators;
+pub mod optimize;
+pub mod prepare;
+pub mod provider;
+pub mod types;
+pub mod window_tvf;
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Schema};
+use datafusion::common::{DFSchema, Result, plan_datafusion_err};
+use datafusion::logical_expr::planner::ContextProvider;
+use datafusion::logical_expr::{
+    EmptyRelation, Expr, ExprSchemable, LogicalPlan, Projection,
+};
+use datafusion::sql::planner::PlannerContext;
+use sqlparser::ast;
+
+use crate::parse::ast::StatementKind;
+
+pub use provider::{Names, Provider, View};
+
+/// A query bound to its tables, not yet rewritten.
+pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
+    prepare::prepare(&mut query);
+    query_plan(provider, query)
+}
+
+/// The same for a query that is prepared already.
+fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
+    provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))
+}
+
+/// A bound plan with types coerced, rewritten by the rules that are valid on streams.
+pub fn optimized(provider: &Provider, plan: LogicalPlan) -> Result<LogicalPlan> {
+    optimize::optimize(plan, provider.options())
+}
+
+/// An expression over the columns of `schema`, coerced and simplified: a computed column.
+pub fn bind_expr(provider: &Provider, mut expr: ast::Expr, schema: &Schema) -> Result<Expr> {
+    prepare::prepare_expr(&mut expr);
+    let schema = Arc::new(DFSchema::try_from(schema.clone())?);
+    let bound = provider.sql().sql_to_expr(expr, &schema, &mut PlannerContext::new())?;
+    let input = EmptyRelation { produce_one_row: false, schema };
+    let input = Arc::new(LogicalPlan::EmptyRelation(input));
+    let plan = LogicalPlan::Projection(Projection::try_new(vec![bound.alias("it")], input)?);
+    match optimize::simplify(plan, provider.options())? {
+        LogicalPlan::Projection(mut p) if p.expr.len() == 1 => Ok(p.expr.remove(0).unalias()),
+        other => Err(plan_datafusion_err!("not an expression: {}", other.display())),
+    }
+}
+
+/// The expression a text holds: a computed column as its table keeps it.
+pub fn parse_expr(text: &str) -> Result<ast::Expr, String> {
+    let parsed = crate::parse::parse(&format!("SELECT {text}")).map_err(|e| e.to_string())?;
+    let not_one = || format!("'{text}' is not an expression");
+    let [statement] = <[_; 1]>::try_from(parsed).map_err(|_| not_one())?;
+    let StatementKind::Query(query) = statement.kind else { return Err(not_one()) };
+    let ast::SetExpr::Select(select) = *query.body else { return Err(not_one()) };
+    match <[_; 1]>::try_from(select.projection) {
+        Ok([ast::SelectItem::UnnamedExpr(expr)]) => Ok(expr),
+        _ => Err(not_one()),
+    }
+}
+
+/// The type of such an expression and whether it can be NULL.
+pub fn expr_type(expr: &Expr, schema: &Schema) -> Result<(DataType, bool)> {
+    let schema = DFSchema::try_from(schema.clone())?;
+    Ok((expr.get_type(&schema)?, expr.nullable(&schema)?))
+}

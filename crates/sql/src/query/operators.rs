@@ -1,0 +1,81 @@
+//! Operators where Flink differs from DataFusion.
+
+use datafusion::common::{DFSchema, Result, plan_err};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::{Expr, ExprSchemable};
+use sqlparser::ast::BinaryOperator;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::logical_expr::ScalarUDF;
+
+use super::aggregates::flink_name;
+
+/// Plans SUBSTRING, POSITION and EXTRACT with our functions and refuses operands that Flink does
+/// not cast by itself.
+#[derive(Debug)]
+pub struct FlinkOperators {
+    functions: Vec<Arc<ScalarUDF>>,
+}
+
+impl FlinkOperators {
+    pub fn new() -> Self {
+        let named = ["substring", "position", "extract", "overlay"];
+        let ours = |f: &Arc<ScalarUDF>| named.contains(&f.name());
+        FlinkOperators { functions: brooklet_functions::all().into_iter().filter(ours).collect() }
+    }
+    fn call(&self, name: &str, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        match self.functions.iter().find(|f| f.name() == name) {
+            Some(udf) => Ok(PlannerResult::Planned(udf.call(args))),
+            None => Ok(PlannerResult::Original(args)),
+        }
+    }
+}
+
+impl ExprPlanner for FlinkOperators {
+    fn plan_binary_op(
+        &self,
+        expr: RawBinaryExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawBinaryExpr>> {
+        let (left, right) = (expr.left.get_type(schema)?, expr.right.get_type(schema)?);
+        let op = &expr.op;
+        if let Some(wrong) = mismatch(op, &left, &right) {
+            return plan_err!("{wrong}");
+        }
+        Ok(PlannerResult::Original(expr))
+    }
+    fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        self.call("extract", args)
+    }
+    fn plan_position(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        self.call("position", args)
+    }
+    fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        self.call("substring", args)
+    }
+    fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        self.call("overlay", args)
+    }
+}
+
+/// Why Flink refuses these operands, if it does.
+fn mismatch(op: &BinaryOperator, left: &DataType, right: &DataType) -> Option<String> {
+    let text = |t: &DataType| matches!(t, DataType::Utf8);
+    let apart = text(left) != text(right) && !left.is_null() && !right.is_null();
+    let number = |t: &DataType| t.is_numeric();
+    let refused = match op {
+        BinaryOperator::StringConcat => apart && (number(left) || number(right)),
+        BinaryOperator::Eq | BinaryOperator::NotEq => apart && (number(left) || number(right)),
+        BinaryOperator::Plus
+        | BinaryOperator::Minus
+        | BinaryOperator::Multiply
+        | BinaryOperator::Divide
+        | BinaryOperator::Modulo => text(left) || text(right),
+        _ => false,
+    };
+    refused.then(|| {
+        let (left, right) = (flink_name(left), flink_name(right));
+        format!("cannot apply '{op}' to {left} and {right}: write a CAST")
+    })
+}

@@ -1,0 +1,136 @@
+//! Rewrites a parsed query so that DataFusion plans it with Flink's names and literal types.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    Query, Select, SelectItem, TypedString, Value, VisitMut, VisitorMut,
+};
+
+/// Names unnamed columns, gives literals Flink's types.
+pub fn prepare(query: &mut Query) {
+    let _ = query.visit(&mut Prepare);
+}
+
+/// The same for an expression that stands alone.
+pub fn prepare_expr(expr: &mut Expr) {
+    let _ = expr.visit(&mut Prepare);
+}
+
+struct Prepare;
+
+/// Functions whose result type depends on the value of a literal argument: a cast would hide it.
+const TYPED_BY_VALUE: [&str; 2] = ["round", "truncate"];
+
+impl VisitorMut for Prepare {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        name_columns(select);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Value(value) => {
+                if let Value::Number(text, _) = &value.value {
+                    if let Some(ty) = literal_type(text) {
+                        *expr = cast(expr.clone(), ty);
+                    }
+                }
+            }
+            Expr::TypedString(TypedString { data_type, value, .. }) => {
+                if let DataType::Timestamp(precision @ None, _) = data_type {
+                    let text = value.value.to_string();
+                    let fraction = text.trim_matches('\'').split_once('.').map_or("", |x| x.1);
+                    *precision = Some(fraction.len().min(9) as u64);
+                }
+            }
+            Expr::Function(function) if typed_by_value(function) => bare_literals(function),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// INT where it fits and DOUBLE with an exponent; DataFusion's own types (BIGINT, DECIMAL) are
+/// right for the rest.
+fn literal_type(text: &str) -> Option<DataType> {
+    if text.contains(['e', 'E']) {
+        return Some(DataType::Double(sqlparser::ast::ExactNumberInfo::None));
+    }
+    text.parse::<i32>().is_ok().then_some(DataType::Int(None))
+}
+
+fn cast(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(expr),
+        data_type,
+        array: false,
+        format: None,
+    }
+}
+
+fn typed_by_value(function: &Function) -> bool {
+    let name = function.name.to_string().to_lowercase();
+    TYPED_BY_VALUE.contains(&name.as_str())
+}
+
+fn bare_literals(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    for argument in &mut list.args {
+        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = argument {
+            if let Expr::Cast { expr: inner, .. } = e {
+                if matches!(&**inner, Expr::Value(_)) {
+                    *e = (**inner).clone();
+                }
+            }
+        }
+    }
+}
+
+/// `a.b` is called `b`, anything else `EXPR$<position>`, a repeated name gets a number.
+fn name_columns(select: &mut Select) {
+    let mut taken: Vec<String> = Vec::new();
+    for (position, item) in select.projection.iter_mut().enumerate() {
+        let (name, explicit) = match item {
+            SelectItem::ExprWithAlias { alias, .. } => (alias.value.clone(), true),
+            SelectItem::UnnamedExpr(expr) => match expr {
+                Expr::Identifier(id) => (id.value.clone(), true),
+                Expr::CompoundIdentifier(ids) => {
+                    (ids.last().map(|i| i.value.clone()).unwrap_or_default(), false)
+                }
+                Expr::CompoundFieldAccess { access_chain, .. } => {
+                    (field_name(access_chain).unwrap_or(format!("EXPR${position}")), false)
+                }
+                _ => (format!("EXPR${position}"), false),
+            },
+            _ => continue,
+        };
+        let mut unique = name.clone();
+        let mut number = 0;
+        while taken.contains(&unique) {
+            unique = format!("{name}{number}");
+            number += 1;
+        }
+        taken.push(unique.clone());
+        if explicit && unique == name {
+            continue;
+        }
+        let alias = Ident::with_quote('`', unique);
+        *item = match item.clone() {
+            SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr) => {
+                SelectItem::ExprWithAlias { expr, alias }
+            }
+            other => other,
+        };
+    }
+}
+
+fn field_name(chain: &[sqlparser::ast::AccessExpr]) -> Option<String> {
+    match chain.last()? {
+        sqlparser::ast::AccessExpr::Dot(Expr::Identifier(id)) => Some(id.value.clone()),
+        _ => None,
+    }
+}

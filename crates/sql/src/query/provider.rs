@@ -1,0 +1,242 @@
+//! What names mean while a query is planned: tables, views and functions.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use brooklet_core::schema::TableDef;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{Result, TableReference, plan_err};
+use datafusion::execution::SessionStateDefaults;
+use datafusion::logical_expr::planner::{
+    ContextProvider, ExprPlanner, RelationPlanner, TypePlanner,
+};
+use datafusion::logical_expr::{
+    AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
+};
+use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
+use sqlparser::ast::{Ident, Query};
+
+use super::types::FlinkTypes;
+use super::window_tvf::FlinkRelations;
+use super::{aggregates, clock};
+
+/// A view as a query sees it.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Empty: the query's own names.
+    pub columns: Vec<Ident>,
+    pub query: Query,
+}
+
+/// Tables and views by name; the session's catalog.
+pub trait Names {
+    fn table(&self, name: &str) -> Option<Arc<TableDef>>;
+    fn view(&self, name: &str) -> Option<View>;
+    /// All names, for suggestions.
+    fn all(&self) -> Vec<String>;
+}
+
+/// DataFusion's built-ins whose meaning is Flink's.
+const BUILT_IN: &[&str] = &["coalesce", "nullif", "get_field", "named_struct", "make_array"];
+
+/// How deep views may stand on views.
+const MAX_DEPTH: usize = 64;
+
+pub struct Provider<'a> {
+    names: &'a dyn Names,
+    options: ConfigOptions,
+    scalars: BTreeMap<String, Arc<ScalarUDF>>,
+    aggregates: BTreeMap<String, Arc<AggregateUDF>>,
+    windows: BTreeMap<String, Arc<WindowUDF>>,
+    exprs: Vec<Arc<dyn ExprPlanner>>,
+    relations: Vec<Arc<dyn RelationPlanner>>,
+    views: RefCell<BTreeMap<String, LogicalPlan>>,
+    open_views: RefCell<Vec<String>>,
+}
+
+impl<'a> Provider<'a> {
+    pub fn new(names: &'a dyn Names) -> Self {
+        let mut scalars: BTreeMap<String, Arc<ScalarUDF>> = BTreeMap::new();
+        for udf in SessionStateDefaults::default_scalar_functions() {
+            if BUILT_IN.contains(&udf.name()) {
+                scalars.insert(udf.name().to_string(), udf);
+            }
+        }
+        for udf in brooklet_functions::all() {
+            for alias in udf.aliases() {
+                scalars.insert(alias.clone(), Arc::clone(&udf));
+            }
+            scalars.insert(udf.name().to_string(), udf);
+        }
+        scalars.extend(clock::functions());
+        let by_name = |udf: Arc<AggregateUDF>| (udf.name().to_string(), udf);
+        let row_number = datafusion::functions_window::row_number::row_number_udwf();
+        Provider {
+            names,
+            options: options(),
+            scalars,
+            aggregates: aggregates::all().into_iter().map(by_name).collect(),
+            windows: [(row_number.name().to_string(), row_number)].into(),
+            exprs: expr_planners(),
+            relations: vec![Arc::new(FlinkRelations)],
+            views: RefCell::default(),
+            open_views: RefCell::default(),
+        }
+    }
+
+    /// The planner of queries and expressions over these names.
+    pub fn sql(&self) -> SqlToRel<'_, Provider<'a>> {
+        SqlToRel::new_with_options(
+            self,
+            ParserOptions {
+                parse_float_as_decimal: true,
+                enable_ident_normalization: false,
+                support_varchar_with_length: true,
+                enable_options_value_normalization: false,
+                collect_spans: true,
+                map_string_types_to_utf8view: false,
+                default_null_ordering: NullOrdering::NullsMin,
+            },
+        )
+    }
+
+    pub fn names(&self) -> &dyn Names {
+        self.names
+    }
+
+    /// Every function name there is, for suggestions.
+    pub fn functions(&self) -> Vec<String> {
+        self.udf_names().into_iter().chain(self.udaf_names()).collect()
+    }
+
+    fn view(&self, name: &str) -> Result<Option<LogicalPlan>> {
+        if let Some(plan) = self.views.borrow().get(name) {
+            return Ok(Some(plan.clone()));
+        }
+        let Some(view) = self.names.view(name) else { return Ok(None) };
+        let depth = self.open_views.borrow().len();
+        if depth >= MAX_DEPTH || self.open_views.borrow().iter().any(|open| open == name) {
+            return plan_err!("view '{name}' reads itself");
+        }
+        self.open_views.borrow_mut().push(name.to_string());
+        let plan = self.plan_view(name, view);
+        self.open_views.borrow_mut().pop();
+        let plan = plan?;
+        self.views.borrow_mut().insert(name.to_string(), plan.clone());
+        Ok(Some(plan))
+    }
+
+    fn plan_view(&self, name: &str, mut view: View) -> Result<LogicalPlan> {
+        super::prepare::prepare(&mut view.query);
+        let plan = super::query_plan(self, view.query)?;
+        if view.columns.is_empty() {
+            return Ok(plan);
+        }
+        let fields = plan.schema().fields().len();
+        if fields != view.columns.len() {
+            let given = view.columns.len();
+            return plan_err!("view '{name}' names {given} columns, its query gives {fields}");
+        }
+        let renamed = plan.schema().columns().into_iter().zip(&view.columns).map(|(c, name)| {
+            datafusion::logical_expr::Expr::Column(c).alias(name.value.clone())
+        });
+        let renamed: Vec<_> = renamed.collect();
+        datafusion::logical_expr::LogicalPlanBuilder::from(plan).project(renamed)?.build()
+    }
+}
+
+fn options() -> ConfigOptions {
+    let mut options = ConfigOptions::new();
+    options.sql_parser.enable_ident_normalization = false;
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.sql_parser.collect_spans = true;
+    options.execution.time_zone = None;
+    options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    options.optimizer.skip_failed_rules = false;
+    options
+}
+
+/// DataFusion's own, behind ours; its SUBSTRING, POSITION and EXTRACT would bring functions that
+/// differ from Flink's.
+fn expr_planners() -> Vec<Arc<dyn ExprPlanner>> {
+    use datafusion::{functions, functions_aggregate, functions_nested, functions_window};
+    vec![
+        Arc::new(super::operators::FlinkOperators::new()),
+        Arc::new(functions::core::planner::CoreFunctionPlanner::default()),
+        Arc::new(functions_nested::planner::NestedFunctionPlanner),
+        Arc::new(functions_nested::planner::FieldAccessPlanner),
+        Arc::new(functions_aggregate::planner::AggregateFunctionPlanner),
+        Arc::new(functions_window::planner::WindowFunctionPlanner),
+    ]
+}
+
+impl ContextProvider for Provider<'_> {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        if let Some(table) = self.names.table(name.table()) {
+            return Ok(Arc::new(Source { schema: table.read_schema(), view: None }));
+        }
+        if let Some(plan) = self.view(name.table())? {
+            let schema = Arc::new(plan.schema().as_arrow().clone());
+            return Ok(Arc::new(Source { schema, view: Some(plan) }));
+        }
+        plan_err!("no table or view '{}'", name.table())
+    }
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.exprs
+    }
+    fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
+        &self.relations
+    }
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(FlinkTypes))
+    }
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.scalars.get(&name.to_lowercase()).cloned()
+    }
+    fn get_higher_order_meta(&self, _: &str) -> Option<Arc<HigherOrderUDF>> {
+        None
+    }
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.aggregates.get(&name.to_lowercase()).cloned()
+    }
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.windows.get(&name.to_lowercase()).cloned()
+    }
+    fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
+        None
+    }
+    fn options(&self) -> &ConfigOptions {
+        &self.options
+    }
+    fn udf_names(&self) -> Vec<String> {
+        self.scalars.keys().cloned().collect()
+    }
+    fn higher_order_function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn udaf_names(&self) -> Vec<String> {
+        self.aggregates.keys().cloned().collect()
+    }
+    fn udwf_names(&self) -> Vec<String> {
+        self.windows.keys().cloned().collect()
+    }
+}
+
+/// A table or, with its plan, a view.
+struct Source {
+    schema: SchemaRef,
+    view: Option<LogicalPlan>,
+}
+
+impl TableSource for Source {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+    fn get_logical_plan(&self) -> Option<Cow<'_, LogicalPlan>> {
+        self.view.as_ref().map(Cow::Borrowed)
+    }
+}

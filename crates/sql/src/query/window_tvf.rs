@@ -1,0 +1,346 @@
+//! TUMBLE, HOP and CUMULATE as a node of the logical plan, and the planner of relations that
+//! reads them.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, TimeUnit};
+use brooklet_plan::node::WindowKind;
+use datafusion::common::{DFSchema, DFSchemaRef, Diagnostic, Result, ScalarValue, Span, plan_err};
+use datafusion::common::{Column, DataFusionError, ExprSchema};
+use datafusion::logical_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
+use datafusion::logical_expr::{
+    Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore,
+};
+use sqlparser::ast::{
+    self, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArguments, ObjectName,
+    Spanned, TableFactor,
+};
+
+/// The columns a window function adds.
+pub const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
+
+/// A place in the SQL that does not take part in comparing plans.
+#[derive(Debug, Clone, Copy)]
+pub struct Place(pub Option<Span>);
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for Place {}
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// Assigns each row of its input to windows. Output: the input's columns, then
+/// [`WINDOW_COLUMNS`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WindowTvf {
+    pub kind: WindowKind,
+    pub time: Expr,
+    /// Where DESCRIPTOR names the time column.
+    pub place: Place,
+    pub input: LogicalPlan,
+    schema: DFSchemaRef,
+}
+
+impl PartialOrd for WindowTvf {
+    fn partial_cmp(&self, _: &Self) -> Option<Ordering> {
+        None
+    }
+}
+
+impl WindowTvf {
+    fn new(kind: WindowKind, time: Expr, place: Place, input: LogicalPlan) -> Result<Self> {
+        let mut fields: Vec<_> =
+            input.schema().iter().map(|(q, f)| (q.cloned(), Arc::clone(f))).collect();
+        let qualifier = fields.first().and_then(|(q, _)| q.clone());
+        let plain = DataType::Timestamp(TimeUnit::Millisecond, None);
+        let rowtime = match &time {
+            Expr::Column(c) => input.schema().field_from_column(c)?.data_type().clone(),
+            _ => plain.clone(),
+        };
+        for (name, ty) in WINDOW_COLUMNS.into_iter().zip([plain.clone(), plain, rowtime]) {
+            fields.push((qualifier.clone(), Arc::new(Field::new(name, ty, false))));
+        }
+        let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
+        Ok(WindowTvf { kind, time, place, input, schema })
+    }
+    /// Index of the time column in the input.
+    pub fn time_index(&self) -> Option<usize> {
+        match &self.time {
+            Expr::Column(c) => self.input.schema().index_of_column(c).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl UserDefinedLogicalNodeCore for WindowTvf {
+    fn name(&self) -> &str {
+        "WindowTvf"
+    }
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+    fn expressions(&self) -> Vec<Expr> {
+        vec![self.time.clone()]
+    }
+    fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
+        WINDOW_COLUMNS.map(String::from).into()
+    }
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "WindowTvf: {:?} on {}", self.kind, self.time)
+    }
+    fn with_exprs_and_inputs(
+        &self,
+        mut exprs: Vec<Expr>,
+        mut inputs: Vec<LogicalPlan>,
+    ) -> Result<Self> {
+        let (Some(time), Some(input)) = (exprs.pop(), inputs.pop()) else {
+            return plan_err!("a window function has one time column and one input");
+        };
+        Self::new(self.kind, time, self.place, input)
+    }
+    fn necessary_children_exprs(&self, output: &[usize]) -> Option<Vec<Vec<usize>>> {
+        let width = self.input.schema().fields().len();
+        let mut needed: Vec<usize> = output.iter().copied().filter(|i| *i < width).collect();
+        needed.extend(self.time_index());
+        needed.sort_unstable();
+        needed.dedup();
+        Some(vec![needed])
+    }
+}
+
+/// Reads `TABLE(TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL …))`, resolves
+/// `catalog.database.table` and refuses what streams cannot read yet.
+#[derive(Debug)]
+pub struct FlinkRelations;
+
+impl RelationPlanner for FlinkRelations {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        match relation {
+            TableFactor::TableFunction { expr: ast::Expr::Function(function), alias } => {
+                let plan = plan_window(function, context)?;
+                Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+            }
+            TableFactor::Table { version: Some(version), name, .. } => Err(fault(
+                format!("{version} is not supported: temporal and lookup joins do not exist yet"),
+                name.span(),
+            )),
+            TableFactor::Table { mut name, alias, args: None, .. } if name.0.len() > 1 => {
+                let last = name.0.split_off(name.0.len() - 1);
+                let plan = context.plan(table(ObjectName(last)))?;
+                Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+            }
+            other => Ok(RelationPlanning::Original(Box::new(other))),
+        }
+    }
+}
+
+/// A planning error that points at a place.
+pub fn fault(message: String, span: sqlparser::tokenizer::Span) -> DataFusionError {
+    let place = Span::try_from_sqlparser_span(span);
+    DataFusionError::Plan(message.clone()).with_diagnostic(Diagnostic::new_error(message, place))
+}
+
+fn table(name: ObjectName) -> TableFactor {
+    TableFactor::Table {
+        name,
+        alias: None,
+        args: None,
+        with_hints: vec![],
+        version: None,
+        with_ordinality: false,
+        partitions: vec![],
+        json_path: None,
+        sample: None,
+        index_hints: vec![],
+    }
+}
+
+/// The arguments of a window function as they come: by position or by name.
+#[derive(Default)]
+struct Arguments {
+    input: Option<LogicalPlan>,
+    time: Option<(Expr, Place)>,
+    /// (lower-case name, milliseconds), in order.
+    intervals: Vec<(Option<String>, i64)>,
+}
+
+fn plan_window(
+    function: ast::Function,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    let name = function.name.to_string().to_uppercase();
+    let span = function.name.span();
+    if !["TUMBLE", "HOP", "CUMULATE"].contains(&name.as_str()) {
+        let known = "TUMBLE, HOP and CUMULATE";
+        let message = match name.as_str() {
+            "SESSION" => format!("SESSION windows are not supported yet; there are {known}"),
+            _ => format!("there is no table function {name}; there are {known}"),
+        };
+        return Err(fault(message, span));
+    }
+    let FunctionArguments::List(list) = function.args else {
+        return Err(fault(format!("{name} needs a table, a time column and a size"), span));
+    };
+    let mut arguments = Arguments::default();
+    for argument in list.args {
+        let at = argument.span();
+        let (argument_name, value) = match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => (None, e),
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(e), operator }
+                if operator == FunctionArgOperator::RightArrow =>
+            {
+                (Some(name.value.to_lowercase()), e)
+            }
+            other => return Err(fault(format!("{name}: unexpected argument {other}"), at)),
+        };
+        add_argument(&mut arguments, argument_name, value, &name, context)?;
+    }
+    let kind = window_kind(&name, &arguments.intervals).map_err(|m| fault(m, span))?;
+    let (Some(input), Some((time, place))) = (arguments.input, arguments.time) else {
+        return Err(fault(format!("{name} needs TABLE … and DESCRIPTOR(time column)"), span));
+    };
+    let node = Arc::new(WindowTvf::new(kind, time, place, input)?);
+    Ok(LogicalPlan::Extension(Extension { node }))
+}
+
+fn add_argument(
+    arguments: &mut Arguments,
+    argument_name: Option<String>,
+    value: ast::Expr,
+    function: &str,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<()> {
+    let span = value.span();
+    match value {
+        ast::Expr::Function(f) if is_named(&f, "__table") => {
+            let relation = match single_argument(f) {
+                Some(ast::Expr::Identifier(id)) => table(ObjectName::from(vec![id])),
+                Some(ast::Expr::CompoundIdentifier(ids)) => table(ObjectName::from(ids)),
+                Some(ast::Expr::Subquery(subquery)) => TableFactor::Derived {
+                    lateral: false,
+                    subquery,
+                    alias: None,
+                    sample: None,
+                },
+                _ => return Err(fault(format!("{function}: TABLE needs a name"), span)),
+            };
+            arguments.input = Some(context.plan(relation)?);
+        }
+        ast::Expr::Function(f) if is_named(&f, "descriptor") => {
+            let Some(column) = single_argument(f) else {
+                return Err(fault(format!("{function}: DESCRIPTOR names one column"), span));
+            };
+            let at = column.span();
+            let Some(input) = &arguments.input else {
+                return Err(fault(format!("{function}: TABLE stands before DESCRIPTOR"), span));
+            };
+            let time = context.sql_to_expr(column, input.schema())?;
+            if !matches!(time, Expr::Column(_)) {
+                return Err(fault(format!("{function}: DESCRIPTOR names a column"), at));
+            }
+            arguments.time = Some((time, Place(Span::try_from_sqlparser_span(at))));
+        }
+        other => {
+            let literal = context.sql_to_expr(other, &DFSchema::empty())?;
+            let millis = interval_millis(&literal).ok_or_else(|| {
+                fault(format!("{function}: expected an interval such as INTERVAL '1' MINUTE"), span)
+            })?;
+            arguments.intervals.push((argument_name, millis));
+        }
+    }
+    Ok(())
+}
+
+fn is_named(function: &ast::Function, name: &str) -> bool {
+    function.name.to_string().eq_ignore_ascii_case(name)
+}
+
+fn single_argument(function: ast::Function) -> Option<ast::Expr> {
+    let FunctionArguments::List(list) = function.args else { return None };
+    match <[FunctionArg; 1]>::try_from(list.args).ok()? {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(e))] => Some(e),
+        _ => None,
+    }
+}
+
+/// Milliseconds of a day-to-second interval literal; None for anything else.
+pub fn interval_millis(expr: &Expr) -> Option<i64> {
+    match expr {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(v)), _) if v.months == 0 => {
+            Some(i64::from(v.days) * 86_400_000 + v.nanoseconds / 1_000_000)
+        }
+        Expr::Literal(ScalarValue::IntervalDayTime(Some(v)), _) => {
+            Some(i64::from(v.days) * 86_400_000 + i64::from(v.milliseconds))
+        }
+        Expr::Negative(inner) => interval_millis(inner).map(|v| -v),
+        _ => None,
+    }
+}
+
+fn window_kind(function: &str, given: &[(Option<String>, i64)]) -> Result<WindowKind, String> {
+    let order: &[&str] = match function {
+        "TUMBLE" => &["size", "offset"],
+        "HOP" => &["slide", "size", "offset"],
+        _ => &["step", "size", "offset"],
+    };
+    let find = |wanted: &str| {
+        let by_name = given.iter().find(|(n, _)| n.as_deref() == Some(wanted));
+        let position = order.iter().position(|n| *n == wanted)?;
+        by_name.or_else(|| given.get(position).filter(|(n, _)| n.is_none())).map(|(_, v)| *v)
+    };
+    if let Some((Some(name), _)) =
+        given.iter().find(|(n, _)| n.as_ref().is_some_and(|n| !order.contains(&n.as_str())))
+    {
+        return Err(format!("{function} has no argument {}", name.to_uppercase()));
+    }
+    if given.len() > order.len() {
+        return Err(format!("{function} takes at most {} intervals", order.len()));
+    }
+    let positive = |wanted: &str| match find(wanted) {
+        Some(v) if v > 0 => Ok(v),
+        Some(_) => Err(format!("{function}: the {wanted} must be positive")),
+        None => Err(format!("{function}: the {wanted} is missing")),
+    };
+    let (size, offset) = (positive("size")?, find("offset").unwrap_or(0));
+    Ok(match function {
+        "TUMBLE" => WindowKind::Tumble { size, offset },
+        "HOP" => WindowKind::Hop { size, slide: positive("slide")?, offset },
+        _ => {
+            let step = positive("step")?;
+            if size % step != 0 {
+                return Err("CUMULATE: the size must be a multiple of the step".into());
+            }
+            WindowKind::Cumulate { size, step, offset }
+        }
+    })
+}
+
+/// The window function behind an extension node. The one place where a node is downcast.
+pub fn as_window(extension: &Extension) -> Option<&WindowTvf> {
+    extension.node.as_any().downcast_ref::<WindowTvf>()
+}
+
+/// The time column, for messages.
+pub fn time_name(tvf: &WindowTvf) -> String {
+    match &tvf.time {
+        Expr::Column(Column { name, .. }) => name.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,316 @@
+//! A script applied statement by statement: what it creates, sets and wants to run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use brooklet_core::connector::{Connector, Format};
+use brooklet_plan::Settings;
+use brooklet_plan::settings::SETTINGS;
+use sqlparser::ast::{Ident, ObjectName, Query};
+use sqlparser::tokenizer::Span;
+
+use crate::catalog::{Catalog, Registry, check_use, name_of, options, span_of};
+use crate::fault::{Fault, Faults};
+use crate::parse::ast::{CreateTable, Insert, Statement, StatementKind, WithOption};
+use crate::parse::parse_all;
+use crate::placeholders::{Source, substitute};
+use crate::query::Provider;
+
+#[cfg(test)]
+mod tests;
+
+/// Catalog and settings over any number of scripts.
+#[derive(Clone)]
+pub struct Session {
+    registry: Registry,
+    catalog: Catalog,
+    /// SET values by key, all of them as written.
+    values: BTreeMap<String, WithOption>,
+}
+
+/// What a script leaves to be run, and with what.
+#[derive(Debug, Clone)]
+pub struct Script {
+    pub catalog: Catalog,
+    pub settings: Settings,
+    /// In the order of the text; the members of a statement set stand one by one.
+    pub jobs: Vec<Job>,
+    /// Turns spans into places of the file: `Faults::in_source`.
+    pub source: Arc<Source>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub kind: JobKind,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub enum JobKind {
+    Insert(Box<Insert>),
+    Query(Box<Query>),
+    Explain {
+        details: Vec<String>,
+        jobs: Vec<Job>,
+    },
+    /// The name of a table or view.
+    Describe(String),
+    /// The words after SHOW.
+    Show(String),
+}
+
+/// The prefix of our own SET keys and of those for one table.
+const OURS: &str = "brooklet.";
+const OF_TABLE: &str = "brooklet.table.";
+
+impl Session {
+    pub fn new(connectors: &'static [Connector], formats: &'static [Format]) -> Self {
+        let registry = Registry { connectors, formats };
+        Session { registry, catalog: Catalog::default(), values: BTreeMap::new() }
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Applies a script; `env` gives the placeholders' values. With faults, which are all that
+    /// can be found at once, the session stays as it was.
+    pub fn apply(
+        &mut self,
+        sql: &str,
+        file: &str,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Script, Faults> {
+        let source = substitute(sql, file, env)?;
+        let (statements, faults) = parse_all(&source.text);
+        // What an unreadable statement would have created is not known.
+        let complete = faults.is_empty();
+        let broken = BTreeSet::new();
+        let mut run = Run { session: self.clone(), faults, jobs: Vec::new(), complete, broken };
+        for statement in &statements {
+            run.statement(statement);
+        }
+        let settings = run.finish();
+        if !run.faults.is_empty() {
+            return Err(Faults(run.faults).in_source(&source));
+        }
+        *self = run.session;
+        let (catalog, jobs) = (self.catalog.clone(), run.jobs);
+        Ok(Script { catalog, settings, jobs, source: Arc::new(source) })
+    }
+}
+
+/// A script on its way through.
+struct Run {
+    session: Session,
+    faults: Vec<Fault>,
+    jobs: Vec<Job>,
+    /// Every statement could be read.
+    complete: bool,
+    /// Names whose CREATE failed: that they do not exist is no further fault.
+    broken: BTreeSet<String>,
+}
+
+impl Run {
+    fn statement(&mut self, statement: &Statement) {
+        let span = statement.span;
+        let catalog = &mut self.session.catalog;
+        let done = match &statement.kind {
+            StatementKind::CreateTable(ddl) => {
+                let made = catalog.create_table(ddl, self.session.registry);
+                self.note_broken(&ddl.name, made)
+            }
+            StatementKind::CreateView(ddl) => {
+                let made = catalog.create_view(ddl).map_err(Vec::from);
+                self.note_broken(&ddl.name, made)
+            }
+            StatementKind::CreateFunction(ddl) => {
+                let native = Provider::new(&*catalog).functions();
+                catalog.create_function(ddl, &native).map_err(Vec::from)
+            }
+            StatementKind::Drop(drop) => catalog.drop(drop).map_err(Vec::from),
+            StatementKind::Use(name) => check_use(name).map_err(Vec::from),
+            StatementKind::Set(set) => match &set.pair {
+                Some(pair) => self.set(pair).map_err(Vec::from),
+                None => Ok(self.job(JobKind::Show("SETTINGS".into()), span)),
+            },
+            StatementKind::Reset(key) => Ok(self.reset(key.as_deref())),
+            runnable => self.jobs_of(runnable, span).map(|jobs| self.jobs.extend(jobs)),
+        };
+        self.faults.extend(done.err().into_iter().flatten());
+    }
+
+    fn note_broken(
+        &mut self,
+        name: &ObjectName,
+        made: Result<(), Vec<Fault>>,
+    ) -> Result<(), Vec<Fault>> {
+        if let (Err(_), Ok(name)) = (&made, name_of(name)) {
+            self.broken.insert(name);
+        }
+        made
+    }
+
+    fn job(&mut self, kind: JobKind, span: Span) {
+        self.jobs.push(Job { kind, span });
+    }
+
+    /// The jobs of a statement that runs something or shows something.
+    fn jobs_of(&self, kind: &StatementKind, span: Span) -> Result<Vec<Job>, Vec<Fault>> {
+        let one = |kind| Ok(vec![Job { kind, span }]);
+        match kind {
+            StatementKind::Insert(insert) => {
+                self.check_insert(insert)?;
+                one(JobKind::Insert(insert.clone()))
+            }
+            StatementKind::Query(query) => one(JobKind::Query(query.clone())),
+            StatementKind::StatementSet(all) => {
+                let (mut jobs, mut faults) = (Vec::new(), Vec::new());
+                for inner in all {
+                    match self.jobs_of(&inner.kind, inner.span) {
+                        Ok(inner) => jobs.extend(inner),
+                        Err(inner) => faults.extend(inner),
+                    }
+                }
+                if faults.is_empty() { Ok(jobs) } else { Err(faults) }
+            }
+            StatementKind::Explain(explain) => {
+                let jobs = self.jobs_of(&explain.inner.kind, explain.inner.span)?;
+                one(JobKind::Explain { details: explain.details.clone(), jobs })
+            }
+            StatementKind::Describe(name) => {
+                let found = name_of(name)?;
+                let catalog = &self.session.catalog;
+                if catalog.table(&found).is_none() && catalog.view(&found).is_none() {
+                    return Err(catalog.unknown("table or view", name).into());
+                }
+                one(JobKind::Describe(found))
+            }
+            StatementKind::Show(words) => one(JobKind::Show(words.clone())),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The target and the columns that INSERT names.
+    fn check_insert(&self, insert: &Insert) -> Result<(), Vec<Fault>> {
+        let name = name_of(&insert.table)?;
+        let catalog = &self.session.catalog;
+        let Some(table) = catalog.table(&name) else {
+            if catalog.view(&name).is_some() {
+                let message = format!("'{name}' is a view: INSERT needs a table");
+                return Err(Fault::new(message, span_of(&insert.table)).into());
+            }
+            let excused = !self.complete || self.broken.contains(&name);
+            return match excused {
+                true => Ok(()),
+                false => Err(catalog.unknown("table", &insert.table).into()),
+            };
+        };
+        let writable = table.def.write_schema();
+        let names: Vec<&str> = writable.fields().iter().map(|f| f.name().as_str()).collect();
+        let mut faults = Vec::new();
+        let mut seen = BTreeSet::new();
+        for column in &insert.columns {
+            if !names.contains(&column.value.as_str()) {
+                let message = format!("table '{name}' has no column '{}' to write", column.value);
+                let fault = Fault::new(message, column.span);
+                faults.push(fault.suggest(&column.value, names.iter().copied()));
+            }
+            if !seen.insert(&column.value) {
+                let message = format!("column '{}' is given twice", column.value);
+                faults.push(Fault::new(message, column.span));
+            }
+        }
+        for (column, _) in &insert.partition {
+            faults.extend(partition_fault(column, &table.ddl));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    fn set(&mut self, pair: &WithOption) -> Result<(), Fault> {
+        match pair.key.strip_prefix(OF_TABLE) {
+            Some(rest) => match self.split_table_key(rest) {
+                Some((_, key)) => options::check_table_setting(&key, pair)?,
+                None => {
+                    let message = "write SET 'brooklet.table.<table>.<setting>' = '…'";
+                    return Err(Fault::new(message, pair.key_span));
+                }
+            },
+            None => check_setting(pair)?,
+        }
+        self.session.values.insert(pair.key.clone(), pair.clone());
+        Ok(())
+    }
+
+    fn reset(&mut self, key: Option<&str>) {
+        match key {
+            Some(key) => drop(self.session.values.remove(key)),
+            None => self.session.values.clear(),
+        }
+    }
+
+    /// `<table>.<setting>`: a known table's name may hold dots.
+    fn split_table_key(&self, rest: &str) -> Option<(String, String)> {
+        let known = self.session.catalog.tables().find_map(|(name, _)| {
+            let key = rest.strip_prefix(name)?.strip_prefix('.')?;
+            Some((name.to_string(), key.to_string()))
+        });
+        let first = || rest.split_once('.').map(|(t, key)| (t.to_string(), key.to_string()));
+        known.or_else(first)
+    }
+
+    /// Gives tables their settings and collects the pipeline's.
+    fn finish(&mut self) -> Settings {
+        let mut of_tables: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        let mut of_pipeline = BTreeMap::new();
+        for (key, pair) in &self.session.values {
+            let Some(rest) = key.strip_prefix(OF_TABLE) else {
+                of_pipeline.insert(key.clone(), pair.value.clone());
+                continue;
+            };
+            let Some((table, key)) = self.split_table_key(rest) else { continue };
+            let known = self.session.catalog.table(&table).is_some();
+            if !known && self.complete && !self.broken.contains(&table) {
+                let name = ObjectName::from(vec![Ident::with_span(pair.key_span, table.clone())]);
+                self.faults.push(self.session.catalog.unknown("table", &name));
+            }
+            of_tables.entry(table).or_default().insert(key, pair.value.clone());
+        }
+        let names: Vec<String> =
+            self.session.catalog.tables().map(|(name, _)| name.to_string()).collect();
+        let none = BTreeMap::new();
+        for name in names {
+            let settings = of_tables.get(&name).unwrap_or(&none);
+            self.session.catalog.extend(&name, settings);
+        }
+        Settings::new(of_pipeline).unwrap_or_else(|e| {
+            self.faults.push(Fault::new(e.message, Span::empty()));
+            Settings::default()
+        })
+    }
+}
+
+/// PARTITION (column = …) must name one of PARTITIONED BY.
+fn partition_fault(column: &Ident, ddl: &CreateTable) -> Option<Fault> {
+    let names = || ddl.partitioned_by.iter().map(|c| c.value.as_str());
+    if names().any(|name| name == column.value) {
+        return None;
+    }
+    let message = format!("the table is not partitioned by '{}'", column.value);
+    Some(Fault::new(message, column.span).suggest(&column.value, names()))
+}
+
+/// Our keys must exist and known keys' values must parse; Flink's unknown keys are accepted.
+fn check_setting(pair: &WithOption) -> Result<(), Fault> {
+    let known = SETTINGS.iter().any(|spec| spec.matches(&pair.key));
+    if !known && pair.key.starts_with(OURS) {
+        let names = SETTINGS.iter().map(|spec| spec.name).filter(|name| name.starts_with(OURS));
+        return Err(Fault::new(format!("there is no setting '{}'", pair.key), pair.key_span)
+            .suggest(&pair.key, names));
+    }
+    let alone = BTreeMap::from([(pair.key.clone(), pair.value.clone())]);
+    match Settings::new(alone) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Fault::new(e.message, pair.value_span)),
+    }
+}
