@@ -8,11 +8,8 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
-use brooklet_core::types::SqlType;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
-
-use crate::types::sql_type;
 
 /// An argument's column; `step` is 0 for a constant.
 pub(crate) struct Column<A> {
@@ -36,7 +33,6 @@ impl<A> Column<A> {
 
 pub(crate) type Text = Column<StringArray>;
 pub(crate) type Bytes = Column<BinaryArray>;
-pub(crate) type Booleans = Column<BooleanArray>;
 pub(crate) type Values<T> = Column<PrimitiveArray<T>>;
 
 impl Text {
@@ -61,13 +57,6 @@ impl Bytes {
     }
 }
 
-impl Booleans {
-    pub fn get(&self, row: usize) -> Option<bool> {
-        let row = self.at(row);
-        self.array.is_valid(row).then(|| self.array.value(row))
-    }
-}
-
 impl<T: ArrowPrimitiveType> Values<T> {
     pub fn get(&self, row: usize) -> Option<T::Native> {
         let row = self.at(row);
@@ -79,7 +68,6 @@ impl<T: ArrowPrimitiveType> Values<T> {
 pub(crate) struct Call {
     name: &'static str,
     pub rows: usize,
-    pub types: Vec<SqlType>,
     pub result: DataType,
     args: Vec<Column<ArrayRef>>,
 }
@@ -96,7 +84,6 @@ impl Call {
         Ok(Call {
             name,
             rows,
-            types: args.arg_fields.iter().map(|f| sql_type(f)).collect(),
             result: args.return_field.data_type().clone(),
             args: args.args.iter().map(column).collect::<Result<_>>()?,
         })
@@ -122,9 +109,6 @@ impl Call {
     }
     pub fn bytes(&self, argument: usize) -> Result<Bytes> {
         self.typed(argument, |a| a.as_binary_opt::<i32>().cloned())
-    }
-    pub fn booleans(&self, argument: usize) -> Result<Booleans> {
-        self.typed(argument, |a| a.as_boolean_opt().cloned())
     }
     pub fn ints(&self, argument: usize) -> Result<Values<Int32Type>> {
         self.values(argument)

@@ -25,7 +25,6 @@ use crate::types::sql_type;
 pub(crate) enum Kind {
     Text,
     Bytes,
-    TextOrBytes,
     Boolean,
     Int,
     Long,
@@ -260,7 +259,6 @@ impl Kind {
         match self {
             Kind::Text => "a STRING",
             Kind::Bytes => "BYTES",
-            Kind::TextOrBytes => "a STRING or BYTES",
             Kind::Boolean => "a BOOLEAN",
             Kind::Int | Kind::Long => "an integer",
             Kind::Double | Kind::Number => "a number",
@@ -276,9 +274,9 @@ fn coerced(kind: Kind, ty: &DataType) -> Option<DataType> {
     let text = matches!(ty, T::Utf8 | T::LargeUtf8 | T::Utf8View);
     let bytes = matches!(ty, T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_));
     let to = match (kind, ty) {
-        (Kind::Text | Kind::TextOrBytes, T::Null) => T::Utf8,
-        (Kind::Text | Kind::TextOrBytes, _) if text => T::Utf8,
-        (Kind::Bytes | Kind::TextOrBytes, _) if bytes => T::Binary,
+        (Kind::Text, T::Null) => T::Utf8,
+        (Kind::Text, _) if text => T::Utf8,
+        (Kind::Bytes, _) if bytes => T::Binary,
         (Kind::Bytes, T::Null) => T::Binary,
         (Kind::Boolean, T::Boolean | T::Null) => T::Boolean,
         (Kind::Int, T::Null) => T::Int32,

@@ -13,6 +13,7 @@ mod cast;
 mod column;
 mod conditional;
 mod function;
+mod json;
 mod number;
 mod text;
 mod time;
@@ -20,9 +21,12 @@ mod types;
 
 /// Every function, under its lower-case name.
 pub fn all() -> Vec<Arc<ScalarUDF>> {
-    [text::ALL, time::ALL, number::ALL, conditional::ALL]
+    [text::ALL, time::ALL, number::ALL, conditional::ALL, json::ALL]
         .concat()
         .into_iter()
         .map(|f| f.udf())
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,7 +155,8 @@ impl<'a> Placeholder<'a> {
                 Some(default) => default.to_string(),
                 None => {
                     return Err(wrong(format!(
-                        "environment variable {name} is not set; set it or write ${{{name}:-default}}"
+                        "environment variable {name} is not set; set it or write \
+                         ${{{name}:-default}}"
                     )));
                 }
             },

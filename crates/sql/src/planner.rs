@@ -57,7 +57,7 @@ pub fn plan_select(
     let provider = Provider::new(names);
     let lowered = select_job(&provider, query)
         .and_then(|job| lower::lower(&provider, settings, offers, &[job]));
-    lowered.map_err(|e| Faults(vec![errors::fault(&e, query.span(), &provider.functions())]))
+    lowered.map_err(|e| Faults(vec![errors::fault(&e, query_span(query), &provider.functions())]))
 }
 
 /// The columns a query gives: name, type, whether NULL may stand there. For DESCRIBE and views.
@@ -67,7 +67,7 @@ pub fn query_columns(
 ) -> Result<Vec<(String, SqlType, bool)>, Faults> {
     let provider = Provider::new(names);
     let bound = query::bind(&provider, query.clone());
-    let fault = |e| Faults(vec![errors::fault(&e, query.span(), &provider.functions())]);
+    let fault = |e| Faults(vec![errors::fault(&e, query_span(query), &provider.functions())]);
     let plan = bound.map_err(fault)?;
     let column = |f: &arrow::datatypes::FieldRef| {
         let ty = SqlType::from_arrow(f.data_type()).unwrap_or(SqlType::STRING);
@@ -77,7 +77,15 @@ pub fn query_columns(
 }
 
 fn insert_span(insert: &Insert) -> Span {
-    insert.table.span().union(&insert.query.span())
+    insert.table.span()
+}
+
+/// Where a query starts.
+fn query_span(query: &Query) -> Span {
+    match &*query.body {
+        SetExpr::Select(select) => select.select_token.0.span,
+        _ => query.span(),
+    }
 }
 
 fn insert_job(provider: &Provider, insert: &Insert) -> Result<Job> {

@@ -16,7 +16,7 @@ pub const RATCHET: &[(&str, &str, usize)] = &[];
 /// Files with `unsafe`, and the decision note that says why.
 pub const UNSAFE: &[(&str, &str)] = &[
     ("crates/core/src/raw.rs", "docs/decisions/0002-borrowed-fetch-buffers.md"),
-    ("crates/connectors/src/kafka/queue.rs", "docs/decisions/0002-borrowed-fetch-buffers.md"),
+    ("crates/connectors/src/kafka/queue.rs", "docs/decisions/0003-librdkafka-batch-queue.md"),
 ];
 
 /// Files that look behind a `dyn`: a buffer's opaque owner, and DataFusion's plan and expression

@@ -6,6 +6,7 @@ mod basic;
 mod encode;
 mod java_regex;
 mod regexp;
+mod url;
 
 /// Every function of this family.
 pub(crate) const ALL: &[Function] = &[
@@ -47,14 +48,14 @@ pub(crate) const ALL: &[Function] = &[
     encode::SHA2,
     encode::ENCODE,
     encode::DECODE,
-    encode::URL_ENCODE,
-    encode::URL_DECODE,
+    url::URL_ENCODE,
+    url::URL_DECODE,
     encode::IS_ALPHA,
     encode::IS_DIGIT,
     encode::IS_DECIMAL,
     encode::STARTSWITH,
     encode::ENDSWITH,
-    encode::PARSE_URL,
+    url::PARSE_URL,
     regexp::REGEXP_EXTRACT,
     regexp::REGEXP_REPLACE,
     regexp::REGEXP,

@@ -79,10 +79,6 @@ impl Date {
     pub fn day_of_year(self) -> i64 {
         self.epoch_day() - Date::new(self.year, 1, 1).epoch_day() + 1
     }
-
-    pub fn month_name(self) -> &'static str {
-        month_name(self.month)
-    }
 }
 
 impl Moment {

@@ -50,7 +50,8 @@ impl Lowering<'_> {
             if matches!(e, Expr::GroupingSet(_)) {
                 return Err(error("GROUPING SETS, ROLLUP and CUBE are not supported", None));
             }
-            keys.push(columns.add(over(&e.clone().unalias())?, name_of(e)));
+            let name = key_name(e, keys.len());
+            keys.push(columns.add(over(&e.clone().unalias())?, name));
         }
         let mut calls = Vec::new();
         for e in &aggregate.aggr_expr {
@@ -64,7 +65,10 @@ impl Lowering<'_> {
         let map = Rel { exprs: columns.exprs, names: columns.names, ..rel };
         let input = self.emit(&map, below)?;
         let input = self.exchange(input, &keys, false);
-        let node = self.reduce(input, keys, calls, end, &names_of(plan), need)?;
+        let mut names: Vec<String> =
+            keys.iter().map(|k| self.plan.node(input).schema.field(*k).name().clone()).collect();
+        names.extend(calls.iter().map(|c| call_name(c, &self.plan.node(input).schema)));
+        let node = self.reduce(input, keys, calls, end, &names, need)?;
         self.plan.nodes[node].label = label.clone();
         Ok(Rel { names: names_of(plan), ..Rel::of_node(&self.plan, node, label) })
     }
@@ -79,10 +83,10 @@ impl Lowering<'_> {
         need: Need,
     ) -> Result<usize> {
         let below = self.plan.node(input).clone();
-        let types = keys.iter().map(|k| below.schema.field(*k).data_type().clone());
-        let types = types.chain(calls.iter().map(|c| c.ty.clone()));
         let mut fields: Vec<Field> =
-            names.iter().zip(types).map(|(n, ty)| Field::new(n, ty, true)).collect();
+            keys.iter().map(|k| below.schema.field(*k).clone()).collect();
+        let results = names[keys.len()..].iter().zip(&calls);
+        fields.extend(results.map(|(n, c)| Field::new(n, c.ty.clone(), true)));
         let visible = fields.len();
         let ord: Vec<usize> = match need.ord {
             true => (0..below.ord.len()).map(|n| visible + n).collect(),
@@ -142,7 +146,8 @@ fn call(
     let filter = match &f.params.filter {
         Some(e) => {
             let filter = over(e)?;
-            Some(columns.add(filter, format!("{name} filter")))
+            let number = columns.exprs.len();
+            Some(columns.add(filter, format!("filter{number}")))
         }
         None => None,
     };
@@ -152,7 +157,8 @@ fn call(
         if func == AggFunc::Count && never_null && !f.params.distinct {
             continue;
         }
-        args.push(columns.add(over(e)?, name_of(e)));
+        let number = columns.exprs.len();
+        args.push(columns.add(over(e)?, key_name(e, number)));
     }
     Ok(AggCall {
         func,
@@ -161,6 +167,21 @@ fn call(
         filter,
         ty: arrow::datatypes::DataType::Null,
     })
+}
+
+/// A key's name: the column's, or a number for expressions.
+fn key_name(expr: &Expr, number: usize) -> String {
+    match expr {
+        Expr::Alias(_) | Expr::Column(_) => name_of(expr),
+        _ => format!("key{number}"),
+    }
+}
+
+/// `SUM(price)`, as a person would write the call.
+fn call_name(call: &AggCall, input: &Schema) -> String {
+    let arg = call.args.first().map_or("*", |a| input.field(*a).name());
+    let distinct = if call.distinct { "DISTINCT " } else { "" };
+    format!("{:?}({distinct}{arg})", call.func).to_lowercase()
 }
 
 fn name_of(expr: &Expr) -> String {

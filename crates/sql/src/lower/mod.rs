@@ -17,13 +17,13 @@ mod structs;
 mod union;
 mod window;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use brooklet_core::connector::{Connector, Format};
 use brooklet_plan::node::ExchangeSpec;
 use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
 use datafusion::common::{DataFusionError, Diagnostic, Result, Span};
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 
 use crate::query::Provider;
 use crate::query::window_tvf::as_window;
@@ -66,10 +66,12 @@ pub fn lower(
         scans: BTreeMap::new(),
         done: Vec::new(),
         dealt: Vec::new(),
+        ends: BTreeSet::new(),
     };
     let mut inputs = Vec::new();
     for job in jobs {
-        inputs.push(it.job(job)?);
+        let made = it.job(job);
+        inputs.push(made.map_err(|e| located(e, job.target.at))?);
     }
     it.sinks(jobs, inputs)?;
     structs::prune(&mut it.plan);
@@ -89,6 +91,8 @@ struct Lowering<'a> {
     done: Vec<(LogicalPlan, Need, Rel)>,
     /// Per node, the columns whose hash says on which shard a row is; `None` where nothing does.
     dealt: Vec<Option<Vec<usize>>>,
+    /// Nodes that feed a sink: their columns carry its names.
+    ends: BTreeSet<NodeId>,
 }
 
 impl Lowering<'_> {
@@ -106,7 +110,7 @@ impl Lowering<'_> {
         match plan {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::Projection(p) => {
-                let rel = self.lower(&p.input, need)?;
+                let rel = self.below_projection(p, need)?;
                 self.project(rel, &p.expr, plan, need)
             }
             LogicalPlan::SubqueryAlias(a) => {
@@ -114,7 +118,7 @@ impl Lowering<'_> {
                 rel.names = names_of(plan);
                 Ok(rel)
             }
-            LogicalPlan::Filter(f) => match self.rank(f, need)? {
+            LogicalPlan::Filter(f) => match self.rank(f, &|_| true, need)? {
                 Some(rel) => Ok(rel),
                 None => {
                     let rel = self.lower(&f.input, need)?;
@@ -146,6 +150,19 @@ impl Lowering<'_> {
                 Err(error(format!("{name} is not supported in a streaming query"), None))
             }
         }
+    }
+
+    /// A ranked input computes the rank only if the projection reads it.
+    fn below_projection(&mut self, p: &Projection, need: Need) -> Result<Rel> {
+        if let LogicalPlan::Filter(f) = &*p.input {
+            let schema = f.input.schema();
+            let refs = || p.expr.iter().flat_map(|e| e.column_refs());
+            let used = |i: usize| refs().any(|c| schema.index_of_column(c).is_ok_and(|at| at == i));
+            if let Some(rel) = self.rank(f, &used, need)? {
+                return Ok(rel);
+            }
+        }
+        self.lower(&p.input, need)
     }
 
     /// A projection over `rel`, in the same Map unless that would compute something twice.
@@ -240,6 +257,18 @@ impl Lowering<'_> {
         };
         self.push(node, Some(keys.to_vec()))
     }
+}
+
+/// An error without a place points at the job's table.
+fn located(e: DataFusionError, at: Option<Span>) -> DataFusionError {
+    if at.is_none() || e.diagnostic().is_some_and(|d| d.span.is_some()) {
+        return e;
+    }
+    let message = match e.find_root() {
+        DataFusionError::Plan(text) | DataFusionError::NotImplemented(text) => text.clone(),
+        _ => return e,
+    };
+    e.with_diagnostic(Diagnostic::new_error(message, at))
 }
 
 /// Output names of a logical plan.

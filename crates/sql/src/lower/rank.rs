@@ -16,6 +16,7 @@ use super::facts::{self, TimeKind};
 use super::needs::Need;
 use super::rel::{self, Rel};
 use super::{Lowering, error, names_of, needs};
+use crate::query::row_number::ROW_NUMBER;
 
 /// What stands over a ROW_NUMBER.
 struct Ranked<'a> {
@@ -23,17 +24,27 @@ struct Ranked<'a> {
     partition_by: Vec<Expr>,
     order_by: Vec<Sort>,
     n: usize,
+    /// The rank itself is read.
+    rank: bool,
 }
 
 impl Lowering<'_> {
-    /// Lowers a filter over ROW_NUMBER; None when the input is something else.
-    pub(super) fn rank(&mut self, filter: &Filter, need: Need) -> Result<Option<Rel>> {
-        let LogicalPlan::Window(window) = &*filter.input else { return Ok(None) };
+    /// Lowers a filter over ROW_NUMBER; None when the input is something else. `used`: columns
+    /// of the filter that are read above it.
+    pub(super) fn rank(
+        &mut self,
+        filter: &Filter,
+        used: &dyn Fn(usize) -> bool,
+        need: Need,
+    ) -> Result<Option<Rel>> {
+        let Some((plan, places)) = window_below(&filter.input) else { return Ok(None) };
+        let LogicalPlan::Window(window) = plan else { return Ok(None) };
         let params = row_number(window)?;
-        let width = window.input.schema().fields().len();
+        let rank = window.input.schema().fields().len();
+        let is_rank = |column: usize| places.get(column) == Some(&rank);
         let (mut n, mut rest) = (None, Vec::new());
         for part in split_conjunction(&filter.predicate) {
-            match rank_limit(part, &filter.input, width) {
+            match rank_limit(part, &filter.input, &is_rank) {
                 Some(limit) => n = Some(n.map_or(limit, |old: usize| old.min(limit))),
                 None => rest.push(part.clone()),
             }
@@ -42,13 +53,23 @@ impl Lowering<'_> {
             let message = "ROW_NUMBER() needs a filter such as rn = 1 or rn <= 3 around it";
             return Err(error(message, None));
         };
+        let schema = filter.input.schema();
+        let read_by_rest = rest.iter().flat_map(|e: &Expr| e.column_refs()).any(|c| {
+            schema.index_of_column(c).is_ok_and(is_rank)
+        });
         let ranked = Ranked {
             window,
             partition_by: params.partition_by,
             order_by: params.order_by,
             n,
+            rank: read_by_rest || (0..places.len()).any(|i| is_rank(i) && used(i)),
         };
-        let rel = self.ranked(&ranked, &filter.input, need)?;
+        let below = self.ranked(&ranked, plan, need)?;
+        let rel = Rel {
+            exprs: places.iter().map(|i| below.exprs[*i].clone()).collect(),
+            names: schema.fields().iter().map(|f| f.name().clone()).collect(),
+            ..below
+        };
         match conjunction(rest) {
             Some(rest) => self.filter(rel, &rest, &filter.input, need).map(Some),
             None => Ok(Some(rel)),
@@ -198,7 +219,21 @@ fn kind(ranked: &Ranked, order: Vec<SortKey>, times: &[Option<TimeKind>]) -> Red
         };
         return ReduceKind::Dedup { keep, time };
     }
-    ReduceKind::TopN { order, n: ranked.n, rank: ranked.n > 1 }
+    ReduceKind::TopN { order, n: ranked.n, rank: ranked.rank && ranked.n > 1 }
+}
+
+/// The Window below a plan that only passes columns on, and where each column stands in it.
+fn window_below(plan: &LogicalPlan) -> Option<(&LogicalPlan, Vec<usize>)> {
+    match plan {
+        LogicalPlan::Window(w) => Some((plan, (0..w.schema.fields().len()).collect())),
+        LogicalPlan::SubqueryAlias(a) => window_below(&a.input),
+        LogicalPlan::Projection(p) => {
+            let (window, places) = window_below(&p.input)?;
+            let place = |e: &Expr| facts::trace(e, &p.input).map(|i| places[i]);
+            Some((window, p.expr.iter().map(place).collect::<Option<_>>()?))
+        }
+        _ => None,
+    }
 }
 
 fn row_number(window: &Window) -> Result<WindowFunctionParams> {
@@ -206,7 +241,7 @@ fn row_number(window: &Window) -> Result<WindowFunctionParams> {
     let [expr] = window.window_expr.as_slice() else { return Err(error(unsupported, None)) };
     match expr.clone().unalias() {
         Expr::WindowFunction(f) => match &f.fun {
-            WindowFunctionDefinition::WindowUDF(udf) if udf.name() == "row_number" => {
+            WindowFunctionDefinition::WindowUDF(udf) if udf.name() == ROW_NUMBER => {
                 Ok(f.params)
             }
             _ => Err(error(unsupported, None)),
@@ -216,9 +251,13 @@ fn row_number(window: &Window) -> Result<WindowFunctionParams> {
 }
 
 /// `rn = 1`, `rn <= n`, `rn < n` and their mirror images on the column of the rank.
-fn rank_limit(expr: &Expr, plan: &LogicalPlan, rank: usize) -> Option<usize> {
+fn rank_limit(
+    expr: &Expr,
+    plan: &LogicalPlan,
+    rank: &dyn Fn(usize) -> bool,
+) -> Option<usize> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return None };
-    let is_rank = |e: &Expr| facts::trace(&uncast(e), plan) == Some(rank);
+    let is_rank = |e: &Expr| facts::trace(&uncast(e), plan).is_some_and(rank);
     let literal = |e: &Expr| match uncast(e) {
         Expr::Literal(v, _) => integer(&v),
         _ => None,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use brooklet_core::types::SQL_TYPE;
 use brooklet_plan::node::{LATE, MapSpec, NOW, ORD, WindowAssign};
 use brooklet_plan::{Node, NodeId, NodeOp, StreamPlan};
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -18,6 +19,7 @@ use datafusion::physical_expr::create_physical_expr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 
 use super::needs::Need;
+use crate::parse::types::parse_type_text;
 use crate::query::clock;
 use crate::query::window_tvf::WINDOW_COLUMNS;
 
@@ -108,7 +110,8 @@ impl Rel {
     pub fn fields(&self, plan: &StreamPlan) -> Result<Vec<Field>> {
         let scope = self.scope(plan)?;
         let field = |(e, name): (&Expr, &String)| {
-            Ok(Field::new(name, e.get_type(&scope)?, true))
+            let (_, field) = e.to_field(&scope)?;
+            Ok(honest(field.as_ref().clone()).with_name(name).with_nullable(true))
         };
         self.exprs.iter().zip(&self.names).map(field).collect()
     }
@@ -177,6 +180,15 @@ impl Rel {
     }
 }
 
+/// Without metadata that names another SQL type than the field now has.
+fn honest(field: Field) -> Field {
+    let said = field.metadata().get(SQL_TYPE).and_then(|text| parse_type_text(text).ok());
+    match said {
+        Some(said) if said.ty.arrow() == *field.data_type() => field,
+        _ => field.with_metadata(Default::default()),
+    }
+}
+
 /// Number of columns before the hidden ones.
 pub fn visible(node: &Node) -> usize {
     node.schema.fields().len() - node.ord.len() - usize::from(node.late.is_some())
@@ -195,7 +207,7 @@ pub fn scope(below: &SchemaRef, time: Option<usize>) -> Result<DFSchema> {
         .fields()
         .iter()
         .enumerate()
-        .map(|(i, f)| Field::new(format!("#{i}"), f.data_type().clone(), f.is_nullable()))
+        .map(|(i, f)| f.as_ref().clone().with_name(format!("#{i}")))
         .collect();
     fields.push(Field::new(NOW, clock::now_type(), false));
     if let Some(time) = time {

@@ -166,9 +166,9 @@ impl Lowering<'_> {
     }
 }
 
-/// Without metadata: a table's column as operators see it.
+/// A table's column as operators see it: NULL may stand anywhere, a format may give it.
 fn plain_field(column: &brooklet_core::schema::ColumnDef) -> Field {
-    Field::new(&column.name, column.ty.arrow(), true)
+    column.ty.field(&column.name, true)
 }
 
 /// Indices of the primary key among the first fields, if all of it is read.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide, find_format};
 use brooklet_core::schema::TableDef;
 use brooklet_plan::node::{SinkSpec, SinkTable, Staging};
@@ -51,15 +52,33 @@ impl Lowering<'_> {
         let mut rel = self.lower(&job.plan, need)?;
         let write = table.write_schema();
         let names: Vec<String> = write.fields().iter().map(|f| f.name().clone()).collect();
-        let same = self.plan.node(rel.node).schema.fields().iter().zip(&names);
-        let renamed = same.into_iter().any(|(f, n)| f.name() != n);
-        rel.names = names;
+        rel.names = names.clone();
+        let node = self.emit(&rel, need)?;
+        let schema = &self.plan.node(node).schema;
+        let renamed = schema.fields().iter().zip(&names).any(|(f, n)| f.name() != n);
         let node = match renamed {
+            true if self.rename(node, &names) => node,
             true => self.emit_always(&rel, need)?,
-            false => self.emit(&rel, need)?,
+            false => node,
         };
+        self.ends.insert(node);
         self.check(job, node)?;
         Ok(node)
+    }
+
+    /// Gives other names to the columns of a node that nothing reads yet.
+    fn rename(&mut self, node: NodeId, names: &[String]) -> bool {
+        let read = self.plan.nodes.iter().any(|n| n.inputs.contains(&node));
+        let made = matches!(self.plan.node(node).op, NodeOp::Map(_) | NodeOp::Reduce(_));
+        if read || !made || self.ends.contains(&node) {
+            return false;
+        }
+        let mut fields = self.plan.node(node).schema.fields().to_vec();
+        for (field, name) in fields.iter_mut().zip(names) {
+            *field = Arc::new(field.as_ref().clone().with_name(name));
+        }
+        self.plan.nodes[node].schema = Arc::new(Schema::new(fields));
+        true
     }
 
     fn check(&self, job: &Job, node: NodeId) -> Result<()> {
@@ -185,7 +204,7 @@ impl Lowering<'_> {
         let node = Node {
             op: NodeOp::Sink(SinkSpec { connector, domain, guarantee, tables }),
             inputs,
-            schema: Arc::new(arrow::datatypes::Schema::empty()),
+            schema: Arc::new(Schema::empty()),
             append_only,
             key: None,
             ord: vec![],

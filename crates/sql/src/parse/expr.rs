@@ -10,9 +10,12 @@
 //! | `x BETWEEN SYMMETRIC a AND b` | `(x BETWEEN a AND b OR x BETWEEN b AND a)` |
 //! | `TIMESTAMPADD(MINUTE, n, t)`, TIMESTAMPDIFF | `TIMESTAMPADD('MINUTE', n, t)` |
 //! | `FLOOR(t TO HOUR)`, CEIL | `FLOOR(t, 'HOUR')` |
-//! | `JSON_VALUE(j, p RETURNING t DEFAULT d ON EMPTY NULL ON ERROR)` | `JSON_VALUE(j, p, returning => 't', on_empty => 'DEFAULT', on_empty_default => d, on_error => 'NULL')` |
-//! | `JSON_QUERY(… WITH WRAPPER EMPTY ARRAY ON ERROR)` | `…, wrapper => 'UNCONDITIONAL', on_error => 'EMPTY ARRAY'` |
-//! | `JSON_OBJECT(KEY k VALUE v ABSENT ON NULL)` | `JSON_OBJECT(k, v, on_null => 'ABSENT')` |
+//! | `JSON_OBJECT(KEY k VALUE v)` | `JSON_OBJECT(k, v)` |
+//!
+//! The clauses of JSON functions become named arguments behind the others:
+//! `RETURNING t` is `returning => 't'`, `WITH CONDITIONAL WRAPPER` is `wrapper => 'CONDITIONAL'`,
+//! `NULL ON ERROR` is `on_error => 'NULL'` (as are `on_empty` and `on_null`), and
+//! `DEFAULT d ON EMPTY` is `on_empty => 'DEFAULT', on_empty_default => d`.
 
 use sqlparser::ast::{
     BinaryOperator, CastKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator,

@@ -142,3 +142,16 @@ fn plans_are_as_written_down() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn dbg_logical() {
+    let script = script(&read(&folder().join(std::env::var("DBG").unwrap_or("top_n.sql".into()))));
+    let provider = crate::query::Provider::new(&script.catalog);
+    for job in &script.jobs {
+        if let JobKind::Insert(i) = &job.kind {
+            let b = crate::query::bind(&provider, (*i.query).clone()).unwrap();
+            eprintln!("{}", b.display_indent());
+            eprintln!("{}", crate::query::optimized(&provider, b).unwrap().display_indent());
+        }
+    }
+}

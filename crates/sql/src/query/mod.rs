@@ -1,7 +1,7 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
 //! [`prepare`] rewrites the parsed text (names, literals), [`provider`] says what names mean,
-//! [`window_tvf`], [`clock`], [`operators`], [`aggregates`] and [`types`] teach Flink's meaning,
+//! [`window_tvf`], [`clock`], [`operators`], [`aggregates`], [`row_number`] and [`types`] teach Flink's meaning,
 //! [`optimize`] runs the rules, [`errors`] turns what goes wrong into faults.
 
 pub mod aggregates;
@@ -11,6 +11,7 @@ pub mod operators;
 pub mod optimize;
 pub mod prepare;
 pub mod provider;
+pub mod row_number;
 pub mod types;
 pub mod window_tvf;
 

@@ -1,11 +1,18 @@
 //! Rewrites a parsed query so that DataFusion plans it with Flink's names and literal types.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use brooklet_core::types::SqlType;
+use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
-    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    Query, Select, SelectItem, TypedString, Value, VisitMut, VisitorMut,
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, TypedString, Value, VisitMut,
+    VisitorMut,
 };
+
+use super::types::flink_type;
+use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.
 pub fn prepare(query: &mut Query) {
@@ -47,6 +54,12 @@ impl VisitorMut for Prepare {
                 }
             }
             Expr::Function(function) if typed_by_value(function) => bare_literals(function),
+            Expr::Cast { kind, expr: inner, data_type, .. } => {
+                let ty = carried(data_type).map(|n| n.ty).or_else(|| flink_type(data_type));
+                if let Some(ty) = ty {
+                    *expr = cast_call(*kind != CastKind::Cast, &ty, inner);
+                }
+            }
             _ => {}
         }
         ControlFlow::Continue(())
@@ -60,6 +73,38 @@ fn literal_type(text: &str) -> Option<DataType> {
         return Some(DataType::Double(sqlparser::ast::ExactNumberInfo::None));
     }
     text.parse::<i32>().is_ok().then_some(DataType::Int(None))
+}
+
+/// Names of the functions that CAST and TRY_CAST become: the type follows.
+const CASTS: [(&str, bool); 2] = [("__cast ", false), ("__try_cast ", true)];
+
+/// Flink's CAST as a call of the function that does it; its name carries the type.
+fn cast_call(try_cast: bool, ty: &SqlType, inner: &Expr) -> Expr {
+    let (prefix, _) = CASTS[usize::from(try_cast)];
+    let argument = FunctionArg::Unnamed(FunctionArgExpr::Expr(inner.clone()));
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::with_quote('`', format!("{prefix}{ty}"))]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: vec![argument],
+            clauses: vec![],
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
+/// The function behind such a name.
+pub fn cast_of(name: &str) -> Option<Arc<ScalarUDF>> {
+    let of = |(prefix, try_cast): (&str, bool)| {
+        let ty = parse_type_text(name.strip_prefix(prefix)?).ok()?;
+        Some(brooklet_functions::cast_udf(ty.ty, try_cast))
+    };
+    CASTS.into_iter().find_map(of)
 }
 
 fn cast(expr: Expr, data_type: DataType) -> Expr {

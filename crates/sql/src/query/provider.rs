@@ -21,7 +21,7 @@ use sqlparser::ast::{Ident, Query};
 
 use super::types::FlinkTypes;
 use super::window_tvf::FlinkRelations;
-use super::{aggregates, clock};
+use super::{aggregates, clock, prepare, row_number};
 
 /// A view as a query sees it.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ impl<'a> Provider<'a> {
         }
         scalars.extend(clock::functions());
         let by_name = |udf: Arc<AggregateUDF>| (udf.name().to_string(), udf);
-        let row_number = datafusion::functions_window::row_number::row_number_udwf();
+        let row_number = row_number::row_number();
         Provider {
             names,
             options: options(),
@@ -130,7 +130,7 @@ impl<'a> Provider<'a> {
     }
 
     fn plan_view(&self, name: &str, mut view: View) -> Result<LogicalPlan> {
-        super::prepare::prepare(&mut view.query);
+        prepare::prepare(&mut view.query);
         let plan = super::query_plan(self, view.query)?;
         if view.columns.is_empty() {
             return Ok(plan);
@@ -195,7 +195,7 @@ impl ContextProvider for Provider<'_> {
         Some(Arc::new(FlinkTypes))
     }
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.scalars.get(&name.to_lowercase()).cloned()
+        prepare::cast_of(name).or_else(|| self.scalars.get(&name.to_lowercase()).cloned())
     }
     fn get_higher_order_meta(&self, _: &str) -> Option<Arc<HigherOrderUDF>> {
         None

@@ -17,7 +17,8 @@ impl TypePlanner for FlinkTypes {
     }
 }
 
-fn flink_type(ty: &DataType) -> Option<SqlType> {
+/// The type a node of sqlparser's tree stands for.
+pub fn flink_type(ty: &DataType) -> Option<SqlType> {
     if let Some(carried) = crate::parse::types::carried(ty) {
         return Some(carried.ty);
     }

@@ -93,7 +93,8 @@ fn table(script: &Script, name: &str) -> Arc<TableDef> {
 /// The table `t` with these elements, and `topic`, `json`, and these options.
 fn ddl(elements: &str, options: &str) -> String {
     format!(
-        "CREATE TABLE t ({elements}) WITH ('connector'='kafka', 'topic'='t', 'format'='json'{options});"
+        "CREATE TABLE t ({elements}) WITH \
+         ('connector'='kafka', 'topic'='t', 'format'='json'{options});"
     )
 }
 
@@ -171,7 +172,8 @@ fn keys_are_columns_and_never_null() {
 fn a_misspelt_option_is_shown_where_it_stands() {
     assert_eq!(
         faults(
-            "CREATE TABLE t (a INT) WITH (\n  'connector' = 'kafka',\n  'topci' = 't',\n  'format' = 'json'\n)"
+            "CREATE TABLE t (a INT) WITH (\n  'connector' = 'kafka',\n  'topci' = 't',\n  \
+             'format' = 'json'\n)"
         ),
         "f.sql:1:14: connector 'kafka' needs option 'topic'\n\
          1 | CREATE TABLE t (a INT) WITH (\n\
@@ -370,7 +372,8 @@ fn faults_become_one_error_of_kind_sql() {
 #[test]
 fn placeholders_lead_to_the_file_as_written() {
     let env = |name: &str| (name == "TOPIC").then(|| "a-much-longer-name".to_string());
-    let sql = "CREATE TABLE t (a INT) WITH ('connector'='kafka', 'topic'='${TOPIC}', 'foo'='x', 'format'='json')";
+    let sql = "CREATE TABLE t (a INT) WITH ('connector'='kafka', \
+               'topic'='${TOPIC}', 'foo'='x', 'format'='json')";
     let shown = session().apply(sql, "f.sql", &env).unwrap_err().to_string();
     assert!(shown.starts_with("f.sql:1:71: connector 'kafka' has no option 'foo'"), "{shown}");
 }
