@@ -1,6 +1,5 @@
 //! Rows on stdout: as a table, JSON lines, CSV or a changelog.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
 use arrow::array::RecordBatch;
@@ -8,12 +7,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow::util::pretty::pretty_format_batches;
 use clap::ValueEnum;
 
-use brooklet_core::connector::find_format;
-use brooklet_core::delta::concat;
-use brooklet_core::format::EncodeSpec;
-use brooklet_core::options::Options;
 use brooklet_core::{Delta, Error, Result};
-use brooklet_formats::FORMATS;
+use brooklet_pipeline::rows::{json_lines, net};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -39,24 +34,12 @@ pub fn print(format: Format, changes: &[Delta]) -> Result<()> {
         }
         return Ok(());
     }
-    let net = brooklet_engine::ops::rows::consolidate(&schema, changes)?;
-    let net = net.map(expand).transpose()?;
-    let rows: Vec<RecordBatch> = net.iter().map(|d| d.rows.clone()).collect();
+    let rows = net(&schema, changes)?;
     match format {
         Format::Table if !rows.is_empty() => {
             writeln!(out, "{}", pretty_format_batches(&rows)?).map_err(failed)
         }
-        Format::Jsonl => {
-            let spec = EncodeSpec { schema, options: Options(BTreeMap::new()) };
-            let json = find_format(FORMATS, "json").and_then(|f| f.encoder);
-            let mut encoder = json.ok_or_else(|| Error::bug("there is a json format"))?(&spec)?;
-            for delta in &net {
-                for record in encoder.encode(delta)?.iter() {
-                    out.write_all(record).and_then(|()| out.write_all(b"\n")).map_err(failed)?;
-                }
-            }
-            Ok(())
-        }
+        Format::Jsonl => out.write_all(&json_lines(&schema, &rows)?).map_err(failed),
         Format::Csv => {
             for batch in &rows {
                 for line in csv(batch)? {
@@ -67,21 +50,6 @@ pub fn print(format: Format, changes: &[Delta]) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// A row of weight n as n rows; what is left below zero is a bug of the plan.
-fn expand(delta: Delta) -> Result<Delta> {
-    let schema = delta.rows.schema();
-    let mut indices = Vec::new();
-    for row in 0..delta.len() {
-        let times = delta.weight(row);
-        if times < 0 {
-            return Err(Error::bug("a row was taken back that had not been there"));
-        }
-        indices.extend(std::iter::repeat_n(row as u32, times as usize));
-    }
-    let rows = Delta::inserts(delta.rows).take(&indices)?;
-    Ok(concat(&schema, &[rows])?.unwrap_or_else(|| Delta::empty(schema)))
 }
 
 fn cells(batch: &RecordBatch) -> Result<Vec<Vec<String>>> {

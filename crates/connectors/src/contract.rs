@@ -145,6 +145,7 @@ pub async fn source(
         if done {
             break;
         }
+        #[allow(clippy::disallowed_methods, reason = "a service is waited for")]
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(count, expected);

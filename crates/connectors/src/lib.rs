@@ -11,6 +11,7 @@ pub mod jdbc;
 pub mod kafka;
 pub mod memory;
 pub mod print;
+pub mod values;
 
 pub static CONNECTORS: &[Connector] = &[
     filesystem::CONNECTOR,
@@ -20,6 +21,7 @@ pub static CONNECTORS: &[Connector] = &[
     print::CONNECTOR,
     blackhole::CONNECTOR,
     memory::CONNECTOR,
+    values::CONNECTOR,
 ];
 
 /// The connector of that name.

@@ -3,6 +3,7 @@
 //! Production reads the system; simulation hands in its own. clippy bans the direct ways.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::Result;
 use crate::time::Millis;
@@ -20,6 +21,10 @@ pub trait World: Send + Sync {
     /// Called at each named point of an epoch's life. An error ends the process there (a
     /// simulation's crash); the real world returns Ok unless a test asked to be killed.
     fn at(&self, point: CrashPoint) -> Result<()>;
+    /// How long a back-off towards a service really takes; a simulation moves its clock instead.
+    fn pause(&self, delay: Duration) -> Duration {
+        delay
+    }
 }
 
 /// Where a crash test may stop the world: each is a moment between two durable effects.
@@ -80,6 +85,9 @@ impl Env {
     }
     pub fn at(&self, point: CrashPoint) -> Result<()> {
         self.0.at(point)
+    }
+    pub fn pause(&self, delay: Duration) -> Duration {
+        self.0.pause(delay)
     }
 }
 

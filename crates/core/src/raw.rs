@@ -57,6 +57,11 @@ impl RawRecord {
         let key = Span { start: key.0, len: key.1 };
         RawRecord { value, key, offset, timestamp }
     }
+
+    /// Bytes of value and key.
+    pub fn bytes(&self) -> usize {
+        self.value.len + self.key.len
+    }
 }
 
 impl RawBatch {
@@ -113,7 +118,7 @@ impl RawBatch {
     }
     /// Bytes of all values and keys.
     pub fn bytes(&self) -> usize {
-        self.records.iter().map(|r| r.value.len + r.key.len).sum()
+        self.records.iter().map(RawRecord::bytes).sum()
     }
     #[inline]
     fn slice(&self, span: Span) -> Option<&[u8]> {

@@ -18,8 +18,9 @@ pub fn operator(plan: &StreamPlan, id: NodeId) -> Result<Option<Box<dyn Operator
     Ok(match &node.op {
         NodeOp::Scan(_) | NodeOp::Exchange(_) | NodeOp::Union | NodeOp::Sink(_) => None,
         NodeOp::Map(spec) => {
+            let input = &plan.node(node.inputs[0]).schema;
             let schema = node.schema.clone();
-            Some(Box::new(Map::new(spec.clone(), schema, node.label.clone())))
+            Some(Box::new(Map::new(spec.clone(), input, schema, node.label.clone())?))
         }
         NodeOp::Reduce(spec) => {
             let input = plan.node(node.inputs[0]);

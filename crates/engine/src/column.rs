@@ -18,7 +18,7 @@ pub enum ValueType {
 }
 
 /// One value per group.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Column {
     I64(Chunks<i64>),
     F64(Chunks<f64>),
@@ -26,33 +26,73 @@ pub enum Column {
     Bytes(Chunks<Option<Box<[u8]>>>),
 }
 
-/// Chunks of one type. Cloning shares them; the first write to a shared chunk copies it.
-#[derive(Debug, Clone, Default)]
+/// Chunks of one type. A captured chunk is shared; the first write to it copies it.
+#[derive(Debug, Default)]
 pub struct Chunks<T> {
-    chunks: Vec<Arc<Vec<T>>>,
+    chunks: Vec<Chunk<T>>,
+}
+
+/// Told apart without an atomic operation: writes are by row.
+#[derive(Debug)]
+enum Chunk<T> {
+    Own(Vec<T>),
+    Shared(Arc<Vec<T>>),
+}
+
+impl<T: Clone> Chunk<T> {
+    #[inline]
+    fn values(&self) -> &Vec<T> {
+        match self {
+            Chunk::Own(values) => values,
+            Chunk::Shared(values) => values,
+        }
+    }
+    #[inline]
+    fn own(&mut self) -> &mut Vec<T> {
+        if let Chunk::Shared(values) = self {
+            *self = Chunk::copied(values);
+        }
+        match self {
+            Chunk::Own(values) => values,
+            Chunk::Shared(_) => unreachable!("it was just copied"),
+        }
+    }
+    #[cold]
+    fn copied(values: &mut Arc<Vec<T>>) -> Chunk<T> {
+        Chunk::Own(Arc::unwrap_or_clone(std::mem::take(values)))
+    }
+    fn share(&mut self) -> Arc<Vec<T>> {
+        if let Chunk::Own(values) = self {
+            *self = Chunk::Shared(Arc::new(std::mem::take(values)));
+        }
+        match self {
+            Chunk::Shared(values) => values.clone(),
+            Chunk::Own(_) => unreachable!("it was just shared"),
+        }
+    }
 }
 
 impl<T: Clone + Default> Chunks<T> {
     pub fn push(&mut self, value: T) {
         match self.chunks.last_mut() {
-            Some(last) if last.len() < CHUNK => Arc::make_mut(last).push(value),
-            _ => self.chunks.push(Arc::new(vec![value])),
+            Some(last) if last.values().len() < CHUNK => last.own().push(value),
+            _ => self.chunks.push(Chunk::Own(vec![value])),
         }
     }
     #[inline]
     pub fn get(&self, group: u32) -> &T {
-        &self.chunks[(group >> SHIFT) as usize][(group & MASK) as usize]
+        &self.chunks[(group >> SHIFT) as usize].values()[(group & MASK) as usize]
     }
     #[inline]
     pub fn get_mut(&mut self, group: u32) -> &mut T {
-        &mut Arc::make_mut(&mut self.chunks[(group >> SHIFT) as usize])[(group & MASK) as usize]
+        &mut self.chunks[(group >> SHIFT) as usize].own()[(group & MASK) as usize]
     }
-    /// The chunk, shared.
-    pub fn chunk(&self, number: usize) -> Arc<Vec<T>> {
-        self.chunks[number].clone()
+    /// The chunk, shared from now on.
+    pub fn chunk(&mut self, number: usize) -> Arc<Vec<T>> {
+        self.chunks[number].share()
     }
     fn bytes(&self) -> usize {
-        self.chunks.iter().map(|c| c.capacity() * size_of::<T>()).sum()
+        self.chunks.iter().map(|c| c.values().capacity() * size_of::<T>()).sum()
     }
 }
 

@@ -16,9 +16,10 @@ use crate::build;
 use crate::checkpoint::segment::Captured;
 use crate::exchange;
 use crate::ingest::ScanOutput;
+use crate::letters::{Letter, Letters, RowText, SetAside};
 use crate::ops::rows::{by_arrival, consolidate};
 use crate::ops::stage::{Moment, Stage};
-use crate::ops::{Counts, Operator, StepCtx};
+use crate::ops::{BadRows, Counts, Operator, StepCtx};
 use crate::table::Table;
 
 /// Epochs below this many rows run on one thread.
@@ -33,6 +34,7 @@ pub struct Compute {
     /// Per node, after the last epoch.
     watermarks: Vec<Millis>,
     counts: Vec<Counts>,
+    letters: Letters,
     pool: Option<rayon::ThreadPool>,
 }
 
@@ -41,6 +43,7 @@ struct Shard {
     /// Output of each node in this epoch.
     out: Vec<Vec<Delta>>,
     late: Vec<(NodeId, Delta)>,
+    bad: Vec<(NodeId, BadRows)>,
     counts: Vec<Counts>,
     /// What the shard's exchanges deal: (exchange, destination, rows).
     dealt: Vec<(NodeId, usize, Vec<Delta>)>,
@@ -67,8 +70,8 @@ pub struct EpochMoment {
 pub struct Computed {
     /// In the order of the plan's sinks.
     pub outputs: Vec<EpochOutput>,
-    /// Rows that came too late, by the node that dropped them.
-    pub late: Vec<(NodeId, Delta)>,
+    /// Records set aside that go to the log.
+    pub logged: Vec<Letter>,
 }
 
 /// Identifies a table of the state over restarts.
@@ -88,6 +91,7 @@ impl Compute {
                 operators: operators.collect::<Result<_>>()?,
                 out: vec![Vec::new(); nodes],
                 late: Vec::new(),
+                bad: Vec::new(),
                 counts: vec![Counts::default(); nodes],
                 dealt: Vec::new(),
             })
@@ -104,6 +108,7 @@ impl Compute {
             .map_err(|e| Error::outside("threads for the shards").caused_by(e))?;
         Ok(Compute {
             stages: build::stage_of(&plan),
+            letters: Letters::new(&plan),
             watermarks: vec![WATERMARK_MIN; nodes],
             counts: vec![Counts::default(); nodes],
             shards: each,
@@ -113,6 +118,13 @@ impl Compute {
         })
     }
 
+    /// How rows that are set aside are shown.
+    pub fn set_row_text(&mut self, row_text: Option<RowText>) {
+        self.letters.set_row_text(row_text);
+    }
+    pub fn row_text(&self) -> Option<RowText> {
+        self.letters.row_text()
+    }
     pub fn plan(&self) -> &StreamPlan {
         &self.plan
     }
@@ -121,7 +133,8 @@ impl Compute {
     }
 
     /// Runs an epoch. On an error the state is undefined and the pipeline must stop.
-    pub fn step(&mut self, moment: EpochMoment, scanned: Scanned) -> Result<Computed> {
+    pub fn step(&mut self, moment: EpochMoment, mut scanned: Scanned) -> Result<Computed> {
+        let mut aside = SetAside::of_scans(&mut scanned);
         let contexts = self.contexts(moment, &scanned);
         let rows: usize = scanned.values().flat_map(|s| &s.rows).map(Delta::len).sum();
         self.hand_out(scanned);
@@ -130,17 +143,36 @@ impl Compute {
             self.run_stage(stage, &contexts, rows)?;
             self.exchange();
         }
+        for shard in &mut self.shards {
+            aside.late.append(&mut shard.late);
+            aside.bad.append(&mut shard.bad);
+        }
+        let logged = self.set_aside(aside)?;
         self.watermarks = contexts.iter().map(|c| c.watermark).collect();
         let outputs = self.gather(moment)?;
-        let mut late = Vec::new();
         for shard in &mut self.shards {
             shard.out.iter_mut().for_each(Vec::clear);
-            late.append(&mut shard.late);
             for (total, counts) in self.counts.iter_mut().zip(&mut shard.counts) {
                 total.add(std::mem::take(counts));
             }
         }
-        Ok(Computed { outputs, late })
+        Ok(Computed { outputs, logged })
+    }
+
+    /// Gives what was set aside to the nodes that feed its Sinks; returns what goes to the log.
+    /// The watermarks are still those before the epoch.
+    fn set_aside(&mut self, aside: SetAside) -> Result<Vec<Letter>> {
+        let dealt = self.letters.deal(&self.plan, aside, &self.watermarks)?;
+        for (scan, rows) in dealt.late_of {
+            self.counts[scan].late += rows;
+        }
+        for (scan, rows) in dealt.bad_of {
+            self.counts[scan].bad += rows;
+        }
+        for (node, rows) in dealt.fed {
+            self.shards[0].out[node].push(rows);
+        }
+        Ok(dealt.logged)
     }
 
     /// Watermarks are static in the plan: the minimum over the scans below a node.
@@ -327,6 +359,7 @@ impl Shard {
                     .map_err(|e| if e.place.is_none() { e.at(node.label.clone()) } else { e })?;
                 self.counts[id].add(output.counts);
                 self.late.extend(output.late.into_iter().map(|rows| (id, rows)));
+                self.bad.extend(output.bad.into_iter().map(|rows| (id, rows)));
                 self.out[id] = output.rows;
             } else if matches!(node.op, NodeOp::Union) {
                 let rows = node.inputs.iter().flat_map(|input| self.out[*input].clone());

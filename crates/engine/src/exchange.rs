@@ -4,6 +4,7 @@ use brooklet_core::hash::{hash_rows, shard, slot};
 use brooklet_core::{Delta, Result};
 
 use crate::ops::rows::columns_at;
+use crate::planted::{self, Mistake};
 
 /// Deals rows to shards by the hash of their keys; without keys all go to one shard.
 pub fn deal(rows: &[Delta], keys: &[usize], shards: u32) -> Result<Vec<Vec<Delta>>> {
@@ -17,6 +18,9 @@ pub fn deal(rows: &[Delta], keys: &[usize], shards: u32) -> Result<Vec<Vec<Delta
         let mut indices: Vec<Vec<u32>> = vec![Vec::new(); shards as usize];
         for (row, hash) in hashes.iter().enumerate() {
             indices[owner(*hash, shards) as usize].push(row as u32);
+        }
+        if planted::has(Mistake::Misdealt) {
+            indices.rotate_left(1);
         }
         for (to, indices) in indices.iter().enumerate() {
             if indices.len() == rows.len() {

@@ -10,17 +10,20 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray, TimestampMillisecondArray};
 use arrow::compute;
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::datatypes::{DataType, Field, Schema, TimestampMillisecondType};
 use serde::{Deserialize, Serialize};
 
 use brooklet_core::format::{BadRecord, Decoded, Decoder, RecordOfRow};
 use brooklet_core::raw::RawBatch;
-use brooklet_core::source::{Input, Payload, SplitId, SplitInput, SplitPosition};
+use brooklet_core::source::{Input, Payload, SplitId, SplitPosition, SplitRange};
 use brooklet_core::time::{Millis, WATERMARK_MAX, WATERMARK_MIN};
 use brooklet_core::{Delta, Error, Result};
-use brooklet_plan::node::{LATE, Node, ORD, ScanSpec, WatermarkEmit};
+use brooklet_plan::letters::{LetterKind, LetterTo};
+use brooklet_plan::node::{LATE, Node, ORD, ScanSpec, StreamPlan, WatermarkEmit};
 
-use crate::ops::map::{append, batch, evaluate, millis, with_now};
+use crate::letters::{Letter, Origin, Records, Refused};
+use crate::ops::exprs::Prepared;
+use crate::ops::map::{append, batch, millis, now_column, now_field};
 
 /// Records decoded in one go: cuts are by count only, so that a replay cuts alike.
 const CHUNK_RECORDS: usize = 8_192;
@@ -82,16 +85,6 @@ impl ScanState {
     }
 }
 
-/// A record that could not be decoded.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DeadLetter {
-    pub table: String,
-    pub split: SplitId,
-    pub offset: i64,
-    pub bytes: Vec<u8>,
-    pub reason: String,
-}
-
 /// What a scan gives to an epoch.
 #[derive(Debug)]
 pub struct ScanOutput {
@@ -99,15 +92,29 @@ pub struct ScanOutput {
     pub watermark: Millis,
     /// The watermark before this epoch.
     pub late_before: Millis,
-    pub dead: Vec<DeadLetter>,
+    /// Records that gave no row.
+    pub refused: Vec<Refused>,
+    /// Where the rows came from, if the pipeline asks for it.
+    pub origins: Vec<Origin>,
+}
+
+/// Rows of one chunk and the records they were.
+struct Chunk {
+    rows: Delta,
+    records: Option<Records>,
 }
 
 /// One scan.
 pub struct Ingest {
     spec: ScanSpec,
     node: Node,
+    exprs: Prepared,
+    /// Where expressions see `__now`.
+    now: usize,
     /// Share the chunks of a batch between them.
     decoders: Vec<Box<dyn Decoder>>,
+    /// Records stay at hand until the epoch is computed.
+    keeps_origins: bool,
 }
 
 /// What of the epoch's record matters to a scan.
@@ -118,8 +125,22 @@ pub struct IngestCtx<'a> {
 
 impl Ingest {
     /// `decoders` is empty for sources that give rows.
-    pub fn new(spec: ScanSpec, node: Node, decoders: Vec<Box<dyn Decoder>>) -> Self {
-        Ingest { spec, node, decoders }
+    pub fn new(spec: ScanSpec, node: Node, decoders: Vec<Box<dyn Decoder>>) -> Result<Self> {
+        let mut fields = spec.decode.fields().to_vec();
+        let metadata = |(key, ty): &(String, DataType)| Arc::new(Field::new(key, ty.clone(), true));
+        fields.extend(spec.metadata.iter().map(metadata));
+        let now = fields.len();
+        fields.push(Arc::new(now_field()));
+        let exprs = Prepared::new(&spec.exprs, &Arc::new(Schema::new(fields)), &node.label)?;
+        Ok(Ingest { spec, node, exprs, now, decoders, keeps_origins: false })
+    }
+
+    /// Does what the plan asks for with records that are set aside.
+    pub fn setting_aside(mut self, plan: &StreamPlan) -> Self {
+        let late = plan.route(self.table(), LetterKind::Late) != LetterTo::Drop;
+        let asked = late || plan.sets_bad_rows_aside;
+        self.keeps_origins = asked && self.node.ord.len() == 1;
+        self
     }
 
     pub fn table(&self) -> &str {
@@ -142,11 +163,25 @@ impl Ingest {
             rows: Vec::new(),
             watermark: state.watermark,
             late_before: state.watermark,
-            dead: Vec::new(),
+            refused: Vec::new(),
+            origins: Vec::new(),
         };
         for split in input.splits {
-            state.splits.entry(split.range.split.clone()).or_default();
-            self.split(ctx, split, &before, state, next_ord, &mut out)?;
+            let SplitRange { split: id, from, to } = split.range;
+            // Known from here on, also when it gives no row.
+            state.splits.entry(id.clone()).or_default();
+            let chunks = self.rows(&id, from..to, split.payload, state, &mut out)?;
+            let others = self.others_watermark(ctx, &id, &before);
+            let entry = state.splits.entry(id.clone()).or_default();
+            entry.position = to;
+            for Chunk { rows, records } in chunks.into_iter().filter(|c| !c.rows.is_empty()) {
+                let (first_ord, count) = (*next_ord, rows.len());
+                out.origins.extend(records.map(|records| {
+                    let split = id.clone();
+                    Origin { first_ord, rows: count, split, records }
+                }));
+                out.rows.push(self.compute(ctx, rows, entry, others, next_ord)?);
+            }
         }
         state.ended |= input.ended;
         state.watermark = self.watermark(ctx, state).max(state.watermark);
@@ -154,39 +189,44 @@ impl Ingest {
         Ok(out)
     }
 
-    fn split(
+    /// A split's input as rows, counted.
+    fn rows(
         &mut self,
-        ctx: &IngestCtx<'_>,
-        input: SplitInput,
-        before: &ScanState,
+        split: &SplitId,
+        offsets: Range<i64>,
+        payload: Payload,
         state: &mut ScanState,
-        next_ord: &mut i64,
         out: &mut ScanOutput,
-    ) -> Result<()> {
-        let split = input.range.split;
-        let batches: Vec<Delta> = match input.payload {
-            Payload::None => Vec::new(),
+    ) -> Result<Vec<Chunk>> {
+        match payload {
+            Payload::None => Ok(Vec::new()),
             Payload::Rows(rows) => {
                 let count: u64 = rows.iter().map(|d| d.len() as u64).sum();
                 state.counts.read += count;
                 state.counts.decoded += count;
-                rows
+                let mut from =
+                    (offsets.end - offsets.start == count as i64).then_some(offsets.start);
+                let chunk = |rows: Delta| {
+                    let records = self.keeps_origins.then_some(Records::Rows { from });
+                    from = from.map(|from| from + rows.len() as i64);
+                    Chunk { rows, records }
+                };
+                Ok(rows.into_iter().map(chunk).collect())
             }
             Payload::Raw(raw) => {
                 state.counts.read += raw.len() as u64;
                 state.counts.bytes += raw.bytes() as u64;
                 let decoded = self.decode(&raw)?;
-                self.collect(&split, &raw, decoded, state, out)?
+                let parts = self.collect(split, &raw, decoded, state, out)?;
+                let raw = self.keeps_origins.then(|| Arc::new(raw));
+                let chunk = |(first, (rows, of_row))| {
+                    let first = first * CHUNK_RECORDS;
+                    let records = raw.clone().map(|batch| Records::Raw { batch, of_row, first });
+                    Chunk { rows, records }
+                };
+                Ok(parts.into_iter().enumerate().map(chunk).collect())
             }
-        };
-        let others = self.others_watermark(ctx, &split, before);
-        let entry = state.splits.entry(split).or_default();
-        entry.position = input.range.to;
-        for rows in batches.into_iter().filter(|d| !d.is_empty()) {
-            let rows = self.compute(ctx, rows, entry, others, next_ord)?;
-            out.rows.push(rows);
         }
-        Ok(())
     }
 
     /// The chunks of a batch, decoded on all decoders, in order.
@@ -227,8 +267,9 @@ impl Ingest {
         decoded: Vec<Decoded>,
         state: &mut ScanState,
         out: &mut ScanOutput,
-    ) -> Result<Vec<Delta>> {
+    ) -> Result<Vec<(Delta, RecordOfRow)>> {
         let mut rows = Vec::with_capacity(decoded.len());
+        let mut letters = Vec::new();
         let mut first = 0;
         for part in decoded {
             for BadRecord { record, reason, skip } in part.bad {
@@ -237,18 +278,21 @@ impl Ingest {
                     continue;
                 }
                 state.counts.dead += 1;
-                out.dead.push(DeadLetter {
-                    table: self.table().to_string(),
-                    split: split.clone(),
-                    offset: raw.offset(record),
-                    bytes: raw.value(record).unwrap_or_default().to_vec(),
-                    reason,
+                letters.push(Letter {
+                    split: Some(split.clone()),
+                    offset: Some(raw.offset(record)),
+                    timestamp: Some(raw.timestamp(record)).filter(|t| *t >= 0),
+                    bytes: raw.value(record).map(<[u8]>::to_vec),
+                    ..Letter::new(LetterKind::Dead, self.table(), self.node.label.clone(), reason)
                 });
             }
             let with_metadata =
                 self.metadata(split, raw, &part.rows, &part.record_of_row, first)?;
             first += CHUNK_RECORDS;
-            rows.push(with_metadata);
+            rows.push((with_metadata, part.record_of_row));
+        }
+        if !letters.is_empty() {
+            out.refused.push(Refused { letters, rows: None });
         }
         state.counts.decoded = state.counts.read - state.counts.dead - state.counts.skipped;
         Ok(rows)
@@ -312,13 +356,9 @@ impl Ingest {
         others: Millis,
         next_ord: &mut i64,
     ) -> Result<Delta> {
-        let input = with_now(&rows.rows, ctx.now)?;
-        let mut columns = self
-            .spec
-            .exprs
-            .iter()
-            .map(|e| evaluate(e, &input, &self.node.label))
-            .collect::<Result<Vec<_>>>()?;
+        let mut read = self.exprs.gather(&rows.rows)?;
+        self.exprs.fill(&mut read, self.now, || now_column(ctx.now, rows.len()));
+        let mut columns = self.exprs.evaluate(read, rows.len())?;
         let late = self.take_watermark(ctx, &columns, split, others)?;
         if !self.node.ord.is_empty() {
             let from = *next_ord;

@@ -17,7 +17,11 @@ use brooklet_core::{Error, Result};
 
 use crate::checkpoint::segment::{self, Captured, CapturedChunk};
 use crate::column::{CHUNK, Chunks, Column, ValueType};
+use crate::key::Key;
+use crate::planted::{self, Mistake};
 
+/// No group.
+const NONE: u32 = u32::MAX;
 const HASH_SEED: u64 = 0x2545_f491_4f6c_dd1d;
 
 /// Group numbers are dense; those of removed groups are used again.
@@ -28,7 +32,7 @@ pub struct Table {
     dealt_by: Vec<usize>,
     converter: RowConverter,
     index: HashTable<Slot>,
-    keys: Chunks<Option<Box<[u8]>>>,
+    keys: Chunks<Key>,
     pub columns: Vec<Column>,
     len: u32,
     free: Vec<u32>,
@@ -100,26 +104,31 @@ impl Table {
     /// Memory held, about.
     pub fn bytes(&self) -> usize {
         let slots = self.index.capacity() * (size_of::<Slot>() + 1);
-        let keys = self.len as usize * size_of::<Option<Box<[u8]>>>();
+        let keys = self.len as usize * size_of::<Key>();
         slots + keys + self.heap_bytes + self.columns.iter().map(Column::bytes).sum::<usize>()
     }
 
     /// The groups of each row's key; missing keys are created with zero values.
     pub fn find_or_create(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Groups> {
         let encoded = self.encode(keys, rows)?;
-        let mut groups = Vec::with_capacity(rows);
+        // One pass each for hashes, index and keys: the rows of a pass do not wait for each
+        // other's memory.
+        let hashes: Vec<u64> =
+            (0..rows).map(|row| hash_bytes(encoded.key(row), HASH_SEED)).collect();
+        let mut groups: Vec<u32> = hashes.iter().map(|hash| self.likely(*hash)).collect();
         let mut created = Vec::new();
-        for row in 0..rows {
+        for (row, (group, hash)) in groups.iter_mut().zip(hashes).enumerate() {
             let key = encoded.key(row);
-            let hash = hash_bytes(key, HASH_SEED);
-            let group = match self.lookup(hash, key) {
+            if *group != NONE && self.keys.get(*group).is(key) {
+                continue;
+            }
+            *group = match self.lookup(hash, key) {
                 Some(group) => group,
                 None => {
                     created.push(row as u32);
                     self.create(hash, key)
                 }
             };
-            groups.push(group);
         }
         Ok(Groups { groups, created })
     }
@@ -143,9 +152,10 @@ impl Table {
 
     /// Forgets a group; its number may be given to another key.
     pub fn remove(&mut self, group: u32) {
-        let Some(key) = self.keys.get_mut(group).take() else { return };
-        self.heap_bytes -= key.len();
-        let hash = hash_bytes(&key, HASH_SEED);
+        let key = std::mem::take(self.keys.get_mut(group));
+        let Some(bytes) = key.get() else { return };
+        self.heap_bytes -= key.heap_bytes();
+        let hash = hash_bytes(bytes, HASH_SEED);
         let found = self.index.find_entry(spread(hash), |slot| slot.group == group);
         if let Ok(entry) = found {
             entry.remove();
@@ -167,12 +177,12 @@ impl Table {
 
     /// All groups alive, by number.
     pub fn groups(&self) -> Vec<u32> {
-        (0..self.len).filter(|g| self.keys.get(*g).is_some()).collect()
+        (0..self.len).filter(|g| self.keys.get(*g).is_present()).collect()
     }
 
     /// The encoded key of a living group; encodings compare as the keys do.
     pub fn key(&self, group: u32) -> &[u8] {
-        self.keys.get(group).as_deref().expect("the group is alive")
+        self.keys.get(group).get().expect("the group is alive")
     }
 
     /// The group of an encoded key.
@@ -220,30 +230,37 @@ impl Table {
     #[inline]
     fn lookup(&self, hash: u64, key: &[u8]) -> Option<u32> {
         let short = (hash >> 32) as u32;
-        let same =
-            |slot: &Slot| slot.hash == short && self.keys.get(slot.group).as_deref() == Some(key);
+        let same = |slot: &Slot| slot.hash == short && self.keys.get(slot.group).is(key);
         self.index.find(spread(hash), same).map(|slot| slot.group)
     }
 
+    /// A group of that hash, most likely the one of its key; NONE when there is none.
+    #[inline]
+    fn likely(&self, hash: u64) -> u32 {
+        let short = (hash >> 32) as u32;
+        self.index.find(spread(hash), |slot| slot.hash == short).map_or(NONE, |slot| slot.group)
+    }
+
     fn create(&mut self, hash: u64, key: &[u8]) -> u32 {
+        let key = Key::new(key);
+        self.heap_bytes += key.heap_bytes();
         let group = match self.free.pop() {
             Some(group) => {
-                *self.keys.get_mut(group) = Some(key.into());
+                *self.keys.get_mut(group) = key;
                 group
             }
             None => {
-                self.keys.push(Some(key.into()));
+                self.keys.push(key);
                 for column in &mut self.columns {
                     column.push_default();
                 }
-                if self.len as usize % CHUNK == 0 {
+                if (self.len as usize).is_multiple_of(CHUNK) {
                     self.dirty.push([0; CHUNK / 64]);
                 }
                 self.len += 1;
                 self.len - 1
             }
         };
-        self.heap_bytes += key.len();
         let slot = Slot { hash: (hash >> 32) as u32, group };
         self.index.insert_unique(spread(hash), slot, |s| spread(u64::from(s.hash) << 32));
         self.touch(group);
@@ -257,6 +274,11 @@ impl Table {
             let rows = self.len as usize - number * CHUNK;
             let mut bits = if full { [u64::MAX; CHUNK / 64] } else { *dirty };
             *dirty = [0; CHUNK / 64];
+            if !full && planted::has(Mistake::ForgottenRow) {
+                // All but the first changed row of the chunk.
+                let word = bits.iter_mut().find(|word| **word != 0);
+                word.into_iter().for_each(|word| *word &= *word - 1);
+            }
             segment::clear_from(&mut bits, rows.min(CHUNK));
             if bits.iter().all(|b| *b == 0) {
                 continue;
@@ -265,7 +287,7 @@ impl Table {
                 first_group: (number * CHUNK) as u32,
                 changed: bits,
                 keys: self.keys.chunk(number),
-                values: self.columns.iter().map(|c| segment::share(c, number)).collect(),
+                values: self.columns.iter_mut().map(|c| segment::share(c, number)).collect(),
             });
         }
         Captured {

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Number,
     /// DATE, TIME, TIMESTAMP or TIMESTAMP_LTZ, left as it is.
     Moment,
+    /// Moment or Text.
+    MomentOrText,
     Any,
     /// The type it has in common with the other such arguments.
     Common,
@@ -263,6 +265,7 @@ impl Kind {
             Kind::Int | Kind::Long => "an integer",
             Kind::Double | Kind::Number => "a number",
             Kind::Moment => "a DATE, TIME or TIMESTAMP",
+            Kind::MomentOrText => "a TIMESTAMP, a DATE or a STRING",
             Kind::Any | Kind::Common => "a value",
         }
     }
@@ -274,8 +277,8 @@ fn coerced(kind: Kind, ty: &DataType) -> Option<DataType> {
     let text = matches!(ty, T::Utf8 | T::LargeUtf8 | T::Utf8View);
     let bytes = matches!(ty, T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_));
     let to = match (kind, ty) {
-        (Kind::Text, T::Null) => T::Utf8,
-        (Kind::Text, _) if text => T::Utf8,
+        (Kind::Text | Kind::MomentOrText, T::Null) => T::Utf8,
+        (Kind::Text | Kind::MomentOrText, _) if text => T::Utf8,
         (Kind::Bytes, _) if bytes => T::Binary,
         (Kind::Bytes, T::Null) => T::Binary,
         (Kind::Boolean, T::Boolean | T::Null) => T::Boolean,
@@ -288,7 +291,9 @@ fn coerced(kind: Kind, ty: &DataType) -> Option<DataType> {
         (Kind::Number, T::Null) => T::Int32,
         (Kind::Number, _) if ty.is_numeric() => ty.clone(),
         (Kind::Moment, T::Null) => SqlType::Timestamp(3).arrow(),
-        (Kind::Moment, T::Date32 | T::Time32(_) | T::Timestamp(_, _)) => ty.clone(),
+        (Kind::Moment | Kind::MomentOrText, T::Date32 | T::Time32(_) | T::Timestamp(_, _)) => {
+            ty.clone()
+        }
         (Kind::Any | Kind::Common, _) if text => T::Utf8,
         (Kind::Any | Kind::Common, _) => ty.clone(),
         _ => return None,

@@ -1,6 +1,7 @@
 //! Flink's scalar functions and casts over Arrow columns, as DataFusion functions.
 //!
-//! [`all`] lists the functions, [`cast_udf`] makes the cast to a type. Results, types and NULLs are
+//! [`all`] lists the functions, [`cast_udf`] makes the cast to a type, [`decimal_operator`] the
+//! arithmetic of DECIMALs. Results, types and NULLs are
 //! Flink's. The session time zone is UTC.
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::ScalarUDF;
 
 pub use cast::{CastError, cast, cast_udf, castable};
+pub use number::decimal::{Arithmetic, decimal_operator};
 
 mod cast;
 mod column;

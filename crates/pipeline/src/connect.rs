@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
 
 use brooklet_connectors::find_connector;
 use brooklet_core::connector::{SinkSpec as OpenSink, SourceSpec, find_format};
-use brooklet_core::format::{DecodeSpec, Decoder};
+use brooklet_core::format::{DecodeSpec, Decoder, EncodeSpec};
+use brooklet_core::options::Options;
 use brooklet_core::schema::TableDef;
 use brooklet_core::source::SplitPosition;
-use brooklet_core::{Env, Error, Result, Sink, Source};
+use brooklet_core::{Delta, Env, Error, Result, Sink, Source};
+use brooklet_engine::letters::RowText;
 use brooklet_engine::run::{Connections, Waker};
 use brooklet_formats::FORMATS;
 use brooklet_plan::node::{ScanSpec, SinkSpec};
@@ -42,6 +45,15 @@ impl Registry {
         table.options.0.entry(key.into()).or_insert_with(|| self.on_row_error.clone());
         Arc::new(table)
     }
+}
+
+/// Rows as Flink's `json` format writes them.
+fn row_texts(rows: &RecordBatch) -> Result<Vec<String>> {
+    let spec = EncodeSpec { schema: rows.schema(), options: Options::default() };
+    let json = find_format(FORMATS, "json").and_then(|f| f.encoder);
+    let mut encoder = json.ok_or_else(|| Error::bug("there is a json format"))?(&spec)?;
+    let records = encoder.encode(&Delta::inserts(rows.clone()))?;
+    Ok(records.iter().map(|r| String::from_utf8_lossy(r).into_owned()).collect())
 }
 
 /// A relative local path below the base; anything else as it is.
@@ -78,6 +90,9 @@ impl Connections for Registry {
     }
 
     async fn sink(&self, spec: &SinkSpec, open: OpenSink) -> Result<Box<dyn Sink>> {
+        if self.preview && spec.takes_letters_only() {
+            return Ok(Box::new(CollectSink(Arc::new(|_: &[Delta]| ()))));
+        }
         if spec.connector == COLLECT || self.preview {
             let on_rows = self.on_rows.clone();
             let on_rows = on_rows.ok_or_else(|| Error::bug("nobody takes the rows"))?;
@@ -90,6 +105,10 @@ impl Connections for Registry {
         })?;
         let tables = open.tables.iter().map(|t| self.table(t)).collect();
         (side.open)(OpenSink { formats: FORMATS, tables, ..open }).await
+    }
+
+    fn row_text(&self) -> Option<RowText> {
+        Some(Arc::new(row_texts))
     }
 
     fn decoders(&self, scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> {

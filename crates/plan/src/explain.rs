@@ -62,6 +62,7 @@ fn line(plan: &StreamPlan, node: &Node) -> String {
         }
         (NodeOp::Reduce(s), Some(input)) => reduce(s, input),
         (NodeOp::Sink(s), _) => return sink(s, node),
+        (NodeOp::Union, None) => node.label.clone(),
         _ => String::new(),
     };
     let mut parts = vec![what];
@@ -86,12 +87,8 @@ fn line(plan: &StreamPlan, node: &Node) -> String {
 fn scan(spec: &ScanSpec, node: &Node) -> String {
     let decode: Vec<String> =
         spec.decode.fields().iter().map(|f| column(f.name(), f.data_type())).collect();
-    let mut text = format!(
-        "{} ({}) decodes [{}]",
-        spec.table.name,
-        spec.table.connector(),
-        decode.join(", ")
-    );
+    let mut text =
+        format!("{} ({}) decodes [{}]", spec.table.name, spec.table.connector(), decode.join(", "));
     if !spec.metadata.is_empty() {
         let keys: Vec<&str> = spec.metadata.iter().map(|(k, _)| k.as_str()).collect();
         let _ = write!(text, " and metadata [{}]", keys.join(", "));

@@ -2,9 +2,10 @@
 //! runs it.
 //!
 //! [`node`] the kinds of nodes and their specs, [`settings`] the pipeline's SET keys,
-//! [`explain`] the plan as text.
+//! [`explain`] the plan as text, [`letters`] what happens to records that are set aside.
 
 pub mod explain;
+pub mod letters;
 pub mod node;
 pub mod settings;
 

@@ -13,6 +13,8 @@ use brooklet_core::connector::Guarantee;
 use brooklet_core::schema::TableDef;
 use brooklet_core::time::Millis;
 
+use crate::letters::{LetterKind, LetterRoute, LetterTo, is_letter_table};
+
 pub type NodeId = usize;
 
 /// Hidden columns' names.
@@ -25,6 +27,10 @@ pub const NOW: &str = "__now";
 #[derive(Debug, Clone, Default)]
 pub struct StreamPlan {
     pub nodes: Vec<Node>,
+    /// Where records go that are set aside; a table without an entry has the default.
+    pub letters: Vec<LetterRoute>,
+    /// `brooklet.on-row-error` = dead-letter: rows that an expression fails on are set aside.
+    pub sets_bad_rows_aside: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -279,6 +285,11 @@ impl StreamPlan {
         self.nodes.push(node);
         self.nodes.len() - 1
     }
+    /// What happens to the records of a table that are set aside.
+    pub fn route(&self, table: &str, kind: LetterKind) -> LetterTo {
+        let found = self.letters.iter().find(|l| l.table == table && l.kind == kind);
+        found.map_or(LetterTo::default_of(kind), |l| l.to)
+    }
     pub fn scans(&self) -> impl Iterator<Item = (NodeId, &ScanSpec)> {
         self.nodes.iter().enumerate().filter_map(|(id, n)| match &n.op {
             NodeOp::Scan(spec) => Some((id, spec)),
@@ -290,6 +301,13 @@ impl StreamPlan {
             NodeOp::Sink(spec) => Some((id, spec)),
             _ => None,
         })
+    }
+}
+
+impl SinkSpec {
+    /// Whether all its tables take records that are set aside.
+    pub fn takes_letters_only(&self) -> bool {
+        self.tables.iter().all(|t| is_letter_table(&t.table))
     }
 }
 

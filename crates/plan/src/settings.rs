@@ -87,9 +87,9 @@ pub const TABLE_SETTINGS: &[OptionSpec] = &[
     OptionSpec::text("on-conflict", "What an existing key does to an insert.")
         .kind(OptionKind::OneOf(&["update", "ignore"]))
         .default("update"),
-    OptionSpec::text("dead-letters", "log, or a path, or a Kafka topic (`topic:NAME`).")
+    OptionSpec::text("dead-letters", "log, a path, or a topic of the same cluster (`topic:NAME`).")
         .default("log"),
-    OptionSpec::text("late-records", "drop, log, a path, or a Kafka topic (`topic:NAME`).")
+    OptionSpec::text("late-records", "drop, log, a path, or a topic (`topic:NAME`).")
         .default("drop"),
     OptionSpec::text("max-records-per-epoch", "Rows an epoch takes of this table at most.")
         .kind(OptionKind::Int),
@@ -97,6 +97,10 @@ pub const TABLE_SETTINGS: &[OptionSpec] = &[
         .kind(OptionKind::Bool)
         .default("true"),
     OptionSpec::text("rolling.records", "Records after which a file rolls.").kind(OptionKind::Int),
+    OptionSpec::text(
+        "values.*",
+        "`values.<column>`: texts, parted by commas, that a datagen column is drawn from.",
+    ),
 ];
 
 /// The values of SET, checked, with defaults.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef};
 use brooklet_core::options::Options;
 use brooklet_core::schema::{ColumnDef, ColumnKind, TableDef};
 use brooklet_core::types::SqlType;
@@ -69,8 +69,8 @@ pub fn query_columns(
     let bound = query::bind(&provider, query.clone());
     let fault = |e| Faults(vec![errors::fault(&e, query_span(query), &provider.functions())]);
     let plan = bound.map_err(fault)?;
-    let column = |f: &arrow::datatypes::FieldRef| {
-        let ty = SqlType::from_arrow(f.data_type()).unwrap_or(SqlType::STRING);
+    let column = |f: &FieldRef| {
+        let ty = lower::sql_type(f).unwrap_or(SqlType::STRING);
         (f.name().clone(), ty, f.is_nullable())
     };
     Ok(plan.schema().fields().iter().map(column).collect())
@@ -156,7 +156,8 @@ fn shape(
             }
             (None, None) => Expr::Literal(ScalarValue::Null, None),
         };
-        let from = expr.get_type(plan.schema())?;
+        let (_, given) = expr.to_field(plan.schema())?;
+        let from = given.data_type().clone();
         if !assignable(&from, to) {
             let (from, to, name) = (flink_name(&from), flink_name(to), field.name());
             let message = format!(
@@ -165,13 +166,25 @@ fn shape(
             );
             return Err(placed(message, at));
         }
-        let cast = match from == *to {
-            true => expr,
-            false => Expr::Cast(Cast::new(Box::new(expr), to.clone())),
-        };
-        exprs.push(cast.alias(field.name()));
+        let target = table.column(field.name()).map_or(SqlType::STRING, |c| c.ty.clone());
+        exprs.push(implicit_cast(expr, &given, target, to).alias(field.name()));
     }
     LogicalPlanBuilder::from(plan).project(exprs)?.build()
+}
+
+/// Flink's cast into a table's column: texts are cut to VARCHAR(n), moments to their precision.
+fn implicit_cast(expr: Expr, given: &FieldRef, target: SqlType, to: &DataType) -> Expr {
+    let from = lower::sql_type(given);
+    if from.as_ref() == Some(&target) {
+        return expr;
+    }
+    match from {
+        Some(from) if brooklet_functions::castable(&from, &target) => {
+            brooklet_functions::cast_udf(target, false).call(vec![expr])
+        }
+        _ if given.data_type() == to => expr,
+        _ => Expr::Cast(Cast::new(Box::new(expr), to.clone())),
+    }
 }
 
 /// Whether Flink casts by itself when a query's column goes into a table's.
@@ -218,9 +231,9 @@ fn select_job(provider: &Provider, query: &Query) -> Result<Job> {
         _ => LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(bound))?),
     };
     let plan = query::optimized(provider, named)?;
-    let column = |(name, field): (&String, &arrow::datatypes::FieldRef)| ColumnDef {
+    let column = |(name, field): (&String, &FieldRef)| ColumnDef {
         name: name.clone(),
-        ty: SqlType::from_arrow(field.data_type()).unwrap_or(SqlType::STRING),
+        ty: lower::sql_type(field).unwrap_or(SqlType::STRING),
         nullable: true,
         kind: ColumnKind::Physical,
         comment: None,

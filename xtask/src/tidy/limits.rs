@@ -31,7 +31,7 @@ pub const DOWNCAST: &[&str] = &[
 ];
 
 /// Crates that may write to the terminal.
-pub const PRINT: &[&str] = &["cli", "testkit", "xtask", "bench"];
+pub const PRINT: &[&str] = &["cli", "testkit", "e2e", "xtask", "bench"];
 
 /// Which of our crates a crate may use, tests aside: arrows point down only.
 pub const LAYERS: &[(&str, &[&str])] = &[
@@ -46,6 +46,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("server", &["core", "plan", "pipeline"]),
     ("cli", &["core", "plan", "pipeline", "server"]),
     ("testkit", &[]),
+    ("e2e", &["testkit"]),
+    ("bench", &["core", "formats", "connectors", "pipeline", "testkit"]),
     ("xtask", &[]),
 ];
 

@@ -4,7 +4,10 @@
 //! end. Per column: `fields.<name>.kind` = `random` (default) or `sequence`, `min` and `max`,
 //! `start` and `end`, `length`, `null-rate`. Rows are a function of the table's name, the column's
 //! name and the row's number: the same table always gives the same rows, also after a crash.
-//! DATE, TIME and TIMESTAMP columns show the moment the row is due, minus up to `max-past`.
+//! DATE, TIME and TIMESTAMP columns show the moment the row is due, minus up to `max-past`. The
+//! fields of a ROW are named `<column>.<field>`.
+//!
+//! `SET 'brooklet.table.<table>.values.<column>' = 'a, b, c'` draws texts from a list instead.
 
 use brooklet_core::connector::{Connector, SourceSide};
 

@@ -8,6 +8,9 @@ use brooklet_core::{Error, Result};
 
 use super::rows::{Column, Kind};
 
+/// Extension: the texts a column is drawn from.
+const VALUES: &str = "brooklet.values.";
+
 pub const OPTIONS: &[OptionSpec] = &[
     OptionSpec::text("rows-per-second", "Pace of the rows.").kind(OptionKind::Int).default("10000"),
     OptionSpec::text("number-of-rows", "Rows after which the table ends; none: never.")
@@ -15,7 +18,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     OptionSpec::text(
         "fields.*",
         "`fields.<column>.kind`, `.min`, `.max`, `.start`, `.end`, `.length`, `.null-rate`, \
-         `.max-past`.",
+         `.max-past`; a field of a ROW is `<column>.<field>`.",
     ),
 ];
 
@@ -45,7 +48,7 @@ pub fn read(table: &TableDef) -> Result<Settings> {
     let mut rows = options.int("number-of-rows")?.map(|n| n.max(0));
     let mut columns = Vec::new();
     for column in table.columns.iter().filter(|c| c.kind == ColumnKind::Physical) {
-        let read = column_of(table, &column.name, &column.ty)?;
+        let read = column_of(table, "", &column.name, &column.ty)?;
         if let Kind::Sequence { start, end } = read.kind {
             let length = end.saturating_sub(start).saturating_add(1);
             rows = Some(rows.map_or(length, |n| n.min(length)));
@@ -55,11 +58,11 @@ pub fn read(table: &TableDef) -> Result<Settings> {
     Ok(Settings { rows_per_second, rows, columns })
 }
 
-/// `fields.<column>.<key>` must name both.
+/// `fields.<column>.<key>` must name both, and `values.<column>` a column.
 fn check_names(table: &TableDef) -> Result<()> {
     for (name, _) in table.options.below("fields.") {
         let (column, key) = name.rsplit_once('.').unwrap_or((name, ""));
-        if table.column(column).is_none() || !KEYS.contains(&key) {
+        if type_of(table, column).is_none() || !KEYS.contains(&key) {
             return Err(Error::config(format!(
                 "option 'fields.{name}' is not known: expected 'fields.<column>.<key>' with one \
                  of {}",
@@ -67,40 +70,85 @@ fn check_names(table: &TableDef) -> Result<()> {
             )));
         }
     }
+    for (column, _) in table.options.below(VALUES) {
+        if !matches!(type_of(table, column), Some(SqlType::Char(_) | SqlType::Varchar(_))) {
+            return Err(Error::config(format!(
+                "SET 'brooklet.table.{}.values.{column}': there is no text column '{column}'",
+                table.name
+            )));
+        }
+    }
     Ok(())
 }
 
-fn column_of(table: &TableDef, name: &str, ty: &SqlType) -> Result<Column> {
+/// The type of a column, or of a ROW's field by `column.field`.
+fn type_of<'a>(table: &'a TableDef, path: &str) -> Option<&'a SqlType> {
+    let mut parts = path.split('.');
+    let first = parts.next()?;
+    parts.try_fold(&table.column(first)?.ty, |ty, part| match ty {
+        SqlType::Row(fields) => fields.iter().find(|f| f.name == part).map(|f| &f.ty.ty),
+        _ => None,
+    })
+}
+
+/// `within`: the path of the ROW that holds the column, with a dot at its end.
+fn column_of(table: &TableDef, within: &str, name: &str, ty: &SqlType) -> Result<Column> {
     let options = &table.options;
-    let key = |key: &str| format!("fields.{name}.{key}");
-    let text = |k: &str| options.get(&key(k));
-    let whole = |k: &str| options.int(&key(k));
-    let kind = match text("kind").unwrap_or("random") {
-        "sequence" => {
-            let bound = |k: &str| {
-                whole(k)?.ok_or_else(|| Error::config(format!("option '{}' is missing", key(k))))
-            };
-            let (start, end) = (bound("start")?, bound("end")?);
-            if end < start {
-                return Err(Error::config(format!("option '{}' is below the start", key("end"))));
-            }
-            Kind::Sequence { start, end }
+    let path = format!("{within}{name}");
+    let key = |key: &str| format!("fields.{path}.{key}");
+    let kind = match (ty, options.get(&key("kind")).unwrap_or("random")) {
+        (SqlType::Row(fields), "random") => {
+            let within = format!("{path}.");
+            let each = fields.iter().map(|f| column_of(table, &within, &f.name, &f.ty.ty));
+            Kind::Row { fields: each.collect::<Result<_>>()? }
         }
-        "random" => random(options, name, ty)?,
-        other => {
+        (_, "sequence") => sequence(options, &path)?,
+        (_, "random") => match options.get(&format!("{VALUES}{path}")) {
+            Some(list) => choice(table, &path, list, ty)?,
+            None => random(options, &path, ty)?,
+        },
+        (_, other) => {
             let name = key("kind");
             return Err(Error::config(format!("'{name}' = '{other}' is not random or sequence")));
         }
     };
     if !supported(ty, &kind) {
-        return Err(Error::config(format!("column '{name}' of type {ty} cannot be generated so")));
+        return Err(Error::config(format!("column '{path}' of type {ty} cannot be generated so")));
     }
     let null_rate = number(options, &key("null-rate"))?.unwrap_or(0.0);
     if !(0.0..=1.0).contains(&null_rate) {
         return Err(Error::config(format!("option '{}' is not within 0 and 1", key("null-rate"))));
     }
-    let seed = hash_bytes(name.as_bytes(), hash_bytes(table.name.as_bytes(), 0));
+    let seed = hash_bytes(path.as_bytes(), hash_bytes(table.name.as_bytes(), 0));
     Ok(Column { name: name.to_string(), ty: ty.clone(), kind, null_rate, seed })
+}
+
+fn sequence(options: &Options, path: &str) -> Result<Kind> {
+    let bound = |k: &str| {
+        let name = format!("fields.{path}.{k}");
+        options.int(&name)?.ok_or_else(|| Error::config(format!("option '{name}' is missing")))
+    };
+    let (start, end) = (bound("start")?, bound("end")?);
+    if end < start {
+        return Err(Error::config(format!("option 'fields.{path}.end' is below the start")));
+    }
+    Ok(Kind::Sequence { start, end })
+}
+
+/// Texts parted by commas; what stands twice is drawn twice as often.
+fn choice(table: &TableDef, path: &str, list: &str, ty: &SqlType) -> Result<Kind> {
+    let texts: Vec<String> = list.split(',').map(|text| text.trim().to_string()).collect();
+    let longest = match ty {
+        SqlType::Char(n) | SqlType::Varchar(n) => *n as usize,
+        _ => usize::MAX,
+    };
+    if let Some(text) = texts.iter().find(|text| text.chars().count() > longest) {
+        return Err(Error::config(format!(
+            "SET 'brooklet.table.{}.values.{path}': '{text}' is no {ty}",
+            table.name
+        )));
+    }
+    Ok(Kind::Choice { texts })
 }
 
 fn random(options: &Options, name: &str, ty: &SqlType) -> Result<Kind> {
@@ -167,6 +215,7 @@ fn number(options: &Options, name: &str) -> Result<Option<f64>> {
 
 fn supported(ty: &SqlType, kind: &Kind) -> bool {
     match ty {
+        SqlType::Row(_) => matches!(kind, Kind::Row { .. }),
         SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt => true,
         SqlType::Float | SqlType::Double | SqlType::Decimal(..) => true,
         SqlType::Char(_) | SqlType::Varchar(_) => true,

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array,
-    Int16Array, Int32Array, Int64Array, StringArray, Time32MillisecondArray,
+    Int16Array, Int32Array, Int64Array, StringArray, StructArray, Time32MillisecondArray,
     TimestampMillisecondArray,
 };
+use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
-use brooklet_core::Result;
+use arrow::datatypes::{DataType, Fields};
 use brooklet_core::hash::mix;
 use brooklet_core::time::Millis;
 use brooklet_core::types::SqlType;
+use brooklet_core::{Error, Result};
 
 const DAY: i64 = 86_400_000;
 
@@ -47,13 +49,49 @@ pub enum Kind {
     Text {
         length: usize,
     },
+    /// One of these, all equally likely.
+    Choice {
+        texts: Vec<String>,
+    },
+    Row {
+        fields: Vec<Column>,
+    },
+}
+
+/// The generators among `columns` that `fields` ask for, in that order, and their rows.
+pub fn columns_of(
+    columns: &[Column],
+    fields: &Fields,
+    rows: (i64, i64),
+    due: &dyn Fn(i64) -> Millis,
+) -> Result<Vec<ArrayRef>> {
+    let one = |name: &str, ty: &DataType| {
+        let column = columns.iter().find(|c| c.name == *name);
+        column
+            .ok_or_else(|| Error::bug(format!("column '{name}' is not of this table")))?
+            .rows(rows, ty, due)
+    };
+    fields.iter().map(|f| one(f.name(), f.data_type())).collect()
 }
 
 impl Column {
-    /// Rows `from..to`; `due` says when a row is.
-    pub fn rows(&self, from: i64, to: i64, due: impl Fn(i64) -> Millis) -> Result<ArrayRef> {
+    /// Rows `from..to` as `wanted`, which may leave out fields of a ROW; `due` says when a row is.
+    fn rows(
+        &self,
+        (from, to): (i64, i64),
+        wanted: &DataType,
+        due: &dyn Fn(i64) -> Millis,
+    ) -> Result<ArrayRef> {
         let all = || (from..to).map(|i| (!self.is_null(i)).then_some(i));
-        let whole = || all().map(|i| i.map(|i| self.whole(i, &due)));
+        let whole = || all().map(|i| i.map(|i| self.whole(i, due)));
+        if let (Kind::Row { fields }, DataType::Struct(wanted)) = (&self.kind, wanted) {
+            let columns = columns_of(fields, wanted, (from, to), due)?;
+            let valid = NullBuffer::from_iter(all().map(|i| i.is_some()));
+            let length = (to - from) as usize;
+            let row =
+                StructArray::try_new_with_length(wanted.clone(), columns, Some(valid), length)?;
+            return Ok(Arc::new(row));
+        }
         let array: ArrayRef = match &self.ty {
             SqlType::Boolean => {
                 let value = |i: i64| self.random(i) & 1 == 1;
@@ -106,7 +144,7 @@ impl Column {
         let share = (mix(self.seed, !i as u64) >> 11) as f64 / (1u64 << 53) as f64;
         share < self.null_rate
     }
-    fn whole(&self, i: i64, due: impl Fn(i64) -> Millis) -> i64 {
+    fn whole(&self, i: i64, due: &dyn Fn(i64) -> Millis) -> i64 {
         match self.kind {
             Kind::Sequence { start, .. } => start.saturating_add(i),
             Kind::Whole { min, max } => {
@@ -118,7 +156,7 @@ impl Column {
                 let past = (u128::from(self.random(i)) * max_past.max(0) as u128) >> 64;
                 due(i).saturating_sub(past as i64)
             }
-            Kind::Real { .. } | Kind::Text { .. } => 0,
+            _ => 0,
         }
     }
     fn real(&self, i: i64) -> f64 {
@@ -129,8 +167,13 @@ impl Column {
         }
     }
     fn text(&self, i: i64) -> String {
-        let Kind::Text { length } = self.kind else {
-            return self.whole(i, |_| 0).to_string();
+        let length = match &self.kind {
+            Kind::Text { length } => *length,
+            Kind::Choice { texts } => {
+                let at = (u128::from(self.random(i)) * texts.len() as u128) >> 64;
+                return texts[at as usize].clone();
+            }
+            _ => return self.whole(i, &|_| 0).to_string(),
         };
         let mut text = String::with_capacity(length + 16);
         let mut word = self.random(i);

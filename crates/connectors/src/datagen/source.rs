@@ -16,6 +16,7 @@ use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Env, Error, Result, Source};
 
 use super::options::{self, Settings};
+use super::rows::columns_of;
 
 struct DatagenSource {
     settings: Settings,
@@ -75,14 +76,8 @@ impl DatagenSource {
     }
 
     fn rows(&self, from: i64, to: i64) -> Result<Delta> {
-        let mut columns = Vec::with_capacity(self.schema.fields().len());
-        for field in self.schema.fields() {
-            let column = self.settings.columns.iter().find(|c| c.name == *field.name());
-            let column = column.ok_or_else(|| {
-                Error::bug(format!("column '{}' is not of this table", field.name()))
-            })?;
-            columns.push(column.rows(from, to, |row| self.due(row))?);
-        }
+        let due = |row| self.due(row);
+        let columns = columns_of(&self.settings.columns, self.schema.fields(), (from, to), &due)?;
         let count = RecordBatchOptions::new().with_row_count(Some((to - from) as usize));
         let rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &count)?;
         Ok(Delta::inserts(rows))
@@ -97,6 +92,7 @@ impl DatagenSource {
         }
         let (waker, armed) = (self.waker.clone(), self.armed.clone());
         runtime.spawn(async move {
+            #[allow(clippy::disallowed_methods, reason = "decides no row")]
             tokio::time::sleep(Duration::from_millis(millis.max(1) as u64)).await;
             armed.store(false, Ordering::Release);
             waker();

@@ -1,7 +1,7 @@
 //! The contract, bounds, pacing.
 
-use arrow::array::AsArray;
-use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use brooklet_core::ErrorKind;
 use brooklet_core::source::{Budget, Payload};
 use brooklet_core::types::SqlType;
@@ -95,12 +95,47 @@ async fn values_stay_in_their_ranges_and_the_shortest_sequence_ends() {
 }
 
 #[tokio::test]
+async fn rows_hold_generated_fields_and_texts_come_from_lists() {
+    let field = |name: &str, ty| {
+        let ty = brooklet_core::types::Nullable { ty, nullable: true };
+        brooklet_core::types::RowField { name: name.into(), ty }
+    };
+    let place =
+        SqlType::Row(vec![field("latitude", SqlType::Double), field("city", SqlType::STRING)]);
+    let options = [
+        ("number-of-rows", "300"),
+        ("rows-per-second", "1000000"),
+        ("fields.place.null-rate", "0.5"),
+        ("fields.place.latitude.min", "-90"),
+        ("fields.place.latitude.max", "90"),
+        ("brooklet.values.place.city", "Köln, 東京"),
+    ];
+    let t = table("t", &[("place", place)], &options);
+    let mut spec = source_spec(&t, None, 0);
+    spec.env = brooklet_core::Env::new(Running::default());
+    let mut source = (CONNECTOR.source.unwrap().open)(spec).await.unwrap();
+    source.poll(ALL).await.unwrap();
+    let input = source.poll(ALL).await.unwrap();
+    let Payload::Rows(rows) = &input.splits[0].payload else { panic!("rows") };
+    let place = rows[0].rows.column(0).as_struct();
+    assert!(place.null_count() > 100 && place.null_count() < 200);
+    let latitudes = place.column(0).as_primitive::<Float64Type>();
+    assert!(latitudes.values().iter().all(|v| (-90.0..90.0).contains(v)));
+    assert!(latitudes.values().iter().any(|v| *v < 0.0));
+    let cities: std::collections::BTreeSet<&str> =
+        place.column(1).as_string::<i32>().iter().flatten().collect();
+    assert_eq!(cities.into_iter().collect::<Vec<_>>(), ["Köln", "東京"]);
+}
+
+#[tokio::test]
 async fn wrong_options_are_named() {
     for option in [
         ("fields.x.kind", "random"),
         ("fields.id.min", "300"),
         ("fields.id.kind", "gauss"),
         ("rows-per-second", "0"),
+        ("brooklet.values.id", "1, 2"),
+        ("fields.id.x.min", "1"),
     ] {
         let t = table("t", &[("id", SqlType::TinyInt)], &[option]);
         let opened = (CONNECTOR.source.unwrap().open)(source_spec(&t, None, 0)).await;

@@ -52,6 +52,7 @@ impl Access {
     }
 
     /// Logs in. Errors say whether trying again can help.
+    #[allow(clippy::disallowed_methods, reason = "a call to a service")]
     pub async fn connect(&self) -> Result<Session> {
         // The driver's own limit ends with the TCP handshake; a server that accepts and then
         // says nothing must not hold us either.

@@ -237,6 +237,7 @@ fn every_type() -> (Vec<(&'static str, SqlType)>, RecordBatch) {
         Arc::new(array.with_precision_and_scale(p, s).unwrap())
     };
     let text = |v: &str| -> ArrayRef { Arc::new(StringArray::from(vec![Some(v), None])) };
+    let millis = |v: i64| TimestampMillisecondArray::from(vec![Some(v), None]);
     let columns: Vec<(&str, SqlType, ArrayRef)> = vec![
         ("bool", SqlType::Boolean, Arc::new(BooleanArray::from(vec![Some(true), None]))),
         ("tiny", SqlType::TinyInt, Arc::new(Int8Array::from(vec![Some(-8), None]))),
@@ -258,11 +259,7 @@ fn every_type() -> (Vec<(&'static str, SqlType)>, RecordBatch) {
             SqlType::Time(0),
             Arc::new(Time32MillisecondArray::from(vec![Some(3_661_001), None])),
         ),
-        (
-            "ts3",
-            SqlType::Timestamp(3),
-            Arc::new(TimestampMillisecondArray::from(vec![Some(-1), None])),
-        ),
+        ("ts3", SqlType::Timestamp(3), Arc::new(millis(-1))),
         (
             "ts6",
             SqlType::Timestamp(6),
@@ -273,16 +270,8 @@ fn every_type() -> (Vec<(&'static str, SqlType)>, RecordBatch) {
             SqlType::Timestamp(9),
             Arc::new(TimestampNanosecondArray::from(vec![Some(1_700_000_000_123_456_789), None])),
         ),
-        (
-            "tz",
-            SqlType::Timestamp(3),
-            Arc::new(TimestampMillisecondArray::from(vec![Some(0), None])),
-        ),
-        (
-            "ltz",
-            SqlType::TimestampLtz(3),
-            Arc::new(TimestampMillisecondArray::from(vec![Some(0), None]).with_timezone("UTC")),
-        ),
+        ("tz", SqlType::Timestamp(3), Arc::new(millis(0))),
+        ("ltz", SqlType::TimestampLtz(3), Arc::new(millis(0).with_timezone("UTC"))),
         ("js", SqlType::STRING, text("{\"a\": [1, 2]}")),
         ("id", SqlType::STRING, text("0123e567-e89b-12d3-a456-426614174000")),
         ("mood", SqlType::STRING, text("sad")),
@@ -573,6 +562,7 @@ async fn a_newer_generation_fences_the_older() {
         if b.column(old_sessions).await.is_empty() {
             break;
         }
+        #[allow(clippy::disallowed_methods, reason = "a service is waited for")]
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert!(b.column(old_sessions).await.is_empty(), "the older session was ended");

@@ -19,6 +19,7 @@
 use brooklet_core::connector::{Connector, MetadataColumn, SourceSide};
 use brooklet_core::types::SqlType;
 
+pub mod drain;
 mod options;
 mod properties;
 mod queue;

@@ -12,7 +12,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::{NonNull, null_mut};
+use std::ptr::{NonNull, null, null_mut};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -165,7 +165,7 @@ impl Drop for Consumer {
 
 /// Messages in the order they were taken, freed when dropped.
 pub(super) struct Messages {
-    list: VecDeque<RawMessage>,
+    list: VecDeque<Entry>,
     bytes: usize,
     consumer: Arc<Consumer>,
 }
@@ -175,12 +175,37 @@ unsafe impl Send for Messages {}
 // SAFETY: as above.
 unsafe impl Sync for Messages {}
 
+/// A message and what is read of it when it is taken. Messages lie scattered in memory: looking
+/// at each again, when later ones have come, would cost more than decoding some columns.
+struct Entry {
+    message: RawMessage,
+    record: RawRecord,
+}
+
+impl Entry {
+    fn of(message: RawMessage) -> Entry {
+        // SAFETY: the message was just taken from the queue and is ours.
+        let m = unsafe { message.as_ref() };
+        let failed = m.err != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+        // The payload of an event is its text.
+        let value = if failed { (null(), 0) } else { (m.payload as *const u8, m.len) };
+        let key = if failed { (null(), 0) } else { (m.key as *const u8, m.key_len) };
+        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message is live; its spans are as long as it is, and every entry stays with
+        // its message in a list that owns both.
+        let record = unsafe {
+            let timestamp = sys::rd_kafka_message_timestamp(m, &mut kind);
+            RawRecord::foreign(value, key, m.offset, timestamp)
+        };
+        Entry { message, record }
+    }
+}
+
 /// One message, or an event of a partition when `error` is set.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub partition: i32,
     pub offset: i64,
-    pub bytes: usize,
     pub error: Option<RDKafkaErrorCode>,
     /// Which topic, as long as the message lives: equal for messages of one topic.
     pub topic_key: usize,
@@ -219,8 +244,9 @@ impl Messages {
         };
         let taken = usize::try_from(taken).unwrap_or(0);
         for message in buffer.into_iter().take(taken).filter_map(NonNull::new) {
-            self.bytes += size(message);
-            self.list.push_back(message);
+            let entry = Entry::of(message);
+            self.bytes += entry.record.bytes();
+            self.list.push_back(entry);
         }
         taken
     }
@@ -238,18 +264,22 @@ impl Messages {
     pub fn front(&self) -> Option<View<'_>> {
         self.list.front().map(view)
     }
-    pub fn back(&self) -> Option<View<'_>> {
-        self.list.back().map(view)
+    /// The first message as a record; cheaper than [`Messages::front`].
+    pub fn first(&self) -> Option<&RawRecord> {
+        self.list.front().map(|entry| &entry.record)
+    }
+    pub fn last(&self) -> Option<&RawRecord> {
+        self.list.back().map(|entry| &entry.record)
     }
 
     /// Moves the first message to the end of `to`, which must belong to the same consumer.
     pub fn shift(&mut self, to: &mut Messages) {
         assert!(Arc::ptr_eq(&self.consumer, &to.consumer), "messages stay with their consumer");
-        if let Some(message) = self.list.pop_front() {
-            let bytes = size(message);
+        if let Some(entry) = self.list.pop_front() {
+            let bytes = entry.record.bytes();
             self.bytes -= bytes;
             to.bytes += bytes;
-            to.list.push_back(message);
+            to.list.push_back(entry);
         }
     }
     /// Frees the first message.
@@ -259,10 +289,10 @@ impl Messages {
     }
     /// Frees the last message.
     pub fn drop_back(&mut self) {
-        if let Some(message) = self.list.pop_back() {
-            self.bytes -= size(message);
+        if let Some(entry) = self.list.pop_back() {
+            self.bytes -= entry.record.bytes();
             // SAFETY: the message is ours and no longer reachable.
-            unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
+            unsafe { sys::rd_kafka_message_destroy(entry.message.as_ptr()) };
         }
     }
     pub fn clear(&mut self) {
@@ -273,18 +303,7 @@ impl Messages {
 
     /// The messages as records of one split; their buffers live as long as the batch.
     pub fn into_batch(self) -> RawBatch {
-        let record = |message: &RawMessage| {
-            // SAFETY: the message is live, and stays so as part of the batch's owner.
-            unsafe {
-                let m = message.as_ref();
-                let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-                let timestamp = sys::rd_kafka_message_timestamp(m, &mut kind);
-                let value = (m.payload as *const u8, m.len);
-                let key = (m.key as *const u8, m.key_len);
-                RawRecord::foreign(value, key, m.offset, timestamp)
-            }
-        };
-        let records = self.list.iter().map(record).collect();
+        let records = self.list.iter().map(|entry| entry.record).collect();
         // SAFETY: the spans point into messages that `self` owns and does not change.
         unsafe { RawBatch::from_foreign(records, Box::new(self)) }
     }
@@ -292,35 +311,23 @@ impl Messages {
 
 impl Drop for Messages {
     fn drop(&mut self) {
-        for message in self.list.drain(..) {
+        for entry in self.list.drain(..) {
             // SAFETY: each message is ours and destroyed once; its consumer is still alive.
-            unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
+            unsafe { sys::rd_kafka_message_destroy(entry.message.as_ptr()) };
         }
     }
 }
 
-fn view(message: &RawMessage) -> View<'_> {
-    // SAFETY: the list that the message is borrowed from owns it.
-    let m = unsafe { message.as_ref() };
+fn view(entry: &Entry) -> View<'_> {
+    // SAFETY: the list that the entry is borrowed from owns the message.
+    let m = unsafe { entry.message.as_ref() };
     let failed = m.err != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
     View {
         partition: m.partition,
         offset: m.offset,
-        bytes: size(*message),
         error: failed.then(|| m.err.into()),
         topic_key: m.rkt as usize,
         message: m,
-    }
-}
-
-fn size(message: RawMessage) -> usize {
-    // SAFETY: only called for messages in a list, which owns them.
-    let m = unsafe { message.as_ref() };
-    // The payload of an event is its text.
-    if m.err == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-        m.len + m.key_len
-    } else {
-        0
     }
 }
 

@@ -122,8 +122,8 @@ impl Split {
     /// Moves waiting records below `until` to a batch while `room` lasts; None when there is none.
     fn take(&mut self, until: i64, room: &mut Room, consumer: &Arc<Consumer>) -> Payload {
         let mut taken = Messages::new(consumer);
-        while let Some(next) = self.waiting.front() {
-            if next.offset >= until || !room.admits(next.bytes) {
+        while let Some(next) = self.waiting.first() {
+            if next.offset >= until || !room.admits(next.bytes()) {
                 break;
             }
             self.position = next.offset + 1;
@@ -297,7 +297,7 @@ impl KafkaSource {
                 continue;
             }
             let keep = end.unwrap_or(split.position);
-            while split.waiting.back().is_some_and(|m| m.offset >= keep) {
+            while split.waiting.last().is_some_and(|m| m.offset >= keep) {
                 split.waiting.drop_back();
                 split.stale = true;
             }
@@ -330,8 +330,9 @@ impl KafkaSource {
                     )));
                 }
             }
-            // A service is waited for, outside of any epoch's result.
-            if tokio::time::timeout(PATIENCE, self.arrived.notified()).await.is_err() {
+            #[allow(clippy::disallowed_methods, reason = "a service is waited for")]
+            let arrived = tokio::time::timeout(PATIENCE, self.arrived.notified()).await;
+            if arrived.is_err() {
                 return Err(Error::outside(format!(
                     "Kafka gives no records of {} from offset {} on ({end} is to be reached)",
                     split.id, split.reach

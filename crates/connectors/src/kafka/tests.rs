@@ -87,6 +87,7 @@ async fn poll_until(source: &mut Box<dyn Source>, caught_up: bool) -> Vec<String
         if input.splits.iter().all(|s| s.caught_up == caught_up) {
             return all;
         }
+        #[allow(clippy::disallowed_methods, reason = "a service is waited for")]
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("never caught up; {} records came", all.len());

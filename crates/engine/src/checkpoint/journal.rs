@@ -86,26 +86,22 @@ impl Journal {
         }
     }
 
-    /// The records after an epoch, over all generations. A damaged last slot is dropped with a
-    /// warning: should a sink hold its epoch, the start stops there (I5).
+    /// The records after an epoch, over all generations. A torn slot is passed over with a
+    /// warning: nobody was told that it was written, and the epochs after it go on without it. If
+    /// they do not, it was damaged later; should a sink hold its epoch, the start stops (I5).
     pub async fn tail(&self, after: Epoch) -> Result<Vec<EpochRecord>> {
         let mut records: Vec<EpochRecord> = Vec::new();
-        let mut torn: Option<Error> = None;
+        let mut torn = String::new();
         for (generation, slot) in self.slots().await? {
             let name = self.name(generation, slot);
             let Some(content) = self.store.read(&name).await? else { continue };
-            let (header, body) = match parse(&name, &content) {
-                Ok(parsed) => parsed,
-                Err(e) => {
-                    torn = Some(e);
-                    continue;
-                }
+            let Some((header, body)) = parse(&name, &content)? else {
+                tracing::warn!("journal slot {name} is torn and passed over");
+                torn = format!("; slot {name} is damaged");
+                continue;
             };
             if header.kind != Kind::Records {
                 continue;
-            }
-            if let Some(e) = torn {
-                return Err(e);
             }
             for line in body.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
                 let record: EpochRecord = serde_json::from_slice(line)
@@ -115,14 +111,11 @@ impl Journal {
                 }
             }
         }
-        if let Some(e) = torn {
-            tracing::warn!("{e}: the last slot of the journal is torn and was dropped");
-        }
         let mut expected = after.next();
         for record in &records {
             if record.epoch != expected {
                 return Err(Error::corrupt(format!(
-                    "the journal goes from epoch {} to {}: records are missing",
+                    "the journal goes from epoch {} to {}: records are missing{torn}",
                     expected.0 - 1,
                     record.epoch
                 )));
@@ -138,7 +131,7 @@ impl Journal {
         for (generation, slot) in self.slots().await? {
             let name = self.name(generation, slot);
             let Some(content) = self.store.read(&name).await? else { continue };
-            let Ok((header, _)) = parse(&name, &content) else { continue };
+            let Some((header, _)) = parse(&name, &content)? else { continue };
             if header.kind == Kind::Records && header.last > upto {
                 break;
             }
@@ -150,9 +143,7 @@ impl Journal {
     }
 
     async fn seal(&mut self, last_slot: u64) -> Result<()> {
-        let newest = self.name(self.generation, last_slot);
-        let content = self.store.read(&newest).await?.unwrap_or_default();
-        if parse(&newest, &content).is_ok_and(|(header, _)| header.kind == Kind::Seal) {
+        if self.is_sealed_by(last_slot).await? {
             return Ok(());
         }
         self.next_slot = last_slot + 1;
@@ -161,14 +152,18 @@ impl Journal {
             if self.put(Kind::Seal, Epoch(0), Vec::new()).await? == Created::Yes {
                 return Ok(());
             }
-            let name = self.name(self.generation, self.next_slot);
-            let content = self.store.read(&name).await?.unwrap_or_default();
-            if parse(&name, &content).is_ok_and(|(header, _)| header.kind == Kind::Seal) {
+            if self.is_sealed_by(self.next_slot).await? {
                 return Ok(());
             }
             self.next_slot += 1;
         }
         Err(Error::fenced("the owner of the pipeline writes faster than it can be sealed"))
+    }
+
+    async fn is_sealed_by(&self, slot: u64) -> Result<bool> {
+        let name = self.name(self.generation, slot);
+        let content = self.store.read(&name).await?.unwrap_or_default();
+        Ok(parse(&name, &content)?.is_some_and(|(header, _)| header.kind == Kind::Seal))
     }
 
     /// Takes the next slot. A slot that holds our own writing counts as taken by this call: the
@@ -222,11 +217,10 @@ impl Journal {
     }
 }
 
-fn parse<'a>(name: &str, content: &'a [u8]) -> Result<(Header, &'a [u8])> {
-    let broken = || Error::corrupt(format!("journal slot {name} is damaged"));
-    let end = content.iter().position(|b| *b == b'\n').ok_or_else(broken)?;
-    let header: Header =
-        serde_json::from_slice(&content[..end]).map_err(|e| broken().caused_by(e))?;
+/// A slot's header and body; None for a torn one.
+fn parse<'a>(name: &str, content: &'a [u8]) -> Result<Option<(Header, &'a [u8])>> {
+    let Some(end) = content.iter().position(|b| *b == b'\n') else { return Ok(None) };
+    let Ok(header) = serde_json::from_slice::<Header>(&content[..end]) else { return Ok(None) };
     let body = &content[end + 1..];
     if header.brooklet_journal != VERSION {
         return Err(Error::corrupt(format!(
@@ -234,8 +228,6 @@ fn parse<'a>(name: &str, content: &'a [u8]) -> Result<(Header, &'a [u8])> {
             header.brooklet_journal
         )));
     }
-    if crc32fast::hash(body) != header.crc32 {
-        return Err(broken());
-    }
-    Ok((header, body))
+    let whole = crc32fast::hash(body) == header.crc32;
+    Ok(whole.then_some((header, body)))
 }

@@ -21,6 +21,7 @@ use arrow::row::{RowConverter, SortField};
 use brooklet_core::{Error, Result};
 
 use crate::column::{CHUNK, Column, ValueType};
+use crate::key::Key;
 use crate::table::Table;
 
 /// Changed rows of a table, sharing its chunks.
@@ -35,7 +36,7 @@ pub struct CapturedChunk {
     pub first_group: u32,
     /// One bit per group of the chunk.
     pub changed: [u64; CHUNK / 64],
-    pub keys: Arc<Vec<Option<Box<[u8]>>>>,
+    pub keys: Arc<Vec<Key>>,
     pub values: Vec<SharedChunk>,
 }
 
@@ -47,7 +48,7 @@ pub enum SharedChunk {
 }
 
 /// Shares chunk `number` of a column.
-pub fn share(column: &Column, number: usize) -> SharedChunk {
+pub fn share(column: &mut Column, number: usize) -> SharedChunk {
     match column {
         Column::I64(c) => SharedChunk::I64(c.chunk(number)),
         Column::F64(c) => SharedChunk::F64(c.chunk(number)),
@@ -138,7 +139,7 @@ impl<'a> Batch<'a> {
     ) -> Result<RecordBatch> {
         let groups = std::mem::take(&mut self.groups);
         let rows = std::mem::take(&mut self.rows);
-        let alive: Vec<bool> = rows.iter().map(|(c, r)| c.keys[*r].is_some()).collect();
+        let alive: Vec<bool> = rows.iter().map(|(c, r)| c.keys[*r].is_present()).collect();
         let mut columns: Vec<ArrayRef> =
             vec![Arc::new(UInt32Array::from(groups)), Arc::new(BooleanArray::from(alive))];
         if !of.key_fields.is_empty() {
@@ -161,7 +162,7 @@ fn key_columns(
         of.key_fields.iter().map(|f| arrow::array::new_null_array(f.data_type(), 1)).collect();
     let absent = converter.convert_columns(&nulls)?;
     let parser = converter.parser();
-    let each = rows.iter().map(|(c, r)| match c.keys[*r].as_deref() {
+    let each = rows.iter().map(|(c, r)| match c.keys[*r].get() {
         Some(key) => parser.parse(key),
         None => absent.row(0),
     });

@@ -26,10 +26,15 @@ pub struct Snapshots {
     root: String,
     retained: usize,
     env: Env,
+    /// Part of every segment's name: a start that repeats an epoch which had come no further than
+    /// its segment must not meet that one.
+    writer: String,
     /// Where each living table's rows are.
     chain: BTreeMap<TableId, Vec<SegmentRef>>,
     full_bytes: u64,
     increment_bytes: u64,
+    /// The newest epoch published by this writer.
+    published: Option<Epoch>,
 }
 
 /// A captured state on its way to the store.
@@ -45,10 +50,12 @@ impl Snapshots {
             store,
             root: root.to_string(),
             retained: retained.max(1),
+            writer: format!("{:016x}", env.random()),
             env,
             chain: BTreeMap::new(),
             full_bytes: 0,
             increment_bytes: 0,
+            published: None,
         }
     }
 
@@ -60,7 +67,7 @@ impl Snapshots {
     /// Encodes and uploads what was captured; gives the manifest to publish.
     pub async fn upload(&mut self, capture: Capture) -> Result<Manifest> {
         let Capture { mut manifest, tables, full } = capture;
-        let segment = format!("{}/segments/{:020}", self.root, manifest.epoch.0);
+        let segment = format!("{}/segments/{:020}-{}", self.root, manifest.epoch.0, self.writer);
         let (content, refs) = encode(&segment, &tables)?;
         self.env.at(CrashPoint::MidSnapshot)?;
         let bytes = content.len() as u64;
@@ -83,12 +90,21 @@ impl Snapshots {
         Ok(manifest)
     }
 
+    /// Whether this epoch's snapshot is there already: the last epoch of a run is captured again
+    /// at the end.
+    pub fn holds(&self, epoch: Epoch) -> bool {
+        self.published == Some(epoch)
+    }
+
     /// Publishes a snapshot whose epoch every sink holds.
-    pub async fn publish(&self, manifest: &Manifest) -> Result<()> {
+    pub async fn publish(&mut self, manifest: &Manifest) -> Result<()> {
         self.env.at(CrashPoint::BeforeManifest)?;
         let name = manifest_name(&self.root, manifest.epoch);
         match self.store.create(&name, manifest.to_bytes()?.into()).await? {
-            Created::Yes => Ok(()),
+            Created::Yes => {
+                self.published = Some(manifest.epoch);
+                Ok(())
+            }
             Created::Exists => Err(Error::fenced(format!(
                 "snapshot {} was published by another process",
                 manifest.epoch
@@ -117,7 +133,8 @@ impl Snapshots {
             self.store.delete(&manifest_name(&self.root, *epoch)).await?;
         }
         for segment in self.store.list(&format!("{}/segments/", self.root)).await? {
-            let epoch = segment.rsplit('/').next().and_then(|n| n.parse().ok()).map(Epoch);
+            let name = segment.rsplit('/').next().unwrap_or_default();
+            let epoch = name.split('-').next().and_then(|n| n.parse().ok()).map(Epoch);
             if !named.contains(&segment) && epoch <= newest {
                 self.store.delete(&segment).await?;
             }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute;
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
 use arrow::row::{RowConverter, SortField};
@@ -16,7 +16,8 @@ use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Error, Result};
 use brooklet_plan::node::{JoinKind, JoinSpec, Node, Retain};
 
-use super::map::{batch, evaluate, millis};
+use super::exprs::Prepared;
+use super::map::{batch, millis};
 use super::rows::{any_null, columns_at, consolidate, fields_at};
 use super::{Counts, Operator, StepCtx, StepOutput};
 use crate::column::ValueType;
@@ -28,12 +29,11 @@ const TOUCHED: usize = 2;
 
 pub struct Join {
     kind: JoinKind,
-    filter: Option<brooklet_plan::node::Expr>,
+    filter: Option<Prepared>,
     sides: [Side; 2],
     schema: SchemaRef,
     /// Left ++ right, for the filter.
     both: SchemaRef,
-    label: String,
 }
 
 /// One input's rows.
@@ -46,6 +46,8 @@ struct Side {
     by_key: HashMap<Box<[u8]>, Vec<u32>, foldhash::fast::FixedState>,
     /// Rows by the time they may be forgotten; only with `Retain::UntilWatermark`.
     expiry: BTreeMap<Millis, Vec<u32>>,
+    /// When to look for idle rows again; only with `Retain::Idle`.
+    sweep_at: Millis,
 }
 
 /// Pairs of a changed row and a stored row of the other side, with the product of the weights.
@@ -68,16 +70,18 @@ impl Join {
         let [dealt_left, dealt_right] = dealt_by;
         let fields: Vec<_> =
             inputs.iter().flat_map(|n| n.schema.fields().iter().cloned()).collect();
+        let both = std::sync::Arc::new(arrow::datatypes::Schema::new(fields));
+        let filter =
+            spec.filter.iter().map(|f| Prepared::new(std::slice::from_ref(f), &both, &node.label));
         Ok(Join {
             kind: spec.kind,
-            filter: spec.filter.clone(),
+            filter: filter.last().transpose()?,
             sides: [
                 Side::new("left", &inputs[0].schema, on_left, dealt_left, spec.retain[0])?,
                 Side::new("right", &inputs[1].schema, on_right, dealt_right, spec.retain[1])?,
             ],
             schema: node.schema.clone(),
-            both: std::sync::Arc::new(arrow::datatypes::Schema::new(fields)),
-            label: node.label.clone(),
+            both,
         })
     }
 
@@ -126,14 +130,14 @@ impl Join {
         if pairs.changed.is_empty() {
             return Ok((pairs, joined));
         }
-        let keep = evaluate(filter, &joined, &self.label)?;
+        let keep = filter.over(&joined)?.remove(0);
         let keep = keep.as_boolean_opt().ok_or_else(|| Error::bug("a filter is BOOLEAN"))?;
         let keeps = |i: &usize| keep.is_valid(*i) && keep.value(*i);
         let kept: Vec<usize> = (0..keep.len()).filter(keeps).collect();
         let pick = |v: &[u32]| kept.iter().map(|i| v[*i]).collect();
         let passed = Pairs { changed: pick(&pairs.changed), stored: pick(&pairs.stored) };
-        let mask: BooleanArray = compute::prep_null_mask_filter(keep);
-        Ok((passed, compute::filter_record_batch(&joined, &mask)?))
+        // `filter` takes NULL as false.
+        Ok((passed, compute::filter_record_batch(&joined, keep)?))
     }
 
     fn counts_matches(&self, side: usize) -> bool {
@@ -246,6 +250,7 @@ impl Side {
             key_codec,
             by_key: HashMap::default(),
             expiry: BTreeMap::new(),
+            sweep_at: Millis::MIN,
         })
     }
 
@@ -296,7 +301,19 @@ impl Side {
     ) -> Result<()> {
         let found = self.table.find_or_create(rows.rows.columns(), rows.len())?;
         let expiry = self.expiry_of(rows)?;
+        let mut fresh = vec![false; rows.len()];
+        found.created.iter().for_each(|row| fresh[*row as usize] = true);
         for (row, group) in found.groups.iter().enumerate() {
+            if !fresh[row] && self.is_expired(*group, ctx.now) {
+                self.unlink(*group, keys[row].as_deref());
+                *self.table.columns[WEIGHT].i64_mut().get_mut(*group) = 0;
+                fresh[row] = true;
+            }
+            // What is taken back was forgotten before.
+            if fresh[row] && rows.weight(row) < 0 && matches!(self.retain, Retain::Idle { .. }) {
+                self.table.remove(*group);
+                continue;
+            }
             let weight = self.table.columns[WEIGHT].i64_mut().get_mut(*group);
             let was = *weight;
             *weight += rows.weight(row);
@@ -336,6 +353,26 @@ impl Side {
         let times = times.as_primitive::<TimestampMillisecondType>();
         let at = |row| if times.is_null(row) { 0 } else { times.value(row) };
         Ok(Some((0..rows.len()).map(|row| at(row).saturating_add(after_ms)).collect()))
+    }
+
+    /// Frees idle rows; they are absent on read already.
+    fn sweep(&mut self, now: Millis) -> Result<()> {
+        let Retain::Idle { ms } = self.retain else { return Ok(()) };
+        if now < self.sweep_at {
+            return Ok(());
+        }
+        self.sweep_at = now + (ms / 4).max(1_000);
+        let mut idle = self.table.groups();
+        idle.retain(|g| self.is_expired(*g, now));
+        if idle.is_empty() {
+            return Ok(());
+        }
+        let rows = Delta::inserts(batch(&self.schema, self.rows(&idle)?, idle.len())?);
+        for (group, key) in idle.into_iter().zip(self.keys(&rows)?) {
+            self.unlink(group, key.as_deref());
+            self.table.remove(group);
+        }
+        Ok(())
     }
 
     /// Forgets rows that no row on time can match any more.
@@ -389,18 +426,19 @@ impl Operator for Join {
     fn step(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {
         let mut out = Vec::new();
         let mut counts = Counts::default();
-        for side in 0..2 {
+        for (side, deltas) in inputs.iter().enumerate() {
             let schema = self.sides[side].schema.clone();
-            if let Some(rows) = consolidate(&schema, &inputs[side])? {
+            if let Some(rows) = consolidate(&schema, deltas)? {
                 counts.rows_in += rows.len() as u64;
                 self.change(ctx, side, &rows, &mut out)?;
             }
         }
         for side in &mut self.sides {
             side.forget(ctx.watermark)?;
+            side.sweep(ctx.now)?;
         }
         counts.rows_out = out.iter().map(|d| d.len() as u64).sum();
-        Ok(StepOutput { rows: out, counts, late: Vec::new() })
+        Ok(StepOutput { rows: out, counts, ..StepOutput::default() })
     }
     fn tables(&mut self) -> Vec<&mut Table> {
         self.sides.iter_mut().map(|s| &mut s.table).collect()

@@ -4,58 +4,166 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions,
-    TimestampMillisecondArray,
+    TimestampMillisecondArray, UInt32Array,
 };
-use arrow::compute;
+use arrow::compute::{self, FilterBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
 
 use brooklet_core::time::Millis;
-use brooklet_core::{Delta, Error, Result};
-use brooklet_plan::node::{Expr, MapSpec, NOW, WindowAssign, WindowKind};
+use brooklet_core::{Delta, Error, Result, Weights};
+use brooklet_plan::node::{MapSpec, NOW, WindowAssign, WindowKind};
 
+use super::exprs::Prepared;
 use super::{Operator, StepCtx, StepOutput};
 
 pub struct Map {
-    spec: MapSpec,
+    filter: Option<Prepared>,
+    exprs: Prepared,
+    window: Option<WindowAssign>,
+    /// Where expressions see `__now` and the three window columns, behind the input's own.
+    now: usize,
+    windows: usize,
     schema: SchemaRef,
-    label: String,
+}
+
+/// A batch on its way through a Map: the columns that the projection reads, as far as they exist.
+struct Rows {
+    columns: Vec<Option<ArrayRef>>,
+    /// Event times, for window assignment.
+    times: Option<ArrayRef>,
+    weights: Weights,
+    len: usize,
+}
+
+impl Rows {
+    fn filter(self, keep: &BooleanArray) -> Result<Rows> {
+        let predicate = FilterBuilder::new(keep).optimize().build();
+        let filter = |c: ArrayRef| Ok::<_, Error>(predicate.filter(&c)?);
+        let optional = |c: Option<ArrayRef>| c.map(filter).transpose();
+        let weights = match self.weights {
+            Weights::Ones => Weights::Ones,
+            Weights::Each(w) => Weights::Each(
+                w.into_iter().zip(keep).filter(|(_, k)| *k == Some(true)).map(|(w, _)| w).collect(),
+            ),
+        };
+        Ok(Rows {
+            columns: self.columns.into_iter().map(optional).collect::<Result<_>>()?,
+            times: optional(self.times)?,
+            weights,
+            len: predicate.count(),
+        })
+    }
+
+    fn take(self, rows: Vec<u32>) -> Result<Rows> {
+        let len = rows.len();
+        let weights = match self.weights {
+            Weights::Ones => Weights::Ones,
+            Weights::Each(w) => Weights::Each(rows.iter().map(|r| w[*r as usize]).collect()),
+        };
+        let rows = UInt32Array::from(rows);
+        let take = |c: ArrayRef| Ok::<_, Error>(compute::take(&c, &rows, None)?);
+        let optional = |c: Option<ArrayRef>| c.map(take).transpose();
+        let columns = self.columns.into_iter().map(optional).collect::<Result<_>>()?;
+        Ok(Rows { columns, times: None, weights, len })
+    }
 }
 
 impl Map {
-    pub fn new(spec: MapSpec, schema: SchemaRef, label: String) -> Self {
-        Map { spec, schema, label }
+    /// `input` is the schema of the node below, `schema` the one of the Map's own rows.
+    pub fn new(spec: MapSpec, input: &SchemaRef, schema: SchemaRef, label: String) -> Result<Self> {
+        let mut fields = input.fields().to_vec();
+        let now = fields.len();
+        if spec.needs_now {
+            fields.push(Arc::new(now_field()));
+        }
+        let filtered: SchemaRef = Arc::new(Schema::new(fields.clone()));
+        let windows = fields.len();
+        if let Some(window) = &spec.window {
+            let ty = window_type(input.field(window.time).data_type());
+            let names = ["window_start", "window_end", "window_time"];
+            fields.extend(names.map(|name| Arc::new(Field::new(name, ty.clone(), true))));
+        }
+        let filter =
+            spec.filter.map(|filter| Prepared::new(&[filter], &filtered, &label)).transpose()?;
+        let exprs = Prepared::new(&spec.exprs, &Arc::new(Schema::new(fields)), &label)?;
+        Ok(Map { filter, exprs, window: spec.window, now, windows, schema })
     }
 
     fn one(&self, ctx: &StepCtx, input: &Delta, out: &mut StepOutput) -> Result<()> {
         out.counts.rows_in += input.len() as u64;
-        let mut rows = input.clone();
-        if self.spec.needs_now {
-            rows = rows.with_rows(with_now(&rows.rows, ctx.now)?);
-        }
-        if let Some(filter) = &self.spec.filter {
-            let keep = evaluate(filter, &rows.rows, &self.label)?;
+        let mut rows = Rows {
+            columns: self.exprs.gather(&input.rows)?,
+            times: self.window.as_ref().map(|w| millis(input.column(w.time))).transpose()?,
+            weights: input.weights.clone(),
+            len: input.len(),
+        };
+        if let Some(filter) = &self.filter {
+            let mut seen = filter.gather(&input.rows)?;
+            filter.fill(&mut seen, self.now, || now_column(ctx.now, input.len()));
+            let keep = filter.evaluate(seen, input.len())?.remove(0);
             let keep = keep.as_boolean_opt().ok_or_else(|| Error::bug("a filter is BOOLEAN"))?;
-            if keep.true_count() < rows.len() {
+            if keep.true_count() < rows.len {
                 rows = rows.filter(keep)?;
             }
-            out.counts.filtered += (input.len() - rows.len()) as u64;
+            out.counts.filtered += (input.len() - rows.len) as u64;
         }
-        if rows.is_empty() {
+        if rows.len == 0 {
             return Ok(());
         }
-        if let Some(window) = &self.spec.window {
-            rows = assign(window, &rows)?;
+        if let Some(window) = &self.window {
+            rows = self.assign(window, rows)?;
         }
-        let columns = self
-            .spec
-            .exprs
-            .iter()
-            .map(|e| evaluate(e, &rows.rows, &self.label))
-            .collect::<Result<Vec<_>>>()?;
-        let projected = batch(&self.schema, columns, rows.len())?;
-        out.counts.rows_out += rows.len() as u64;
-        out.rows.push(rows.with_rows(projected));
+        let Rows { mut columns, weights, len, .. } = rows;
+        if self.now < self.windows {
+            self.exprs.fill(&mut columns, self.now, || now_column(ctx.now, len));
+        }
+        let columns = self.exprs.evaluate(columns, len)?;
+        out.counts.rows_out += len as u64;
+        out.rows.push(Delta { rows: batch(&self.schema, columns, len)?, weights });
         Ok(())
+    }
+
+    /// Makes the window columns that are read, and a copy of the row for each window it falls
+    /// into. Rows without a time vanish.
+    fn assign(&self, window: &WindowAssign, mut rows: Rows) -> Result<Rows> {
+        let no_times = || Error::bug("windows are assigned by a time");
+        let mut times = rows.times.take().ok_or_else(no_times)?;
+        if times.null_count() > 0 {
+            let known: BooleanArray = compute::is_not_null(&times)?;
+            rows = rows.filter(&known)?;
+            times = compute::filter(&times, &known)?;
+        }
+        let ty = window_type(times.data_type());
+        let times = times.as_primitive::<TimestampMillisecondType>().values();
+        let (starts, ends) = match window.kind {
+            WindowKind::Tumble { size, offset } => {
+                let starts: Vec<Millis> = starts(times, size, offset);
+                let ends = starts.iter().map(|s| s + size).collect();
+                (starts, ends)
+            }
+            kind => {
+                let mut of_rows: Vec<u32> = Vec::with_capacity(times.len());
+                let (mut starts, mut ends) = (Vec::new(), Vec::new());
+                for (row, t) in times.iter().enumerate() {
+                    windows_of(kind, *t, |start, end| {
+                        of_rows.push(row as u32);
+                        starts.push(start);
+                        ends.push(end);
+                    });
+                }
+                rows = rows.take(of_rows)?;
+                (starts, ends)
+            }
+        };
+        let last = |ends: &[Millis]| ends.iter().map(|e| e - 1).collect::<Vec<Millis>>();
+        let column = |v: Vec<Millis>| -> ArrayRef {
+            Arc::new(TimestampMillisecondArray::from(v).with_data_type(ty.clone()))
+        };
+        let exprs = &self.exprs;
+        exprs.fill(&mut rows.columns, self.windows, || column(starts));
+        exprs.fill(&mut rows.columns, self.windows + 2, || column(last(&ends)));
+        exprs.fill(&mut rows.columns, self.windows + 1, || column(ends));
+        Ok(rows)
     }
 }
 
@@ -67,41 +175,6 @@ impl Operator for Map {
         }
         Ok(out)
     }
-}
-
-/// The value of an expression for every row. A failure names the first row it fails on.
-pub fn evaluate(expr: &Expr, rows: &RecordBatch, label: &str) -> Result<ArrayRef> {
-    let value = expr.evaluate(rows).and_then(|v| v.into_array(rows.num_rows()));
-    match value {
-        Ok(array) => Ok(array),
-        Err(error) => {
-            let (row, reason) = first_failing(expr, rows, error.to_string());
-            Err(Error::data(format!(
-                "{reason} in row {row} of the batch, evaluating {expr}; \
-                 SET 'brooklet.on-row-error' = 'dead-letter' passes such rows"
-            ))
-            .at(label.to_string()))
-        }
-    }
-}
-
-/// Halves the batch until one row is left that fails by itself.
-fn first_failing(expr: &Expr, rows: &RecordBatch, reason: String) -> (usize, String) {
-    let (mut from, mut len, mut reason) = (0, rows.num_rows(), reason);
-    while len > 1 {
-        let half = len / 2;
-        match expr.evaluate(&rows.slice(from, half)) {
-            Err(e) => {
-                reason = e.to_string();
-                len = half;
-            }
-            Ok(_) => {
-                from += half;
-                len -= half;
-            }
-        }
-    }
-    (from, reason)
 }
 
 /// A batch of these columns, each made nullable or not as the schema says.
@@ -121,11 +194,16 @@ pub fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<
         .map_err(|e| Error::bug("columns do not fit the node's schema").caused_by(e))
 }
 
-/// The rows with the epoch's `now` as an additional last column.
-pub fn with_now(rows: &RecordBatch, now: Millis) -> Result<RecordBatch> {
+/// `__now` as expressions see it.
+pub fn now_field() -> Field {
     let utc: Arc<str> = brooklet_core::types::UTC.into();
-    let column = TimestampMillisecondArray::from(vec![now; rows.num_rows()]).with_timezone(utc);
-    append(rows, vec![(NOW, Arc::new(column))])
+    Field::new(NOW, DataType::Timestamp(TimeUnit::Millisecond, Some(utc)), true)
+}
+
+/// The epoch's `now` for every row.
+pub fn now_column(now: Millis, rows: usize) -> ArrayRef {
+    let utc: Arc<str> = brooklet_core::types::UTC.into();
+    Arc::new(TimestampMillisecondArray::from(vec![now; rows]).with_timezone(utc))
 }
 
 /// The rows with further columns.
@@ -152,52 +230,24 @@ pub fn millis(column: &ArrayRef) -> Result<ArrayRef> {
     Ok(compute::cast(column, &target)?)
 }
 
-/// Adds the window columns, a copy of the row for each window it falls into. Rows without a time
-/// vanish.
-fn assign(window: &WindowAssign, input: &Delta) -> Result<Delta> {
-    let times = millis(input.column(window.time))?;
-    let mut input = input.clone();
-    let mut times = times;
-    if times.null_count() > 0 {
-        let known: BooleanArray = compute::is_not_null(&times)?;
-        input = input.filter(&known)?;
-        times = compute::filter(&times, &known)?;
+/// The type of window columns over a time column of that type.
+fn window_type(time: &DataType) -> DataType {
+    match time {
+        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
+        _ => DataType::Timestamp(TimeUnit::Millisecond, None),
     }
-    let zone = match times.data_type() {
-        DataType::Timestamp(_, zone) => zone.clone(),
-        _ => None,
-    };
-    let values = times.as_primitive::<TimestampMillisecondType>().values();
-    let mut starts: Vec<Millis> = Vec::with_capacity(values.len());
-    let mut ends: Vec<Millis> = Vec::with_capacity(values.len());
-    if let WindowKind::Tumble { size, offset } = window.kind {
-        for t in values {
-            let start = floor(*t, size, offset);
-            starts.push(start);
-            ends.push(start + size);
+}
+
+/// The start of each time's window. Times come mostly in order: the window before is tried first.
+fn starts(times: &[Millis], size: Millis, offset: Millis) -> Vec<Millis> {
+    let mut start = times.first().map_or(0, |t| floor(*t, size, offset));
+    let of = |t: &Millis| {
+        if !(start..start + size).contains(t) {
+            start = floor(*t, size, offset);
         }
-    } else {
-        let mut rows: Vec<u32> = Vec::with_capacity(values.len());
-        for (row, t) in values.iter().enumerate() {
-            windows_of(window.kind, *t, |start, end| {
-                rows.push(row as u32);
-                starts.push(start);
-                ends.push(end);
-            });
-        }
-        input = input.take(&rows)?;
-    }
-    let column = |v: Vec<Millis>| -> ArrayRef {
-        Arc::new(TimestampMillisecondArray::from(v).with_timezone_opt(zone.clone()))
+        start
     };
-    let window_time = ends.iter().map(|e| e - 1).collect();
-    let added = vec![
-        ("window_start", column(starts)),
-        ("window_end", column(ends)),
-        ("window_time", column(window_time)),
-    ];
-    let rows = append(&input.rows, added)?;
-    Ok(input.with_rows(rows))
+    times.iter().map(of).collect()
 }
 
 /// The start of the window of that size which holds `t`; right before 1970 too.

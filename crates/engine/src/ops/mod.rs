@@ -4,6 +4,7 @@
 //! dedup), [`stage`] for sinks that write files. Scans are [`crate::ingest`], exchanges
 //! [`crate::exchange`], unions are concatenation.
 
+pub mod exprs;
 pub mod join;
 pub mod map;
 pub mod reduce;
@@ -35,6 +36,15 @@ pub struct StepOutput {
     pub counts: Counts,
     /// Rows that came too late for their window, with the input's columns.
     pub late: Vec<Delta>,
+    /// Rows that an expression failed on, if the pipeline sets them aside.
+    pub bad: Vec<BadRows>,
+}
+
+/// Rows whose first columns are the input's, each with what went wrong.
+#[derive(Debug)]
+pub struct BadRows {
+    pub rows: Delta,
+    pub reasons: Vec<String>,
 }
 
 /// Where the rows of one step went: in = passed + filtered + late + duplicates + change of held

@@ -8,14 +8,16 @@ use brooklet_core::{Env, Epoch, EpochRecord, Error, ErrorKind, Instance, Result,
 
 use super::status::Status;
 use crate::checkpoint::journal::Journal;
-use crate::ingest::DeadLetter;
+use crate::letters::Letter;
+use crate::planted::{self, Mistake};
 
 /// A computed epoch on its way out.
 pub struct Outgoing {
     pub record: EpochRecord,
     /// In the order of the plan's sinks.
     pub outputs: Vec<EpochOutput>,
-    pub dead: Vec<DeadLetter>,
+    /// Records set aside that go to the log.
+    pub logged: Vec<Letter>,
 }
 
 /// A commit domain and what it holds.
@@ -83,6 +85,11 @@ impl Committer {
     pub async fn commit(&mut self, epochs: Vec<Outgoing>) -> Result<()> {
         self.env.at(CrashPoint::AfterOperators)?;
         let records: Vec<EpochRecord> = epochs.iter().map(|e| e.record.clone()).collect();
+        if planted::has(Mistake::RecordAfterSinks) {
+            self.publish(epochs).await?;
+            self.env.at(CrashPoint::AfterJournal)?;
+            return self.record(&records).await;
+        }
         self.record(&records).await?;
         self.env.at(CrashPoint::AfterJournal)?;
         self.publish(epochs).await
@@ -91,8 +98,7 @@ impl Committer {
     /// Commits epochs whose records are durable already: the journal's tail.
     pub async fn publish(&mut self, epochs: Vec<Outgoing>) -> Result<()> {
         let Some(last) = epochs.last().map(|e| e.record.epoch) else { return Ok(()) };
-        let dead = epochs.iter().map(|e| e.dead.len() as u64).sum::<u64>();
-        epochs.iter().flat_map(|e| &e.dead).for_each(log_dead_letter);
+        epochs.iter().flat_map(|e| &e.logged).for_each(log_letter);
         let mut of_domain: Vec<Vec<EpochOutput>> = vec![Vec::new(); self.domains.len()];
         for epoch in epochs {
             for (domain, output) in of_domain.iter_mut().zip(epoch.outputs) {
@@ -104,13 +110,12 @@ impl Committer {
             if i > 0 {
                 self.env.at(CrashPoint::BetweenSinks)?;
             }
-            rows += commit_domain(domain, outputs, &self.status).await?;
+            rows += commit_domain(domain, outputs, &self.env, &self.status).await?;
         }
         self.committed = last;
         self.status.update(|p| {
             p.committed = last;
             p.rows_out += rows;
-            p.dead += dead;
         });
         Ok(())
     }
@@ -124,7 +129,7 @@ impl Committer {
         let mut outage = Outage::new("journal");
         loop {
             match self.journal.append(records).await {
-                Err(e) if is_outage(&e) => outage.wait(&e, &self.status).await,
+                Err(e) if is_outage(&e) => outage.wait(&e, &self.env, &self.status).await,
                 result => {
                     outage.over(&self.status);
                     return result;
@@ -139,6 +144,7 @@ impl Committer {
 async fn commit_domain(
     domain: &mut Domain,
     mut outputs: Vec<EpochOutput>,
+    env: &Env,
     status: &Status,
 ) -> Result<u64> {
     let held = domain.held;
@@ -147,7 +153,7 @@ async fn commit_domain(
     let mut outage = Outage::new(&domain.name);
     loop {
         match domain.sink.commit(&outputs).await {
-            Err(e) if is_outage(&e) => outage.wait(&e, status).await,
+            Err(e) if is_outage(&e) => outage.wait(&e, env, status).await,
             Err(e) => return Err(e.at(domain.name.clone())),
             Ok(()) => {
                 outage.over(status);
@@ -162,14 +168,16 @@ fn is_outage(e: &Error) -> bool {
     e.kind == ErrorKind::Outside && e.retry
 }
 
-fn log_dead_letter(letter: &DeadLetter) {
-    let bytes = String::from_utf8_lossy(&letter.bytes);
-    let shown: String = bytes.chars().take(200).collect();
+fn log_letter(letter: &Letter) {
+    let bytes = letter.bytes.as_deref().map(String::from_utf8_lossy);
+    let record = bytes.as_deref().or(letter.row.as_deref()).unwrap_or_default();
+    let shown: String = record.chars().take(200).collect();
+    let split = letter.split.as_ref().map(ToString::to_string).unwrap_or_default();
     tracing::warn!(
-        target: "dead_letter",
-        table = %letter.table, split = %letter.split, offset = letter.offset,
-        reason = %letter.reason, record = %shown,
-        "record not decoded"
+        target: "set_aside",
+        kind = letter.kind.name(), table = %letter.table, %split, offset = letter.offset,
+        node = %letter.node, reason = %letter.reason, record = %shown,
+        "record set aside"
     );
 }
 
@@ -186,7 +194,7 @@ impl Outage {
         Outage { what: what.to_string(), tries: 0, waited: Duration::ZERO, warned: None }
     }
 
-    pub async fn wait(&mut self, error: &Error, status: &Status) {
+    pub async fn wait(&mut self, error: &Error, env: &Env, status: &Status) {
         if self.warned.is_none_or(|at| self.waited - at >= Duration::from_secs(60)) {
             tracing::warn!("{}: {error}; trying again, sources are held", self.what);
             self.warned = Some(self.waited);
@@ -195,7 +203,7 @@ impl Outage {
         let delay = Duration::from_millis(100 << self.tries.min(6)).min(Duration::from_secs(5));
         self.tries += 1;
         self.waited += delay;
-        pause(delay).await;
+        pause(env.pause(delay)).await;
     }
 
     pub fn over(&self, status: &Status) {
@@ -209,5 +217,8 @@ impl Outage {
 /// Waiting decides when something is tried, never what an epoch holds.
 #[allow(clippy::disallowed_methods, reason = "no record and no state depends on this wait")]
 pub async fn pause(delay: Duration) {
-    tokio::time::sleep(delay).await;
+    match delay.is_zero() {
+        true => tokio::task::yield_now().await,
+        false => tokio::time::sleep(delay).await,
+    }
 }

@@ -4,6 +4,7 @@
 //! journal, sinks never do. Decoding and compute run on threads of their own, never on the I/O
 //! runtime.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use super::committer::{Committer, Outage, Outgoing, pause};
 use super::reader::{Read, Reader};
 use super::snapshotter::{Covered, Snapshotter};
 use super::start::{self, Ready};
-use super::status::Status;
+use super::status::{Progress, Status};
 use super::{RunConfig, Stopped};
 use crate::checkpoint::manifest::{Manifest, NodeState, VERSION};
 use crate::checkpoint::snapshot::Capture;
@@ -39,6 +40,7 @@ pub async fn run(
     status: &Status,
     stop: watch::Receiver<bool>,
 ) -> Result<Stopped> {
+    show_recovered(&ready, status);
     if ready.recovered.finished {
         return Ok(Stopped::AlreadyFinished);
     }
@@ -73,7 +75,6 @@ pub async fn run(
         config: config.clone(),
         env: env.clone(),
         status: status.clone(),
-        late: 0,
     };
     let snapshotter = Snapshotter {
         snapshots,
@@ -98,6 +99,42 @@ pub async fn run(
     computed?;
     snapshotted?;
     Ok(if read? { Stopped::Finished } else { Stopped::Asked })
+}
+
+/// What earlier runs counted, before the first epoch of this one.
+fn show_recovered(ready: &Ready, status: &Status) {
+    let state = ready.reader.state();
+    let aside = aside_of(&ready.compute, state);
+    status.update(|p| {
+        p.read = state.scans.iter().map(|(t, s)| (t.clone(), s.counts)).collect();
+        aside.show(p);
+    });
+}
+
+/// Records set aside since the pipeline's first start, by source table.
+struct Aside {
+    late: BTreeMap<String, u64>,
+    dead: BTreeMap<String, u64>,
+}
+
+impl Aside {
+    fn show(self, progress: &mut Progress) {
+        progress.late = self.late.values().sum();
+        progress.dead = self.dead.values().sum();
+        progress.late_of = self.late;
+        progress.dead_of = self.dead;
+    }
+}
+
+fn aside_of(compute: &Compute, state: &IngestState) -> Aside {
+    let mut aside = Aside { late: BTreeMap::new(), dead: BTreeMap::new() };
+    for (id, spec) in compute.plan().scans() {
+        let (table, counts) = (&spec.table.name, compute.counts()[id]);
+        let undecoded = state.scans.get(table).map_or(0, |s| s.counts.dead);
+        aside.late.insert(table.clone(), counts.late);
+        aside.dead.insert(table.clone(), undecoded + counts.bad);
+    }
+    aside
 }
 
 fn joined<T>(result: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
@@ -147,7 +184,7 @@ impl Reading {
                 }
                 Ok(None) => runtime.block_on(self.wait_for_news()),
                 Err(e) if e.kind == ErrorKind::Outside && e.retry => {
-                    runtime.block_on(outage.wait(&e, &self.status));
+                    runtime.block_on(outage.wait(&e, &self.env, &self.status));
                 }
                 Err(e) => return Err(e),
             }
@@ -191,7 +228,6 @@ struct Computing {
     config: RunConfig,
     env: Env,
     status: Status,
-    late: u64,
 }
 
 impl Computing {
@@ -199,8 +235,7 @@ impl Computing {
         let mut snapshot_at = self.env.now().saturating_add(self.config.snapshot_interval_ms);
         let mut last: Option<(Epoch, IngestState, bool)> = None;
         while let Some(read) = self.from.blocking_recv() {
-            let (outgoing, state, late) = start::compute(&mut self.compute, read)?;
-            self.late += late;
+            let (outgoing, state) = start::compute(&mut self.compute, read)?;
             let (epoch, end) = (outgoing.record.epoch, outgoing.record.end);
             let roll = self.compute.next_roll().unwrap_or(Millis::MAX);
             self.next_roll.store(roll, Ordering::Release);
@@ -241,6 +276,7 @@ impl Computing {
     fn show(&mut self, epoch: Epoch, state: &IngestState) {
         let every = epoch.0.is_multiple_of(16);
         let bytes = every.then(|| self.compute.state_bytes().iter().sum::<usize>() as u64);
+        let aside = aside_of(&self.compute, state);
         let plan = self.compute.plan();
         let counts = self.compute.counts();
         let nodes = plan.nodes.iter().zip(counts).map(|(n, c)| (n.label.clone(), *c)).collect();
@@ -251,7 +287,7 @@ impl Computing {
             p.read = state.scans.iter().map(|(t, s)| (t.clone(), s.counts)).collect();
             p.nodes = nodes;
             p.watermark = watermark;
-            p.late = self.late;
+            aside.show(p);
             if let Some(bytes) = bytes {
                 p.state_bytes = bytes;
             }
@@ -281,14 +317,17 @@ impl Computing {
     }
 }
 
-struct CaptureArgs<'a> {
-    full: bool,
-    finished: bool,
-    env: &'a Env,
+/// How a state is captured.
+pub struct CaptureArgs<'a> {
+    /// Everything, not only what changed since the last capture.
+    pub full: bool,
+    /// The epoch was the end of all inputs.
+    pub finished: bool,
+    pub env: &'a Env,
 }
 
 /// The state after an epoch, shared with whoever uploads it.
-fn capture(
+pub fn capture(
     compute: &mut Compute,
     epoch: Epoch,
     state: &IngestState,

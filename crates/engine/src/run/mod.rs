@@ -23,6 +23,8 @@ use brooklet_core::time::Millis;
 use brooklet_core::{Result, Sink, Source};
 use brooklet_plan::node::{ScanSpec, SinkSpec};
 
+use crate::letters::RowText;
+
 /// Called when new data may have arrived.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
@@ -38,6 +40,10 @@ pub trait Connections: Send + Sync {
     ) -> Result<Box<dyn Source>>;
     /// Opens a commit domain's sink.
     async fn sink(&self, spec: &SinkSpec, open: OpenSink) -> Result<Box<dyn Sink>>;
+    /// How rows that are set aside are shown; without it they are not.
+    fn row_text(&self) -> Option<RowText> {
+        None
+    }
     /// `count` decoders for a table's records; empty when its source gives rows.
     fn decoders(&self, scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>>;
 }

@@ -10,7 +10,7 @@ use brooklet_core::{Env, Epoch, EpochRecord, Error, Result, Source};
 use brooklet_plan::node::NodeId;
 
 use crate::compute::Scanned;
-use crate::ingest::{DeadLetter, Ingest, IngestCtx, IngestState};
+use crate::ingest::{Ingest, IngestCtx, IngestState};
 
 /// One scan with its source.
 pub struct ScanReader {
@@ -35,6 +35,11 @@ pub struct Reader {
     env: Env,
     /// The first epoch of a start pins the positions, even when nothing came in.
     pinned: bool,
+    /// What the first sources gave to an epoch that a later one could not be read for: a source
+    /// gives its rows once.
+    polled: Vec<Input>,
+    /// Whether there is a reason for an epoch.
+    worth: bool,
     ended: bool,
 }
 
@@ -43,7 +48,6 @@ pub struct Read {
     pub record: EpochRecord,
     pub scanned: Scanned,
     pub state: IngestState,
-    pub dead: Vec<DeadLetter>,
 }
 
 impl ScanReader {
@@ -95,7 +99,9 @@ impl Reader {
             scan.ended = state.scans.get(scan.ingest.table()).is_some_and(|s| s.ended);
         }
         let ended = !scans.is_empty() && scans.iter().all(|s| s.ended);
-        Reader { scans, state, epoch, shards, budget, env, pinned: false, ended }
+        let polled = Vec::new();
+        let (pinned, worth) = (false, false);
+        Reader { scans, state, epoch, shards, budget, env, pinned, polled, worth, ended }
     }
 
     pub fn state(&self) -> &IngestState {
@@ -117,12 +123,11 @@ impl Reader {
     /// an epoch all the same (a file's age).
     pub async fn poll(&mut self, due: bool) -> Result<Option<Read>> {
         let now = self.env.now();
-        let mut inputs = Vec::with_capacity(self.scans.len());
-        let mut worth = due || !self.pinned;
+        self.worth |= due || !self.pinned;
         let share = self.budget.max_rows.div_ceil(self.scans.len().max(1));
-        for scan in &mut self.scans {
+        for scan in &mut self.scans[self.polled.len()..] {
             if scan.ended {
-                inputs.push(Input { splits: Vec::new(), ended: true });
+                self.polled.push(Input { splits: Vec::new(), ended: true });
                 continue;
             }
             let max_rows = scan.max_rows.map_or(share, |max| max.min(share));
@@ -133,11 +138,12 @@ impl Reader {
                 .await
                 .map_err(|e| e.at(scan.ingest.table().to_string()))?;
             let idle = scan.idle_splits(now, &input.splits);
-            worth |= !input.is_empty() || input.ended != scan.ended || idle != scan.idle;
+            self.worth |= !input.is_empty() || input.ended != scan.ended || idle != scan.idle;
             scan.idle = idle;
-            inputs.push(input);
+            self.polled.push(input);
         }
-        if !worth {
+        let inputs = std::mem::take(&mut self.polled);
+        if !std::mem::take(&mut self.worth) {
             return Ok(None);
         }
         self.env.at(CrashPoint::AfterPoll)?;
@@ -194,20 +200,18 @@ impl Reader {
     /// Decodes; the same for live and replayed epochs.
     fn step(&mut self, record: EpochRecord, inputs: Vec<Input>) -> Result<Read> {
         let mut scanned = Scanned::new();
-        let mut dead = Vec::new();
         let mut next_ord = self.state.next_ord;
         for ((scan, input), recorded) in self.scans.iter_mut().zip(inputs).zip(&record.inputs) {
             scan.ended = input.ended;
             let ctx = IngestCtx { now: record.now, idle: &recorded.idle };
             let state = self.state.scans.entry(scan.ingest.table().to_string()).or_default();
-            let mut output = scan.ingest.step(&ctx, input, state, &mut next_ord)?;
-            dead.append(&mut output.dead);
+            let output = scan.ingest.step(&ctx, input, state, &mut next_ord)?;
             scanned.insert(scan.node, output);
         }
         self.state.next_ord = next_ord;
         self.epoch = record.epoch;
         self.ended = record.end;
-        Ok(Read { record, scanned, state: self.state.clone(), dead })
+        Ok(Read { record, scanned, state: self.state.clone() })
     }
 
     /// A snapshot covers everything before these positions.

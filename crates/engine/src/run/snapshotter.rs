@@ -49,6 +49,9 @@ impl Snapshotter {
     }
 
     async fn take(&mut self, capture: Capture) -> Result<()> {
+        if self.snapshots.holds(capture.manifest.epoch) {
+            return Ok(());
+        }
         let manifest = self.snapshots.upload(capture).await?;
         let epoch = manifest.epoch;
         let gone = self.committed.wait_for(|committed| *committed >= epoch).await.is_err();

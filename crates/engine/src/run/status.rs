@@ -22,8 +22,12 @@ pub struct Progress {
     pub committed: Epoch,
     /// Rows given to sinks by this process, and committed by it.
     pub rows_out: u64,
+    /// Rows that came too late, and records that could not be decoded or computed.
     pub late: u64,
     pub dead: u64,
+    /// The same by source table.
+    pub late_of: BTreeMap<String, u64>,
+    pub dead_of: BTreeMap<String, u64>,
     /// The lowest watermark of the scans; None before the first event.
     pub watermark: Option<Millis>,
     pub state_bytes: u64,

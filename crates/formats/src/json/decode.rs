@@ -34,7 +34,7 @@ pub(crate) struct JsonDecoder {
 impl JsonDecoder {
     pub(crate) fn new(schema: SchemaRef, options: ReadOptions) -> Result<Self> {
         let node = Node::new(schema.fields())?;
-        let exact = schema.fields().iter().any(|f| has_decimal(f));
+        let exact = schema.fields().iter().any(has_decimal);
         let context = Context::new(options, exact);
         Ok(JsonDecoder { schema, node, context, rows: 0, record_of_row: None })
     }

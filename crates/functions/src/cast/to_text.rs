@@ -190,7 +190,13 @@ pub(crate) fn double(out: &mut String, value: f64) {
         return not_finite(out, value);
     }
     let plain = value == 0.0 || (1e-3..1e7).contains(&value.abs());
-    java(out, ryu::Buffer::new().format_finite(value), plain);
+    let mut buffer = ryu::Buffer::new();
+    let shortest = buffer.format_finite(value);
+    // Java takes the nearest two digits where one would do: another number for the tiniest only.
+    if value.is_subnormal() && !shortest.contains('.') {
+        return java(out, &format!("{value:.1e}"), false);
+    }
+    java(out, shortest, plain);
 }
 
 /// A FLOAT as Java's Float.toString.
@@ -199,7 +205,13 @@ fn float(out: &mut String, value: f32) {
         return not_finite(out, value.into());
     }
     let plain = value == 0.0 || (1e-3..1e7).contains(&value.abs());
-    java(out, ryu::Buffer::new().format_finite(value), plain);
+    let mut buffer = ryu::Buffer::new();
+    let shortest = buffer.format_finite(value);
+    // Java takes the nearest two digits where one would do: another number for the tiniest only.
+    if value.is_subnormal() && !shortest.contains('.') {
+        return java(out, &format!("{value:.1e}"), false);
+    }
+    java(out, shortest, plain);
 }
 
 fn not_finite(out: &mut String, value: f64) {

@@ -1,7 +1,8 @@
-//! Functions on numbers. `MOD(a, b)` is the operator `a % b`.
+//! Functions on numbers, and the operators of DECIMALs. `MOD(a, b)` is the operator `a % b`.
 
 use crate::function::Function;
 
+pub(crate) mod decimal;
 mod double;
 mod rounding;
 

@@ -22,7 +22,8 @@ pub(crate) struct Pattern {
 }
 
 enum Engine {
-    Linear(regex::Regex),
+    /// With room for the places of the groups, used again for every text.
+    Linear(regex::Regex, RefCell<regex::CaptureLocations>),
     Backtracking(fancy_regex::Regex),
 }
 
@@ -50,19 +51,22 @@ impl Pattern {
     fn new(java: &str) -> Option<Pattern> {
         let plain = Translation::of(java, false)?;
         let engine = match regex::Regex::new(&plain.text) {
-            Ok(regex) => Engine::Linear(regex),
+            Ok(regex) => {
+                let places = RefCell::new(regex.capture_locations());
+                Engine::Linear(regex, places)
+            }
             Err(_) => {
                 let exact = Translation::of(java, true)?;
                 Engine::Backtracking(fancy_regex::Regex::new(&exact.text).ok()?)
             }
         };
         let mut before_line_end = None;
-        if plain.has_end && matches!(engine, Engine::Linear(_)) {
+        if plain.has_end && matches!(engine, Engine::Linear(..)) {
             let exact = Translation::of(java, true)?;
             before_line_end = Some(fancy_regex::Regex::new(&exact.text).ok()?);
         }
         let groups = match &engine {
-            Engine::Linear(regex) => regex.captures_len(),
+            Engine::Linear(regex, _) => regex.captures_len(),
             Engine::Backtracking(regex) => regex.captures_len(),
         };
         Some(Pattern { engine, before_line_end, groups })
@@ -85,7 +89,7 @@ impl Pattern {
     pub fn is_match(&self, text: &str) -> bool {
         match (self.backtracking(text), &self.engine) {
             (Some(regex), _) => regex.is_match(text).unwrap_or(false),
-            (None, Engine::Linear(regex)) => regex.is_match(text),
+            (None, Engine::Linear(regex, _)) => regex.is_match(text),
             (None, Engine::Backtracking(_)) => false,
         }
     }
@@ -103,12 +107,12 @@ impl Pattern {
                 let group = captures.get(group).map(|m| m.range());
                 Some(Found { whole: captures.get(0)?.range(), group })
             }
-            (None, Engine::Linear(regex)) if group == 0 => {
+            (None, Engine::Linear(regex, _)) if group == 0 => {
                 let range = regex.find_at(text, from)?.range();
                 Some(Found { whole: range.clone(), group: Some(range) })
             }
-            (None, Engine::Linear(regex)) => {
-                let mut places = regex.capture_locations();
+            (None, Engine::Linear(regex, places)) => {
+                let mut places = places.borrow_mut();
                 regex.captures_read_at(&mut places, text, from)?;
                 let range = |(start, end)| Range { start, end };
                 Some(Found { whole: range(places.get(0)?), group: places.get(group).map(range) })

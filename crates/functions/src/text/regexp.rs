@@ -79,7 +79,7 @@ pub(super) const REGEXP_SUBSTR: Function =
 pub(super) const REGEXP_INSTR: Function =
     Function::new("regexp_instr", &[T, T], Output::Is(SqlTypeOf::Int), instr).nullable();
 
-/// The patterns of a column; a pattern equal to the row before's is not looked up again.
+/// The patterns of a column; a constant is looked up once, and so are equal ones in a row.
 struct Patterns {
     text: Text,
     last: Option<(String, Option<Rc<Pattern>>)>,
@@ -92,7 +92,8 @@ impl Patterns {
     /// The row's pattern: None for NULL, Some(None) for an invalid one.
     fn get(&mut self, row: usize) -> Option<Option<&Rc<Pattern>>> {
         let java = self.text.get(row)?;
-        if self.last.as_ref().is_none_or(|(text, _)| text != java) {
+        let known = self.text.is_constant() && self.last.is_some();
+        if !known && self.last.as_ref().is_none_or(|(text, _)| text != java) {
             self.last = Some((java.to_string(), compiled(java)));
         }
         self.last.as_ref().map(|(_, pattern)| pattern.as_ref())

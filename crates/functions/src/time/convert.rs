@@ -14,7 +14,7 @@ use super::pattern::{Dialect, Pattern, pattern};
 use super::read::{self, Stamp};
 use super::write;
 use crate::column::{Call, Text, bad_value, value_rows, write_rows};
-use crate::function::Kind::{Any, Long, Text as T};
+use crate::function::Kind::{Any, Long, MomentOrText, Text as T};
 use crate::function::{Function, Output, SqlTypeOf, Typing};
 
 const DEFAULT: &str = "yyyy-MM-dd HH:mm:ss";
@@ -25,12 +25,12 @@ const DEFAULT: &str = "yyyy-MM-dd HH:mm:ss";
 /// DateTimeFormatter. NULL for text that is no timestamp.
 ///
 /// ```sql
-/// DATE_FORMAT(TIMESTAMP '2020-01-02 15:04:05.678', 'yyyy-MM-dd HH:mm:ss.SSS') = '2020-01-02 15:04:05.678'
+/// DATE_FORMAT(TIMESTAMP '2020-01-02 15:04:05.678', 'yyyyMMdd HHmmss.SSS') = '20200102 150405.678'
 /// DATE_FORMAT(TIMESTAMP '2020-01-02 15:04:05', 'EEE MMM d, hh:mm a') = 'Thu Jan 2, 03:04 PM'
 /// DATE_FORMAT('2020-01-02 03:04:05', 'yyyyMMdd') = '20200102'
 /// ```
 pub(super) const DATE_FORMAT: Function =
-    Function::text("date_format", &[Any, T], date_format).nullable();
+    Function::text("date_format", &[MomentOrText, T], date_format).nullable();
 
 /// `TO_TIMESTAMP(text [, pattern])`
 ///
@@ -56,7 +56,7 @@ pub(super) const TO_TIMESTAMP: Function =
 ///
 /// ```sql
 /// CAST(TO_TIMESTAMP_LTZ(1700000000, 0) AS STRING) = '2023-11-14 22:13:20.000'
-/// CAST(TO_TIMESTAMP_LTZ('2020-01-02 03:04:05', 'yyyy-MM-dd HH:mm:ss', 'America/New_York') AS STRING) = '2020-01-02 08:04:05.000'
+/// TO_TIMESTAMP_LTZ('2020-01-02', 'yyyy-MM-dd', 'Asia/Tokyo') = '2020-01-01 15:00:00.000'
 /// ```
 pub(super) const TO_TIMESTAMP_LTZ: Function =
     Function::new("to_timestamp_ltz", &[Any, Any, T], Output::By(ltz_type), to_timestamp_ltz)
@@ -188,6 +188,21 @@ fn to_timestamp(call: &Call) -> Result<ArrayRef> {
 }
 
 fn ltz_type(typing: &Typing) -> Result<SqlType> {
+    use SqlType as S;
+    if !matches!(
+        typing.types[0],
+        S::Char(_)
+            | S::Varchar(_)
+            | S::TinyInt
+            | S::SmallInt
+            | S::Int
+            | S::BigInt
+            | S::Float
+            | S::Double
+            | S::Decimal(..)
+    ) {
+        return plan_err!("TO_TIMESTAMP_LTZ takes a number or a STRING, not {}", typing.types[0]);
+    }
     let precision = match typing.types.get(1) {
         Some(SqlType::Varchar(_) | SqlType::Char(_)) | None => 3,
         Some(_) => typing.integer(1).unwrap_or(3),

@@ -132,10 +132,9 @@ fn fields(call: &Call, argument: usize, unit: Unit) -> Result<ArrayRef> {
         Unit::Century => |s, n| counted(Moment::of(s, n).date.year, 100),
         Unit::Millennium => |s, n| counted(Moment::of(s, n).date.year, 1_000),
     };
-    if call.rows > 0 && moments.clock == super::instants::Clock::Time && unit.seconds().is_none() {
-        if unit.nanos().is_none() {
-            return plan_err!("a TIME has no {unit:?}");
-        }
+    let time_of_day = moments.clock == super::instants::Clock::Time;
+    if call.rows > 0 && time_of_day && unit.seconds().is_none() && unit.nanos().is_none() {
+        return plan_err!("a TIME has no {unit:?}");
     }
     Ok(value_rows::<Int64Type>(call.rows, |row| {
         moments.get(row).map(|(seconds, nanos)| of(seconds, nanos))

@@ -82,7 +82,7 @@ fn write_field(out: &mut String, field: Field, m: &Moment, dialect: Dialect) {
         }
         Part::AmPm => return out.push_str(if m.hour < 12 { "AM" } else { "PM" }),
         Part::Fraction => return fraction(out, m.nanos, count),
-        Part::Quarter => return quarter(out, (m.date.month + 2) / 3, count),
+        Part::Quarter => return quarter(out, m.date.month.div_ceil(3), count),
         Part::ZoneName if count > 3 => return out.push_str("Coordinated Universal Time"),
         Part::ZoneName => return out.push_str("UTC"),
         Part::ZoneOffset => return out.push_str("+0000"),

@@ -156,6 +156,9 @@ impl Names for Catalog {
     fn table(&self, name: &str) -> Option<Arc<TableDef>> {
         self.tables.get(name).map(|t| Arc::clone(&t.def))
     }
+    fn computed(&self, table: &str, column: &str) -> Option<Expr> {
+        self.tables.get(table)?.computed.get(column).cloned()
+    }
     fn view(&self, name: &str) -> Option<crate::query::View> {
         let view = self.views.get(name)?;
         let query = (*view.query).clone();

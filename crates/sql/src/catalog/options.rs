@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use brooklet_core::connector::{Connector, Format, find_format};
 use brooklet_core::options::{OptionKind, OptionSpec, Options};
+use brooklet_plan::letters::{LetterKind, LetterTarget};
 use brooklet_plan::settings::TABLE_SETTINGS;
 use sqlparser::tokenizer::Span;
 
@@ -239,6 +240,16 @@ pub fn check_table_setting(key: &str, option: &WithOption) -> Result<(), Fault> 
             Err(Fault::new(format!("tables have no setting '{key}'"), option.key_span)
                 .suggest(key, names))
         }
-        Some(spec) => value_fault(spec, option).map_or(Ok(()), Err),
+        Some(spec) => match value_fault(spec, option).or_else(|| letters_fault(key, option)) {
+            Some(fault) => Err(fault),
+            None => Ok(()),
+        },
     }
+}
+
+/// What is wrong with the value of `dead-letters` or `late-records`.
+fn letters_fault(key: &str, option: &WithOption) -> Option<Fault> {
+    let kind = LetterKind::ALL.into_iter().find(|kind| kind.setting() == key)?;
+    let error = LetterTarget::parse(kind, Some(&option.value)).err()?;
+    Some(Fault::new(error.message, option.value_span))
 }

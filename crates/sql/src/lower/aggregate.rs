@@ -83,8 +83,7 @@ impl Lowering<'_> {
         need: Need,
     ) -> Result<usize> {
         let below = self.plan.node(input).clone();
-        let mut fields: Vec<Field> =
-            keys.iter().map(|k| below.schema.field(*k).clone()).collect();
+        let mut fields: Vec<Field> = keys.iter().map(|k| below.schema.field(*k).clone()).collect();
         let results = names[keys.len()..].iter().zip(&calls);
         fields.extend(results.map(|(n, c)| Field::new(n, c.ty.clone(), true)));
         let visible = fields.len();

@@ -1,13 +1,14 @@
 //! What is known of a logical plan's columns: time attributes and window bounds, traced from
 //! tables and window functions through projections, aliases and views.
 
+use arrow::datatypes::FieldRef;
 use brooklet_core::hash::hash_bytes;
 use datafusion::common::JoinType;
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
 use crate::query::Names;
 use crate::query::clock::is_proctime;
-use crate::query::window_tvf::as_window;
+use crate::query::window_tvf::{WindowTvf, as_window};
 
 /// What kind of time a column is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,31 +36,12 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
     let width = plan.schema().fields().len();
     let nothing = || vec![Facts::default(); width];
     match plan {
-        LogicalPlan::TableScan(scan) => {
-            let rowtime = names
-                .table(scan.table_name.table())
-                .and_then(|t| t.watermark.as_ref().map(|w| w.column.clone()));
-            let proctime = names.table(scan.table_name.table());
-            let fields = scan.projected_schema.fields().iter();
-            fields
-                .map(|f| {
-                    let is_proc = proctime.as_ref().is_some_and(|t| proctime_column(t, f.name()));
-                    let time = match () {
-                        _ if rowtime.as_ref() == Some(f.name()) => Some(TimeKind::Rowtime),
-                        _ if is_proc => Some(TimeKind::Proctime),
-                        _ => None,
-                    };
-                    Facts { time, window: None }
-                })
-                .collect()
-        }
+        LogicalPlan::TableScan(scan) => of_scan(scan, names),
         LogicalPlan::Projection(p) => {
             let inner = columns(&p.input, names);
             let of = |e: &Expr| match trace(e, &p.input) {
                 Some(i) => inner[i],
-                None if is_proctime(e) => {
-                    Facts { time: Some(TimeKind::Proctime), window: None }
-                }
+                None if is_proctime(e) => Facts { time: Some(TimeKind::Proctime), window: None },
                 None => Facts::default(),
             };
             p.expr.iter().map(of).collect()
@@ -104,21 +86,38 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
             (0..width).map(|i| same(i).unwrap_or_default()).collect()
         }
         LogicalPlan::Extension(e) => match as_window(e) {
-            Some(tvf) => {
-                let mut facts = columns(&tvf.input, names);
-                let text = plan.display_indent().to_string();
-                let id = hash_bytes(text.as_bytes(), 0);
-                let time = tvf.time_index().and_then(|i| facts[i].time);
-                facts.iter_mut().for_each(|f| f.window = None);
-                facts.push(Facts { time: None, window: Some((Bound::Start, id)) });
-                facts.push(Facts { time: None, window: Some((Bound::End, id)) });
-                facts.push(Facts { time, window: None });
-                facts
-            }
+            Some(tvf) => of_window(tvf, plan, names),
             None => nothing(),
         },
         _ => nothing(),
     }
+}
+
+fn of_scan(scan: &TableScan, names: &dyn Names) -> Vec<Facts> {
+    let table = names.table(scan.table_name.table());
+    let rowtime = table.as_ref().and_then(|t| t.watermark.as_ref().map(|w| &w.column));
+    let of = |f: &FieldRef| {
+        let is_proc = table.as_ref().is_some_and(|t| proctime_column(t, f.name()));
+        let time = match () {
+            _ if rowtime == Some(f.name()) => Some(TimeKind::Rowtime),
+            _ if is_proc => Some(TimeKind::Proctime),
+            _ => None,
+        };
+        Facts { time, window: None }
+    };
+    scan.projected_schema.fields().iter().map(of).collect()
+}
+
+/// The input's columns, which lose the bounds of windows below, then start, end and time.
+fn of_window(tvf: &WindowTvf, plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
+    let mut facts = columns(&tvf.input, names);
+    let id = hash_bytes(plan.display_indent().to_string().as_bytes(), 0);
+    let time = tvf.time_index().and_then(|i| facts[i].time);
+    facts.iter_mut().for_each(|f| f.window = None);
+    facts.push(Facts { time: None, window: Some((Bound::Start, id)) });
+    facts.push(Facts { time: None, window: Some((Bound::End, id)) });
+    facts.push(Facts { time, window: None });
+    facts
 }
 
 /// A computed column that is PROCTIME() and nothing else.

@@ -47,3 +47,12 @@ fn spec(op: &NodeOp) -> String {
         }
     }
 }
+
+/// All of a node as text: equal texts are the same node, so that one is enough.
+pub fn identity(node: &brooklet_plan::Node) -> String {
+    let op = match &node.op {
+        NodeOp::Sink(_) | NodeOp::Scan(_) => spec(&node.op),
+        other => format!("{other:?}"),
+    };
+    format!("{op} {:?} {:?} {:?} {:?}", node.inputs, node.schema, node.ord, node.late)
+}

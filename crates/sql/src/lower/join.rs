@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Join, LogicalPlan};
 use super::facts::{self, Bound};
 use super::needs::Need;
 use super::rel::{self, Physical, Rel};
-use super::{Lowering, error, names_of, needs};
+use super::{Lowering, error, interval, names_of, needs};
 
 /// One input: its node, the columns of the query it holds, then key columns.
 struct Side {
@@ -98,7 +98,7 @@ impl Lowering<'_> {
     }
 
     /// Rows of closed windows can meet nothing more when both sides are joined on the window's
-    /// end; otherwise the state's TTL decides.
+    /// end, nor can rows whose rowtime is out of an interval; otherwise the state's TTL decides.
     fn retain(&self, join: &Join) -> Result<[Retain; 2]> {
         let names = self.provider.names();
         let (left, right) = (facts::columns(&join.left, names), facts::columns(&join.right, names));
@@ -112,6 +112,9 @@ impl Lowering<'_> {
                     return Ok([until(l), until(r)]);
                 }
             }
+        }
+        if let Some(retain) = interval::retain(join, names) {
+            return Ok(retain);
         }
         let retain = self.ttl()?.map_or(Retain::Forever, |ms| Retain::Idle { ms });
         Ok([retain, retain])

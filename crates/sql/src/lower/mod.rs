@@ -7,7 +7,9 @@ pub mod facts;
 
 mod aggregate;
 mod fingerprint;
+mod interval;
 mod join;
+mod letters;
 mod needs;
 mod rank;
 mod rel;
@@ -30,6 +32,7 @@ use crate::query::window_tvf::as_window;
 use needs::{Need, Wanted};
 use rel::Rel;
 
+pub use rel::sql_type;
 pub use sink::{COLLECT, Conflict, Target};
 
 /// What the outside offers to a plan.
@@ -53,8 +56,8 @@ pub fn lower(
     jobs: &[Job],
 ) -> Result<StreamPlan> {
     let mut wanted = BTreeMap::new();
+    let need = sink::need(jobs, offers, settings);
     for job in jobs {
-        let need = Need { ord: sink::stages(&job.target.table, offers), late: false };
         needs::collect(&job.plan, need, provider.names(), &mut wanted);
     }
     let mut it = Lowering {
@@ -62,10 +65,12 @@ pub fn lower(
         provider,
         settings,
         offers,
+        need,
         wanted,
         scans: BTreeMap::new(),
         done: Vec::new(),
         dealt: Vec::new(),
+        made: BTreeMap::new(),
         ends: BTreeSet::new(),
     };
     let mut inputs = Vec::new();
@@ -85,12 +90,16 @@ struct Lowering<'a> {
     provider: &'a Provider<'a>,
     settings: &'a Settings,
     offers: Offers,
+    /// Of every query's rows.
+    need: Need,
     wanted: BTreeMap<String, Wanted>,
     scans: BTreeMap<String, NodeId>,
     /// Sub-plans that were lowered: equal ones are shared.
     done: Vec<(LogicalPlan, Need, Rel)>,
     /// Per node, the columns whose hash says on which shard a row is; `None` where nothing does.
     dealt: Vec<Option<Vec<usize>>>,
+    /// Nodes by what they compute.
+    made: BTreeMap<String, NodeId>,
     /// Nodes that feed a sink: their columns carry its names.
     ends: BTreeSet<NodeId>,
 }
@@ -218,11 +227,28 @@ impl Lowering<'_> {
 
     fn emit(&mut self, rel: &Rel, need: Need) -> Result<NodeId> {
         let node = rel.emit(&mut self.plan, need)?;
-        if node >= self.dealt.len() {
-            let below = self.dealt[rel.node].clone();
-            self.dealt.push(below.and_then(|keys| rel.carried(&keys)));
+        if node < self.dealt.len() {
+            return Ok(node);
         }
-        Ok(node)
+        let below = self.dealt[rel.node].clone();
+        self.dealt.push(below.and_then(|keys| rel.carried(&keys)));
+        Ok(self.once(node))
+    }
+
+    /// The node that was just added, or the one like it that was there before.
+    fn once(&mut self, node: NodeId) -> NodeId {
+        let text = fingerprint::identity(self.plan.node(node));
+        match self.made.get(&text) {
+            Some(before) => {
+                self.plan.nodes.pop();
+                self.dealt.pop();
+                *before
+            }
+            None => {
+                self.made.insert(text, node);
+                node
+            }
+        }
     }
 
     /// The same, with a Map even if only names change.
@@ -235,7 +261,8 @@ impl Lowering<'_> {
 
     fn push(&mut self, node: Node, dealt: Option<Vec<usize>>) -> NodeId {
         self.dealt.push(dealt);
-        self.plan.push(node)
+        let node = self.plan.push(node);
+        self.once(node)
     }
 
     /// Rows of equal `keys` on one shard: an Exchange, unless they are there already. `exact`:

@@ -7,6 +7,7 @@ use datafusion::common::JoinType;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::facts::{self, TimeKind};
+use super::letters;
 use crate::query::{Names, aggregates};
 
 /// Hidden columns a node's output must carry.
@@ -28,11 +29,13 @@ pub struct Wanted {
 pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need> {
     match plan {
         LogicalPlan::Aggregate(a) => {
-            let ordered = a.aggr_expr.iter().any(|e| {
-                matches!(call(e), Some(AggFunc::FirstValue | AggFunc::LastValue))
-            });
+            let ordered = a
+                .aggr_expr
+                .iter()
+                .any(|e| matches!(call(e), Some(AggFunc::FirstValue | AggFunc::LastValue)));
             let late = facts::window_end(a, names).is_some();
-            vec![Need { ord: need.ord || ordered, late }]
+            let found_again = late && letters::keeps_late(&a.input, names);
+            vec![Need { ord: need.ord || ordered || found_again, late }]
         }
         LogicalPlan::Window(w) => {
             let inner = facts::columns(&w.input, names);

@@ -54,9 +54,10 @@ impl Lowering<'_> {
             return Err(error(message, None));
         };
         let schema = filter.input.schema();
-        let read_by_rest = rest.iter().flat_map(|e: &Expr| e.column_refs()).any(|c| {
-            schema.index_of_column(c).is_ok_and(is_rank)
-        });
+        let read_by_rest = rest
+            .iter()
+            .flat_map(|e: &Expr| e.column_refs())
+            .any(|c| schema.index_of_column(c).is_ok_and(is_rank));
         let ranked = Ranked {
             window,
             partition_by: params.partition_by,
@@ -241,9 +242,7 @@ fn row_number(window: &Window) -> Result<WindowFunctionParams> {
     let [expr] = window.window_expr.as_slice() else { return Err(error(unsupported, None)) };
     match expr.clone().unalias() {
         Expr::WindowFunction(f) => match &f.fun {
-            WindowFunctionDefinition::WindowUDF(udf) if udf.name() == ROW_NUMBER => {
-                Ok(f.params)
-            }
+            WindowFunctionDefinition::WindowUDF(udf) if udf.name() == ROW_NUMBER => Ok(f.params),
             _ => Err(error(unsupported, None)),
         },
         _ => Err(error(unsupported, None)),
@@ -251,11 +250,7 @@ fn row_number(window: &Window) -> Result<WindowFunctionParams> {
 }
 
 /// `rn = 1`, `rn <= n`, `rn < n` and their mirror images on the column of the rank.
-fn rank_limit(
-    expr: &Expr,
-    plan: &LogicalPlan,
-    rank: &dyn Fn(usize) -> bool,
-) -> Option<usize> {
+fn rank_limit(expr: &Expr, plan: &LogicalPlan, rank: &dyn Fn(usize) -> bool) -> Option<usize> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return None };
     let is_rank = |e: &Expr| facts::trace(&uncast(e), plan).is_some_and(rank);
     let literal = |e: &Expr| match uncast(e) {

@@ -108,11 +108,14 @@ impl Lowering<'_> {
         let mut bound = Vec::new();
         for i in columns {
             let column = &table.columns[*i];
-            let ColumnKind::Computed { expr } = &column.kind else { continue };
+            if !matches!(column.kind, ColumnKind::Computed { .. }) {
+                continue;
+            }
             let wrong = |e: String| {
                 error(format!("column '{}' of table '{}': {e}", column.name, table.name), None)
             };
-            let parsed = query::parse_expr(expr).map_err(wrong)?;
+            let parsed = self.provider.names().computed(&table.name, &column.name);
+            let parsed = parsed.ok_or_else(|| wrong("its expression is not known".into()))?;
             let expr = query::bind_expr(self.provider, parsed, &schema)
                 .map_err(|e| wrong(e.strip_backtrace()))?;
             let (ty, _) = query::expr_type(&expr, &schema)?;

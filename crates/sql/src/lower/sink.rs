@@ -7,11 +7,11 @@ use arrow::datatypes::Schema;
 use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide, find_format};
 use brooklet_core::schema::TableDef;
 use brooklet_plan::node::{SinkSpec, SinkTable, Staging};
-use brooklet_plan::{Node, NodeId, NodeOp};
+use brooklet_plan::{Node, NodeId, NodeOp, Settings};
 use datafusion::common::{Result, Span};
 
 use super::needs::Need;
-use super::{Job, Lowering, Offers, error};
+use super::{Job, Lowering, Offers, error, letters};
 
 /// The connector of a top-level SELECT's rows: whoever runs the plan takes them.
 pub const COLLECT: &str = "collect";
@@ -44,11 +44,19 @@ pub fn stages(table: &TableDef, offers: Offers) -> bool {
     side(table, offers).is_some_and(|(_, s)| s.stages)
 }
 
+/// Hidden columns the rows of Sinks carry: files keep arrival order, and a row that is set aside
+/// is found again by its arrival number. One answer for all queries, so that those which read the
+/// same view share its nodes.
+pub fn need(jobs: &[Job], offers: Offers, settings: &Settings) -> Need {
+    let staged = jobs.iter().any(|job| stages(&job.target.table, offers));
+    Need { ord: staged || letters::sets_bad_rows_aside(settings), late: false }
+}
+
 impl Lowering<'_> {
     /// The node whose columns are exactly the table's.
     pub(super) fn job(&mut self, job: &Job) -> Result<NodeId> {
         let table = &job.target.table;
-        let need = Need { ord: stages(table, self.offers), late: false };
+        let need = self.need;
         let mut rel = self.lower(&job.plan, need)?;
         let write = table.write_schema();
         let names: Vec<String> = write.fields().iter().map(|f| f.name().clone()).collect();
@@ -159,6 +167,9 @@ impl Lowering<'_> {
                 None => tables.push((for_conflict(table, job.target.conflict), vec![input])),
             }
         }
+        for (table, feed) in self.letters(jobs)? {
+            tables.push((table, vec![feed]));
+        }
         let mut domains: Vec<(String, String)> = Vec::new();
         let mut members: BTreeMap<(String, String), Vec<(SinkTable, NodeId)>> = BTreeMap::new();
         for (table, inputs) in tables {
@@ -178,8 +189,7 @@ impl Lowering<'_> {
                     let names: Vec<String> =
                         write.fields().iter().map(|f| f.name().clone()).collect();
                     let label = format!("INSERTs into {}", table.name);
-                    let need = Need { ord: staging.is_some(), late: false };
-                    self.union_of(inputs, &names, label, need)?
+                    self.union_of(inputs, &names, label, self.need)?
                 }
             };
             members.entry(at).or_default().push((SinkTable { table, staging }, input));
@@ -219,9 +229,7 @@ impl Lowering<'_> {
         if !stages(table, self.offers) {
             return Ok(None);
         }
-        let wrong = |e: brooklet_core::Error| {
-            error(format!("table '{}': {e}", table.name), None)
-        };
+        let wrong = |e: brooklet_core::Error| error(format!("table '{}': {e}", table.name), None);
         let options = &table.options;
         let name = options.get("format").unwrap_or_default();
         let format = find_format(self.offers.formats, name);

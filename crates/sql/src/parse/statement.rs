@@ -177,7 +177,7 @@ fn explain(p: &mut Parser) -> Result<StatementKind, ParserError> {
             ["ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "PLAN_ADVICE"];
         while let Some(detail) = DETAILS.iter().find(|d| kw(p, d)) {
             details.push(detail.to_string());
-            p.consume_token(&Token::Comma);
+            let _ = p.consume_token(&Token::Comma);
         }
     }
     let start = p.peek_token_ref().span;

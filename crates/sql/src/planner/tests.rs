@@ -28,6 +28,7 @@ fn by_key(table: &TableDef) -> Accepts {
 
 const ANY: &[OptionSpec] = &[OptionSpec::text("*", "Anything.")];
 const METADATA: &[MetadataColumn] = &[
+    MetadataColumn { key: "partition", ty: || SqlType::Int },
     MetadataColumn { key: "offset", ty: || SqlType::BigInt },
     MetadataColumn { key: "timestamp", ty: || SqlType::TimestampLtz(3) },
 ];
@@ -61,7 +62,13 @@ static CONNECTORS: &[Connector] = &[
     connector("print", Guarantee::AtLeastOnce, false, |_| Accepts::Changes),
     connector("blackhole", Guarantee::AtLeastOnce, false, |_| Accepts::Changes),
 ];
-static FORMATS: &[Format] = &[format("json", "json"), format("parquet", "parquet")];
+static FORMATS: &[Format] = &[
+    format("json", "json"),
+    format("parquet", "parquet"),
+    format("raw", ""),
+    format("csv", "csv"),
+    format("avro", "avro"),
+];
 
 const fn format(name: &'static str, extension: &'static str) -> Format {
     Format {
@@ -143,15 +150,120 @@ fn plans_are_as_written_down() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+fn refused(sql: &str) -> String {
+    let tables = read(&folder().join("clicks.inc"));
+    match planned(&(tables + sql)) {
+        Ok(_) => panic!("planned: {sql}"),
+        Err(e) => e,
+    }
+}
+
+const OUT: &str = "CREATE TABLE o (a STRING, b INT) WITH ('connector' = 'kafka');\n";
+const KEYED: &str = "CREATE TABLE o (a STRING, b BIGINT, PRIMARY KEY (a) NOT ENFORCED) \
+                     WITH ('connector' = 'jdbc');\n";
+
 #[test]
-fn dbg_logical() {
-    let script = script(&read(&folder().join(std::env::var("DBG").unwrap_or("top_n.sql".into()))));
-    let provider = crate::query::Provider::new(&script.catalog);
-    for job in &script.jobs {
-        if let JobKind::Insert(i) = &job.kind {
-            let b = crate::query::bind(&provider, (*i.query).clone()).unwrap();
-            eprintln!("{}", b.display_indent());
-            eprintln!("{}", crate::query::optimized(&provider, b).unwrap().display_indent());
+fn inserts_cast_only_what_flink_casts() {
+    let e = refused(&format!("{OUT}INSERT INTO o SELECT userid, CAST(n AS BIGINT) FROM clicks;"));
+    assert!(e.contains("column 'b' of table 'o' is INT, the query gives BIGINT"), "{e}");
+    let e = refused(&format!("{OUT}INSERT INTO o SELECT n, n FROM clicks;"));
+    assert!(e.contains("column 'a' of table 'o' is STRING, the query gives INT"), "{e}");
+    let e = refused(&format!("{OUT}INSERT INTO o SELECT userid FROM clicks;"));
+    assert!(e.contains("takes 2 columns, the query gives 1"), "{e}");
+    let e = refused(&format!("{OUT}INSERT INTO o SELECT userid, n FROM clicks WHERE userid = 1;"));
+    assert!(e.contains("cannot apply '=' to STRING and INT"), "{e}");
+}
+
+#[test]
+fn a_sink_of_insertions_refuses_updates_and_names_the_clause() {
+    let e =
+        refused(&format!("{OUT}INSERT INTO o SELECT action, SUM(n) FROM clicks GROUP BY action;"));
+    assert!(e.contains("takes only insertions") && e.contains("GROUP BY action"), "{e}");
+    assert!(e.contains(":10:58:"), "{e}");
+}
+
+#[test]
+fn another_key_than_the_tables_needs_on_conflict() {
+    let insert = "INSERT INTO o SELECT userid, COUNT(*) FROM clicks GROUP BY userid, action";
+    let e = refused(&format!("{KEYED}{insert};"));
+    assert!(e.contains("PRIMARY KEY (a)") && e.contains("ON CONFLICT"), "{e}");
+    let tables = read(&folder().join("clicks.inc"));
+    planned(&format!("{tables}{KEYED}{insert} ON CONFLICT DO DEDUPLICATE;")).unwrap();
+    let off = "SET 'table.exec.sink.require-on-conflict' = 'false';";
+    planned(&format!("{tables}{KEYED}{off}{insert};")).unwrap();
+}
+
+#[test]
+fn names_that_do_not_exist_get_a_suggestion() {
+    let e = refused(&format!("{OUT}INSERT INTO o SELECT usrid, n FROM clicks;"));
+    assert!(e.contains("no column 'usrid'") && e.contains("did you mean 'userid'"), "{e}");
+    let e = refused(&format!("{OUT}INSERT INTO o SELECT userid, CUONT(*) FROM clicks;"));
+    assert!(e.contains("no function CUONT") && e.contains("did you mean 'COUNT'"), "{e}");
+    let e = refused(&format!("{OUT}INSERT INTO o SELECT userid, n FROM clikcs;"));
+    assert!(e.contains("clikcs"), "{e}");
+}
+
+#[test]
+fn a_window_needs_a_time_attribute() {
+    let e = refused(&format!(
+        "{OUT}INSERT INTO o SELECT a, 1 FROM TABLE(TUMBLE((SELECT action AS a, ts + INTERVAL '1' \
+         SECOND AS ts FROM clicks), DESCRIPTOR(ts), INTERVAL '1' MINUTE));"
+    ));
+    assert!(e.contains("TABLE") || e.contains("time attribute"), "{e}");
+    let e = refused(
+        "CREATE VIEW v AS SELECT action AS a, ts + INTERVAL '1' SECOND AS later FROM clicks;
+         SELECT a FROM TABLE(TUMBLE(TABLE v, DESCRIPTOR(later), INTERVAL '1' MINUTE));",
+    );
+    assert!(e.contains("'later' is not a time attribute") && e.contains("^^^^^"), "{e}");
+}
+
+#[test]
+fn equal_queries_have_equal_fingerprints_and_others_do_not() {
+    let tables = read(&folder().join("clicks.inc"));
+    let of = |sql: &str| -> Vec<u64> {
+        let plan = planned(&format!("{tables}{sql};")).unwrap();
+        plan.nodes.iter().map(|n| n.fingerprint).collect()
+    };
+    let count = "SELECT action, COUNT(*) FROM clicks GROUP BY action";
+    assert_eq!(of(count), of(count));
+    assert_ne!(of(count).last(), of("SELECT action, SUM(n) FROM clicks GROUP BY action").last());
+}
+
+#[test]
+fn dbg_file() {
+    let Ok(files) = std::env::var("DBG") else { return };
+    for f in files.split(',') {
+        let mut sql = String::new();
+        for part in f.split('+') {
+            sql += &std::fs::read_to_string(part).unwrap();
+        }
+        let mut session = Session::new(CONNECTORS, FORMATS);
+        let env2 = |n: &str| ["S3_BUCKET", "PGPASSWORD"].contains(&n).then(|| "x".to_string());
+        match session.apply(&sql, f, &env2) {
+            Err(e) => eprintln!("=== {f}\nSESSION {e}"),
+            Ok(script) => {
+                let offers = Offers { connectors: CONNECTORS, formats: FORMATS };
+                let ins: Vec<_> = script
+                    .jobs
+                    .iter()
+                    .filter_map(|j| match &j.kind {
+                        JobKind::Insert(i) => Some(i.as_ref().clone()),
+                        _ => None,
+                    })
+                    .collect();
+                for i in 0..ins.len() {
+                    match plan(&script.catalog, &script.settings, offers, &ins[i..i + 1]) {
+                        Ok(p) => eprintln!("=== {f} {}: ok {} nodes", ins[i].table, p.nodes.len()),
+                        Err(e) => {
+                            eprintln!("=== {f} {}: {}", ins[i].table, e.in_source(&script.source))
+                        }
+                    }
+                }
+                match plan(&script.catalog, &script.settings, offers, &ins) {
+                    Ok(p) => eprintln!("=== {f} ALL ok {} nodes", p.nodes.len()),
+                    Err(e) => eprintln!("ALL: {}", e.0.len()),
+                }
+            }
         }
     }
 }

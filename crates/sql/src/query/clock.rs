@@ -9,9 +9,7 @@ use brooklet_core::types::UTC;
 use brooklet_plan::node::NOW;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result, plan_err};
-use datafusion::logical_expr::{
-    Cast, ColumnarValue, Expr, ScalarUDF, Volatility, create_udf,
-};
+use datafusion::logical_expr::{Cast, ColumnarValue, Expr, ScalarUDF, Volatility, create_udf};
 
 /// TIMESTAMP_LTZ(3), the type of `__now`.
 pub fn now_type() -> DataType {

@@ -1,8 +1,8 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
 //! [`prepare`] rewrites the parsed text (names, literals), [`provider`] says what names mean,
-//! [`window_tvf`], [`clock`], [`operators`], [`aggregates`], [`row_number`] and [`types`] teach Flink's meaning,
-//! [`optimize`] runs the rules, [`errors`] turns what goes wrong into faults.
+//! [`window_tvf`], [`clock`], [`operators`], [`aggregates`], [`row_number`] and [`types`] teach
+//! Flink's meaning, [`optimize`] runs the rules, [`errors`] turns what goes wrong into faults.
 
 pub mod aggregates;
 pub mod clock;
@@ -20,13 +20,9 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::{DFSchema, Result, plan_datafusion_err};
 use datafusion::logical_expr::planner::ContextProvider;
-use datafusion::logical_expr::{
-    EmptyRelation, Expr, ExprSchemable, LogicalPlan, Projection,
-};
+use datafusion::logical_expr::{EmptyRelation, Expr, ExprSchemable, LogicalPlan, Projection};
 use datafusion::sql::planner::PlannerContext;
 use sqlparser::ast;
-
-use crate::parse::ast::StatementKind;
 
 pub use provider::{Names, Provider, View};
 
@@ -57,19 +53,6 @@ pub fn bind_expr(provider: &Provider, mut expr: ast::Expr, schema: &Schema) -> R
     match optimize::simplify(plan, provider.options())? {
         LogicalPlan::Projection(mut p) if p.expr.len() == 1 => Ok(p.expr.remove(0).unalias()),
         other => Err(plan_datafusion_err!("not an expression: {}", other.display())),
-    }
-}
-
-/// The expression a text holds: a computed column as its table keeps it.
-pub fn parse_expr(text: &str) -> Result<ast::Expr, String> {
-    let parsed = crate::parse::parse(&format!("SELECT {text}")).map_err(|e| e.to_string())?;
-    let not_one = || format!("'{text}' is not an expression");
-    let [statement] = <[_; 1]>::try_from(parsed).map_err(|_| not_one())?;
-    let StatementKind::Query(query) = statement.kind else { return Err(not_one()) };
-    let ast::SetExpr::Select(select) = *query.body else { return Err(not_one()) };
-    match <[_; 1]>::try_from(select.projection) {
-        Ok([ast::SelectItem::UnnamedExpr(expr)]) => Ok(expr),
-        _ => Err(not_one()),
     }
 }
 

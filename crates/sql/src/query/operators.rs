@@ -1,18 +1,18 @@
 //! Operators where Flink differs from DataFusion.
 
-use datafusion::common::{DFSchema, Result, plan_err};
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable};
-use sqlparser::ast::BinaryOperator;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::logical_expr::ScalarUDF;
+use brooklet_functions::Arithmetic;
+use datafusion::common::{DFSchema, Result, plan_err};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, binary_expr, cast};
+use sqlparser::ast::BinaryOperator;
 
 use super::aggregates::flink_name;
 
-/// Plans SUBSTRING, POSITION and EXTRACT with our functions and refuses operands that Flink does
-/// not cast by itself.
+/// Plans SUBSTRING, POSITION, EXTRACT and the arithmetic of DECIMALs with our functions and refuses
+/// operands that Flink does not cast by itself.
 #[derive(Debug)]
 pub struct FlinkOperators {
     functions: Vec<Arc<ScalarUDF>>,
@@ -43,6 +43,22 @@ impl ExprPlanner for FlinkOperators {
         if let Some(wrong) = mismatch(op, &left, &right) {
             return plan_err!("{wrong}");
         }
+        let Some(arithmetic) = arithmetic(op) else { return Ok(PlannerResult::Original(expr)) };
+        let exact = |t: &DataType| t.is_integer() || is_decimal(t);
+        if exact(&left) && exact(&right) && (is_decimal(&left) || is_decimal(&right)) {
+            let udf = brooklet_functions::decimal_operator(arithmetic);
+            return Ok(PlannerResult::Planned(udf.call(vec![expr.left, expr.right])));
+        }
+        let width = |t: &DataType| t.primitive_width().unwrap_or_default();
+        if arithmetic == Arithmetic::Modulo
+            && left.is_integer()
+            && right.is_integer()
+            && width(&right) < width(&left)
+        {
+            // A remainder is of the divisor's type.
+            let rest = binary_expr(expr.left, Operator::Modulo, expr.right);
+            return Ok(PlannerResult::Planned(cast(rest, right)));
+        }
         Ok(PlannerResult::Original(expr))
     }
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
@@ -57,6 +73,21 @@ impl ExprPlanner for FlinkOperators {
     fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         self.call("overlay", args)
     }
+}
+
+fn is_decimal(ty: &DataType) -> bool {
+    matches!(ty, DataType::Decimal128(..))
+}
+
+fn arithmetic(op: &BinaryOperator) -> Option<Arithmetic> {
+    Some(match op {
+        BinaryOperator::Plus => Arithmetic::Plus,
+        BinaryOperator::Minus => Arithmetic::Minus,
+        BinaryOperator::Multiply => Arithmetic::Times,
+        BinaryOperator::Divide => Arithmetic::Divide,
+        BinaryOperator::Modulo => Arithmetic::Modulo,
+        _ => return None,
+    })
 }
 
 /// Why Flink refuses these operands, if it does.

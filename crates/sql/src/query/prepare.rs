@@ -6,9 +6,9 @@ use std::sync::Arc;
 use brooklet_core::types::SqlType;
 use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
-    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, TypedString, Value, VisitMut,
-    VisitorMut,
+    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select,
+    SelectItem, TypedString, Value, VisitMut, VisitorMut,
 };
 
 use super::types::flink_type;
@@ -54,6 +54,11 @@ impl VisitorMut for Prepare {
                 }
             }
             Expr::Function(function) if typed_by_value(function) => bare_literals(function),
+            Expr::Function(function) => {
+                if let Some(rest) = modulo(function) {
+                    *expr = rest;
+                }
+            }
             Expr::Cast { kind, expr: inner, data_type, .. } => {
                 let ty = carried(data_type).map(|n| n.ty).or_else(|| flink_type(data_type));
                 if let Some(ty) = ty {
@@ -66,13 +71,35 @@ impl VisitorMut for Prepare {
     }
 }
 
-/// INT where it fits and DOUBLE with an exponent; DataFusion's own types (BIGINT, DECIMAL) are
-/// right for the rest.
+/// INT where it fits, DOUBLE with an exponent, DECIMAL with as many digits as are written (0.908
+/// has four); DataFusion's own type is right for the rest.
 fn literal_type(text: &str) -> Option<DataType> {
     if text.contains(['e', 'E']) {
-        return Some(DataType::Double(sqlparser::ast::ExactNumberInfo::None));
+        return Some(DataType::Double(ExactNumberInfo::None));
+    }
+    if let Some((whole, fraction)) = text.split_once('.') {
+        let (digits, scale) = ((whole.len() + fraction.len()) as u64, fraction.len() as i64);
+        let info = ExactNumberInfo::PrecisionAndScale(digits, scale);
+        return (1..=38).contains(&digits).then_some(DataType::Decimal(info));
     }
     text.parse::<i32>().is_ok().then_some(DataType::Int(None))
+}
+
+/// MOD(a, b) is a % b.
+fn modulo(function: &Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let [a, b] = list.args.as_slice() else { return None };
+    let (
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(a)),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(b)),
+    ) = (a, b)
+    else {
+        return None;
+    };
+    let named = function.name.to_string().eq_ignore_ascii_case("mod");
+    let nested = |e: &Expr| Box::new(Expr::Nested(Box::new(e.clone())));
+    let op = BinaryOperator::Modulo;
+    named.then(|| Expr::Nested(Box::new(Expr::BinaryOp { left: nested(a), op, right: nested(b) })))
 }
 
 /// Names of the functions that CAST and TRY_CAST become: the type follows.
@@ -108,13 +135,7 @@ pub fn cast_of(name: &str) -> Option<Arc<ScalarUDF>> {
 }
 
 fn cast(expr: Expr, data_type: DataType) -> Expr {
-    Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(expr),
-        data_type,
-        array: false,
-        format: None,
-    }
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
 }
 
 fn typed_by_value(function: &Function) -> bool {
@@ -124,7 +145,7 @@ fn typed_by_value(function: &Function) -> bool {
 
 fn bare_literals(function: &mut Function) {
     let FunctionArguments::List(list) = &mut function.args else { return };
-    for argument in &mut list.args {
+    for argument in list.args.iter_mut().skip(1) {
         if let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = argument {
             if let Expr::Cast { expr: inner, .. } = e {
                 if matches!(&**inner, Expr::Value(_)) {

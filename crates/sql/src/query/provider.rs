@@ -35,6 +35,8 @@ pub struct View {
 pub trait Names {
     fn table(&self, name: &str) -> Option<Arc<TableDef>>;
     fn view(&self, name: &str) -> Option<View>;
+    /// The expression of a computed column; its table keeps only a text for people.
+    fn computed(&self, table: &str, column: &str) -> Option<sqlparser::ast::Expr>;
     /// All names, for suggestions.
     fn all(&self) -> Vec<String>;
 }
@@ -140,9 +142,10 @@ impl<'a> Provider<'a> {
             let given = view.columns.len();
             return plan_err!("view '{name}' names {given} columns, its query gives {fields}");
         }
-        let renamed = plan.schema().columns().into_iter().zip(&view.columns).map(|(c, name)| {
-            datafusion::logical_expr::Expr::Column(c).alias(name.value.clone())
-        });
+        let renamed =
+            plan.schema().columns().into_iter().zip(&view.columns).map(|(c, name)| {
+                datafusion::logical_expr::Expr::Column(c).alias(name.value.clone())
+            });
         let renamed: Vec<_> = renamed.collect();
         datafusion::logical_expr::LogicalPlanBuilder::from(plan).project(renamed)?.build()
     }

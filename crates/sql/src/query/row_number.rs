@@ -28,7 +28,10 @@ impl WindowUDFImpl for RowNumber {
     fn signature(&self) -> &Signature {
         &self.signature
     }
-    fn partition_evaluator(&self, _: PartitionEvaluatorArgs) -> Result<Box<dyn PartitionEvaluator>> {
+    fn partition_evaluator(
+        &self,
+        _: PartitionEvaluatorArgs,
+    ) -> Result<Box<dyn PartitionEvaluator>> {
         not_impl_err!("ROW_NUMBER is run by the engine")
     }
     fn field(&self, args: WindowUDFFieldArgs) -> Result<FieldRef> {

@@ -9,14 +9,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use brooklet_plan::node::WindowKind;
-use datafusion::common::{DFSchema, DFSchemaRef, Diagnostic, Result, ScalarValue, Span, plan_err};
 use datafusion::common::{Column, DataFusionError, ExprSchema};
+use datafusion::common::{DFSchema, DFSchemaRef, Diagnostic, Result, ScalarValue, Span, plan_err};
 use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
-use datafusion::logical_expr::{
-    Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore,
-};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use sqlparser::ast::{
     self, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArguments, ObjectName,
     Spanned, TableFactor,
@@ -233,12 +231,9 @@ fn add_argument(
             let relation = match single_argument(f) {
                 Some(ast::Expr::Identifier(id)) => table(ObjectName::from(vec![id])),
                 Some(ast::Expr::CompoundIdentifier(ids)) => table(ObjectName::from(ids)),
-                Some(ast::Expr::Subquery(subquery)) => TableFactor::Derived {
-                    lateral: false,
-                    subquery,
-                    alias: None,
-                    sample: None,
-                },
+                Some(ast::Expr::Subquery(subquery)) => {
+                    TableFactor::Derived { lateral: false, subquery, alias: None, sample: None }
+                }
                 _ => return Err(fault(format!("{function}: TABLE needs a name"), span)),
             };
             arguments.input = Some(context.plan(relation)?);

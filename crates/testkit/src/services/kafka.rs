@@ -59,10 +59,15 @@ impl Kafka {
 
     /// A new topic; its name starts with `stem`.
     pub fn topic(&self, stem: &str, partitions: i32) -> Topic {
+        self.topic_with(stem, partitions, &[])
+    }
+    /// The same with settings of the broker's for this topic, such as `max.message.bytes`.
+    pub fn topic_with(&self, stem: &str, partitions: i32, settings: &[(&str, &str)]) -> Topic {
         let name = unique(stem);
         let admin: AdminClient<DefaultClientContext> =
             self.config().create().expect("the client's options are right");
         let new = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+        let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = futures::executor::block_on(admin.create_topics([&new], &options));
         made.expect("the broker answers").remove(0).expect("the topic can be created");
@@ -85,6 +90,8 @@ impl Topic {
         // In order and without duplicates over retries: expectations count on both.
         config.set("enable.idempotence", "true").set("linger.ms", "5");
         config.set("batch.num.messages", "10000").set("queue.buffering.max.messages", "500000");
+        // Whether a message is too large is the topic's to say.
+        config.set("message.max.bytes", "100000000");
         config.create().expect("the client's options are right")
     }
 

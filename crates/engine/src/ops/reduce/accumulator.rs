@@ -4,6 +4,7 @@
 //! LAST_VALUE keep an ordered multiset; DISTINCT keeps a multiset and feeds an inner accumulator
 //! with the values that appear and vanish. Result types are Flink's.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -375,6 +376,44 @@ struct Best {
 /// No value yet.
 const NONE: i64 = 0;
 
+impl Best {
+    /// The best of a batch per group first, so that each blob is copied at most once.
+    fn update_blobs(
+        &self,
+        batch: &Batch<'_>,
+        (table, at): (&mut Table, usize),
+        arg: &ArrayRef,
+        mark: impl Fn(usize) -> i64,
+    ) {
+        let (values, marks) = table.columns[at..at + 2].split_at_mut(1);
+        let (kept, marks) = (values[0].blobs(), marks[0].i64_mut());
+        let mut ahead: BTreeMap<u32, usize> = BTreeMap::new();
+        let array = arg.as_binary::<i32>();
+        each_row(batch, self.filter, Some(arg), |row, group, _| {
+            let seen = marks.get_mut(group);
+            let value = array.value(row);
+            let best = match ahead.get(&group) {
+                Some(row) => Some(array.value(*row)),
+                None => kept.get(group).as_deref(),
+            };
+            let better = match (self.by, best) {
+                (_, None) => true,
+                (Pick::Smallest, Some(best)) => value < best,
+                (Pick::Largest, Some(best)) => value > best,
+                (Pick::First(_), _) => mark(row) < *seen,
+                (Pick::Last(_), _) => mark(row) > *seen,
+            };
+            if better {
+                *seen = mark(row);
+                ahead.insert(group, row);
+            }
+        });
+        for (group, row) in ahead {
+            table.set_blob(at, group, Some(array.value(row)));
+        }
+    }
+}
+
 impl Accumulator for Best {
     fn columns(&self) -> Vec<ValueType> {
         vec![self.kind.value_type(), ValueType::I64]
@@ -387,7 +426,10 @@ impl Accumulator for Best {
             _ => None,
         };
         let mark = |row: usize| ords.map_or(1, |o| o.value(row) + 1);
-        let mut blobs: Vec<(u32, usize)> = Vec::new();
+        if self.kind == Kind::Bytes {
+            self.update_blobs(batch, (table, at), &arg, mark);
+            return Ok(());
+        }
         let (values, marks) = table.columns[at..at + 2].split_at_mut(1);
         let marks = marks[0].i64_mut();
         let by = self.by;
@@ -426,37 +468,8 @@ impl Accumulator for Best {
                 arg.as_primitive::<Decimal128Type>(),
                 |a: &i128, b: &i128| a < b
             ),
-            Kind::Bytes => {
-                let array = arg.as_binary::<i32>();
-                let mut ahead: std::collections::BTreeMap<u32, usize> = Default::default();
-                let kept = values[0].blobs();
-                each_row(batch, self.filter, Some(&arg), |row, group, _| {
-                    let seen = marks.get_mut(group);
-                    let value = array.value(row);
-                    let best = match ahead.get(&group) {
-                        Some(row) => Some(array.value(*row)),
-                        None => kept.get(group).as_deref(),
-                    };
-                    let better = match (by, best) {
-                        (_, None) => true,
-                        (Pick::Smallest, Some(best)) => value < best,
-                        (Pick::Largest, Some(best)) => value > best,
-                        (Pick::First(_), _) => mark(row) < *seen,
-                        (Pick::Last(_), _) => mark(row) > *seen,
-                    };
-                    if better {
-                        *seen = mark(row);
-                        ahead.insert(group, row);
-                    }
-                });
-                blobs.extend(ahead);
-            }
-        }
-        if self.kind == Kind::Bytes {
-            let array = arg.as_binary::<i32>();
-            for (group, row) in blobs {
-                table.set_blob(at, group, Some(array.value(row)));
-            }
+            // Blobs are changed through the table, which accounts for their size.
+            Kind::Bytes => {}
         }
         Ok(())
     }

@@ -168,7 +168,7 @@ impl Operator for Aggregate {
         }
         let rows_out = changes.as_ref().map_or(0, |d| d.len() as u64);
         let counts = Counts { rows_in: rows.len() as u64, rows_out, ..Counts::default() };
-        Ok(StepOutput { rows: changes.into_iter().collect(), counts, late: Vec::new() })
+        Ok(StepOutput { rows: changes.into_iter().collect(), counts, ..StepOutput::default() })
     }
     fn tables(&mut self) -> Vec<&mut Table> {
         self.set.tables()

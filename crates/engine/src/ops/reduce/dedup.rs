@@ -147,7 +147,7 @@ impl Operator for KeepFirst {
             _ => vec![rows.take(&first)?],
         };
         let rows = out.into_iter().map(|d| Delta::inserts(d.rows)).collect();
-        Ok(StepOutput { rows, counts, late: Vec::new() })
+        Ok(StepOutput { rows, counts, ..StepOutput::default() })
     }
     fn tables(&mut self) -> Vec<&mut Table> {
         vec![&mut self.0.table]
@@ -226,7 +226,7 @@ impl KeepLast {
         }
         let batch = self.base.codec.decode(out.iter().map(|(row, _)| *row))?;
         let weights = out.iter().map(|(_, weight)| *weight).collect();
-        Ok(StepOutput { rows: vec![Delta::new(batch, weights)], counts, late: Vec::new() })
+        Ok(StepOutput { rows: vec![Delta::new(batch, weights)], counts, ..StepOutput::default() })
     }
 }
 
@@ -293,6 +293,9 @@ impl FirstByTime {
             .filter(|row| times.value(*row as usize) > limit(*row as usize))
             .collect();
         out.counts.late += (rows.len() - on_time.len()) as u64;
+        if on_time.len() < rows.len() {
+            out.late.push(rows.take(&all_but(&on_time, rows.len()))?);
+        }
         let rows = rows.take(&on_time)?;
         let times = on_time.iter().map(|row| times.value(*row as usize));
         let encoded = self.base.codec.encode(&rows.rows)?;
@@ -317,4 +320,10 @@ impl FirstByTime {
         }
         Ok(())
     }
+}
+
+/// The numbers below `len` that are not in `some`, which is sorted.
+fn all_but(some: &[u32], len: usize) -> Vec<u32> {
+    let mut some = some.iter().copied().peekable();
+    (0..len as u32).filter(|n| some.next_if_eq(n).is_none()).collect()
 }

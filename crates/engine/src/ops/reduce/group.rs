@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::Field;
 
-use brooklet_core::{Delta, Result};
+use brooklet_core::{Delta, Result, Weights};
 use brooklet_plan::node::{AggCall, AggFunc, Node};
 
 use super::ReduceArgs;
@@ -34,6 +34,8 @@ pub struct GroupSet {
     layout: GroupLayout,
     pub table: Table,
     calls: Vec<(Box<dyn Accumulator>, usize)>,
+    /// As many ones as the largest batch had rows: the weights of insertions.
+    ones: Vec<i64>,
 }
 
 impl GroupLayout {
@@ -85,7 +87,7 @@ impl GroupSet {
         }
         let dealt = layout.dealt_by.clone();
         let table = Table::new(format!("{name}groups"), layout.key_fields(), dealt, &values)?;
-        let mut set = GroupSet { layout: layout.clone(), table, calls };
+        let mut set = GroupSet { layout: layout.clone(), table, calls, ones: Vec::new() };
         for side in set.sides() {
             side.table.rename(format!("{name}{}", side.table.name()));
         }
@@ -109,12 +111,20 @@ impl GroupSet {
     /// Adds rows to their groups.
     pub fn update(&mut self, rows: &Delta, groups: &[u32]) -> Result<()> {
         let keys = self.keys_of(rows);
-        let weights: Vec<i64> = (0..rows.len()).map(|i| rows.weight(i)).collect();
+        let weights: &[i64] = match &rows.weights {
+            Weights::Each(weights) => weights,
+            Weights::Ones => {
+                if self.ones.len() < rows.len() {
+                    self.ones.resize(rows.len(), 1);
+                }
+                &self.ones[..rows.len()]
+            }
+        };
         let columns = rows.rows.columns();
-        let batch = Batch { groups, keys: &keys, columns, weights: &weights };
+        let batch = Batch { groups, keys: &keys, columns, weights };
         if self.layout.retracts {
             let counts = self.table.columns[0].i64_mut();
-            for (group, weight) in groups.iter().zip(&weights) {
+            for (group, weight) in groups.iter().zip(weights) {
                 *counts.get_mut(*group) += weight;
             }
         }

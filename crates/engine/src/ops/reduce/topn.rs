@@ -11,6 +11,7 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use arrow::row::{RowConverter, SortField};
 
+use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Error, Result};
 use brooklet_plan::node::{ReduceKind, SortKey};
 
@@ -21,6 +22,11 @@ use crate::ops::rows::{columns_at, consolidate};
 use crate::ops::{Counts, Operator, StepCtx, StepOutput};
 use crate::table::Table;
 
+/// How often the row is there.
+const COUNT: usize = 0;
+/// When it was last touched.
+const TOUCHED: usize = 1;
+
 pub struct TopN {
     keys: Vec<usize>,
     sort: Vec<usize>,
@@ -29,7 +35,9 @@ pub struct TopN {
     append_only: bool,
     input_schema: SchemaRef,
     schema: SchemaRef,
-    /// All input columns → how often the row is there.
+    ttl_ms: Option<Millis>,
+    sweep_at: Millis,
+    /// Keyed by all input columns.
     table: Table,
     key_codec: Option<RowConverter>,
     sort_codec: RowConverter,
@@ -61,6 +69,7 @@ impl TopN {
             _ => Some(RowConverter::new(keys.iter().map(|k| SortField::new(ty(*k))).collect())?),
         };
         let all = (0..schema.fields().len()).collect::<Vec<_>>();
+        let values = [ValueType::I64, ValueType::I64];
         let fields_of_rows = crate::ops::rows::fields_at(&schema, &all);
         Ok(TopN {
             keys,
@@ -68,7 +77,9 @@ impl TopN {
             n: *n as i64,
             rank: *rank,
             append_only: args.input.append_only,
-            table: Table::new("rows", fields_of_rows, args.dealt_by.clone(), &[ValueType::I64])?,
+            ttl_ms: args.spec.ttl_ms,
+            sweep_at: Millis::MIN,
+            table: Table::new("rows", fields_of_rows, args.dealt_by.clone(), &values)?,
             input_schema: schema,
             schema: args.node.schema.clone(),
             key_codec,
@@ -94,8 +105,31 @@ impl TopN {
         Ok((prefixes, entries))
     }
 
+    fn is_expired(&self, group: u32, now: Millis) -> bool {
+        let touched = || *self.table.columns[TOUCHED].i64().get(group);
+        self.ttl_ms.is_some_and(|ttl| now - touched() > ttl)
+    }
+
+    /// Frees idle rows; they are absent on read already.
+    fn sweep(&mut self, now: Millis) {
+        let Some(ttl) = self.ttl_ms else { return };
+        if now < self.sweep_at {
+            return;
+        }
+        self.sweep_at = now + (ttl / 4).max(1_000);
+        let mut index = std::mem::take(&mut self.index);
+        index.retain(|_, group| {
+            let idle = self.is_expired(*group, now);
+            if idle {
+                self.table.remove(*group);
+            }
+            !idle
+        });
+        self.index = index;
+    }
+
     /// The rows of a partition that are in, with rank and weight.
-    fn top(&self, prefix: &[u8]) -> Vec<Ranked> {
+    fn top(&self, prefix: &[u8], now: Millis) -> Vec<Ranked> {
         let mut ranked = Vec::new();
         let mut before = 0;
         let from = Bound::Included(prefix);
@@ -103,7 +137,10 @@ impl TopN {
             if !entry.starts_with(prefix) || before >= self.n {
                 break;
             }
-            let count = *self.table.columns[0].i64().get(*group);
+            if self.is_expired(*group, now) {
+                continue;
+            }
+            let count = *self.table.columns[COUNT].i64().get(*group);
             let weight = count.min(self.n - before);
             let row: Box<[u8]> = self.table.key(*group).into();
             if self.rank {
@@ -129,7 +166,7 @@ impl TopN {
             if before >= self.n {
                 out.push((entry.clone(), *group));
             }
-            before += *self.table.columns[0].i64().get(*group);
+            before += *self.table.columns[COUNT].i64().get(*group);
         }
         for (entry, group) in out {
             self.index.remove(&entry);
@@ -137,12 +174,14 @@ impl TopN {
         }
     }
 
-    fn apply(&mut self, rows: &Delta, entries: &[Box<[u8]>]) -> Result<()> {
+    fn apply(&mut self, rows: &Delta, entries: &[Box<[u8]>], now: Millis) -> Result<()> {
         let found = self.table.find_or_create(rows.rows.columns(), rows.len())?;
         for (row, group) in found.groups.iter().enumerate() {
-            let count = self.table.columns[0].i64_mut().get_mut(*group);
-            *count += rows.weight(row);
+            let forgotten = self.is_expired(*group, now);
+            let count = self.table.columns[COUNT].i64_mut().get_mut(*group);
+            *count = if forgotten { 0 } else { *count } + rows.weight(row);
             let gone = *count <= 0;
+            *self.table.columns[TOUCHED].i64_mut().get_mut(*group) = now;
             self.table.touch(*group);
             if gone {
                 self.index.remove(&entries[row]);
@@ -174,7 +213,8 @@ impl TopN {
 type Ranked = (Box<[u8]>, i64, i64);
 
 impl Operator for TopN {
-    fn step(&mut self, _ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {
+    fn step(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {
+        self.sweep(ctx.now);
         let Some(rows) = consolidate(&self.input_schema, &inputs[0])? else {
             return Ok(StepOutput::default());
         };
@@ -182,13 +222,13 @@ impl Operator for TopN {
         let touched: BTreeSet<Box<[u8]>> = prefixes.into_iter().collect();
         let mut changed: BTreeMap<(Box<[u8]>, i64), i64> = BTreeMap::new();
         for prefix in &touched {
-            for (row, rank, weight) in self.top(prefix) {
+            for (row, rank, weight) in self.top(prefix, ctx.now) {
                 *changed.entry((row, rank)).or_default() -= weight;
             }
         }
-        self.apply(&rows, &entries)?;
+        self.apply(&rows, &entries, ctx.now)?;
         for prefix in &touched {
-            for (row, rank, weight) in self.top(prefix) {
+            for (row, rank, weight) in self.top(prefix, ctx.now) {
                 *changed.entry((row, rank)).or_default() += weight;
             }
             if self.append_only {
@@ -201,7 +241,7 @@ impl Operator for TopN {
             rows_out: out.as_ref().map_or(0, |d| d.len() as u64),
             ..Counts::default()
         };
-        Ok(StepOutput { rows: out.into_iter().collect(), counts, late: Vec::new() })
+        Ok(StepOutput { rows: out.into_iter().collect(), counts, ..StepOutput::default() })
     }
     fn tables(&mut self) -> Vec<&mut Table> {
         vec![&mut self.table]

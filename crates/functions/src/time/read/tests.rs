@@ -1,3 +1,5 @@
+//! Texts as the formats and casts read them.
+
 use super::super::pattern::{Dialect, pattern};
 use super::super::{civil::Moment, write};
 use super::*;

@@ -1,0 +1,45 @@
+//! The built binary against real Kafka, Postgres and S3: kills, outages, errors.
+//!
+//! Every test has topics, a database, a bucket and a directory of its own, so that several may run
+//! at once. Services come from the environment that `scripts/services.sh` writes; tests that lack
+//! what they need are ignored.
+
+mod clicks;
+mod devices;
+mod errors;
+mod files;
+mod nexmark;
+mod outages;
+mod records;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// Name and body; a body fails by panicking.
+type Test = (&'static str, fn());
+
+fn main() {
+    let mut args = Arguments::from_args();
+    // More than cores: most of a test's time is waiting for services and pauses between kills.
+    args.test_threads = args.test_threads.or(Some(4));
+    let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
+    let groups: [(&str, &[Test], bool); 7] = [
+        ("clicks", clicks::TESTS, served),
+        ("devices", devices::TESTS, served),
+        ("files", files::TESTS, served),
+        ("outages", outages::TESTS, served),
+        ("errors", errors::TESTS, served),
+        ("records", records::TESTS, served),
+        ("nexmark", nexmark::TESTS, nexmark::present()),
+    ];
+    let trial = |group: &str, (name, body): Test, ready: bool| {
+        let run = move || -> Result<(), Failed> {
+            body();
+            Ok(())
+        };
+        Trial::test(format!("{group}::{name}"), run).with_ignored_flag(!ready)
+    };
+    let tests = groups.into_iter().flat_map(|(group, tests, ready)| {
+        tests.iter().map(move |test| trial(group, *test, ready)).collect::<Vec<_>>()
+    });
+    libtest_mimic::run(&args, tests.collect()).exit();
+}

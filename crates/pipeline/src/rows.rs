@@ -1,0 +1,40 @@
+//! Final rows of a changelog, and their text.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use brooklet_core::connector::find_format;
+use brooklet_core::format::EncodeSpec;
+use brooklet_core::options::Options;
+use brooklet_core::{Delta, Error, Result};
+use brooklet_engine::ops::rows::consolidate;
+use brooklet_formats::FORMATS;
+
+/// What is left when all changes are applied, a row of weight n as n rows.
+pub fn net(schema: &SchemaRef, changes: &[Delta]) -> Result<Vec<RecordBatch>> {
+    let Some(rows) = consolidate(schema, changes)? else { return Ok(Vec::new()) };
+    let mut indices = Vec::new();
+    for row in 0..rows.len() {
+        let times = usize::try_from(rows.weight(row))
+            .map_err(|_| Error::bug("a row was taken back that had not been there"))?;
+        indices.extend(std::iter::repeat_n(row as u32, times));
+    }
+    Ok(vec![rows.take(&indices)?.rows])
+}
+
+/// One object a row, exactly as Flink's `json` format writes them.
+pub fn json_lines(schema: &SchemaRef, rows: &[RecordBatch]) -> Result<Vec<u8>> {
+    let spec = EncodeSpec { schema: schema.clone(), options: Options(BTreeMap::new()) };
+    let json = find_format(FORMATS, "json").and_then(|f| f.encoder);
+    let mut encoder = json.ok_or_else(|| Error::bug("there is a json format"))?(&spec)?;
+    let mut lines = Vec::new();
+    for batch in rows {
+        for record in encoder.encode(&Delta::inserts(batch.clone()))?.iter() {
+            lines.extend_from_slice(record);
+            lines.push(b'\n');
+        }
+    }
+    Ok(lines)
+}

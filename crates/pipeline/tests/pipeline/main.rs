@@ -1,0 +1,5 @@
+//! Whole pipelines from SQL text, on files and on tables inside the process.
+
+mod dead;
+mod late;
+mod run;

@@ -1,0 +1,313 @@
+//! What is simulated: queries in two dialects, the streaming SQL of the product and the batch SQL
+//! of DataFusion that says the same of finite tables.
+//!
+//! Every relation has the columns `id, k, s, v, d, ts`; [`Rel`] is one of them, [`Output`] what a
+//! sink gets. NULLs sort low and ties are broken by `id`, so that one answer is right.
+
+/// A relation over the simulated tables.
+#[derive(Debug, Clone)]
+pub struct Rel {
+    pub stream: String,
+    pub batch: String,
+    /// `ts` carries the watermark.
+    pub rowtime: bool,
+    pub append_only: bool,
+    /// No two rows have the same `id`.
+    pub unique: bool,
+}
+
+/// What one sink table gets.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub columns: String,
+    pub stream: String,
+    pub batch: String,
+}
+
+/// A pipeline: its outputs, each in a commit domain of its own.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub name: String,
+    pub outputs: Vec<Output>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Window {
+    Tumble,
+    Hop,
+    Cumulate,
+}
+
+const VISIBLE: &str = "id, k, s, v, d, ts";
+const AGGREGATES: &str = "COUNT(*), COUNT(v), SUM(v), MIN(v), MAX(s), SUM(d), AVG(d), MAX(ts), \
+     COUNT(DISTINCT s), SUM(v) FILTER (WHERE d > 100)";
+const AGGREGATE_COLUMNS: &str = "n BIGINT, nv BIGINT, sv BIGINT, lv BIGINT, ms STRING, \
+     sd DOUBLE, ad DOUBLE, mt TIMESTAMP(3), ns BIGINT, fv BIGINT";
+
+/// Filters that read the same in both dialects.
+pub const FILTERS: [&str; 5] =
+    ["v > 5", "s <> 'a'", "k IS NOT NULL", "d < 300 OR v IS NULL", "k IN (1, 2, 4) AND v < 50"];
+
+/// Table `a` or `b` as it is.
+pub fn base(table: &str) -> Rel {
+    let sql = format!("SELECT {VISIBLE} FROM {table}");
+    Rel { stream: sql.clone(), batch: sql, rowtime: true, append_only: true, unique: true }
+}
+
+/// One table with its rows' arrival as the order of `id`: it has a single split.
+pub fn in_order(rel: &Rel) -> Output {
+    let by = "GROUP BY k";
+    let sql =
+        |first: &str, last: &str, of: &str| format!("SELECT k, {first}, {last} FROM ({of}) {by}");
+    let ordered = |f: &str| format!("{f}(v ORDER BY id) FILTER (WHERE v IS NOT NULL)");
+    Output {
+        columns: "k INT, f BIGINT, l BIGINT".into(),
+        stream: sql("FIRST_VALUE(v)", "LAST_VALUE(v)", &rel.stream),
+        batch: sql(&ordered("FIRST_VALUE"), &ordered("LAST_VALUE"), &rel.batch),
+    }
+}
+
+impl Rel {
+    /// The same text around both dialects.
+    fn around(&self, before: &str, after: &str) -> Rel {
+        let wrap = |sql: &str| format!("{before} ({sql}) {after}");
+        Rel { stream: wrap(&self.stream), batch: wrap(&self.batch), ..self.clone() }
+    }
+
+    pub fn filter(&self, condition: &str) -> Rel {
+        self.around(&format!("SELECT {VISIBLE} FROM"), &format!("WHERE {condition}"))
+    }
+
+    pub fn mapped(&self) -> Rel {
+        let columns = "id, k + 1 AS k, UPPER(s) AS s, v * 2 AS v, d / 2 AS d, ts";
+        self.around(&format!("SELECT {columns} FROM"), "")
+    }
+
+    pub fn union(&self, other: &Rel) -> Rel {
+        Rel {
+            stream: format!("{} UNION ALL {}", self.stream, other.stream),
+            batch: format!("{} UNION ALL {}", self.batch, other.batch),
+            rowtime: self.rowtime && other.rowtime,
+            append_only: self.append_only && other.append_only,
+            unique: false,
+        }
+    }
+
+    fn ranked(&self, order: [&str; 2], limit: &str) -> [String; 2] {
+        let of = |sql: &str, order: &str| {
+            format!(
+                "SELECT {VISIBLE} FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {order}) AS rn \
+                 FROM ({sql})) WHERE {limit}"
+            )
+        };
+        [of(&self.stream, order[0]), of(&self.batch, order[1])]
+    }
+
+    /// The first row of each (k, s) by event time.
+    pub fn first(&self) -> Rel {
+        let order = "k, s ORDER BY ts";
+        let [stream, batch] = self.ranked([order; 2], "rn = 1");
+        Rel { stream, batch, ..self.clone() }
+    }
+
+    /// The last row of each k by event time: rows are taken back.
+    pub fn last(&self) -> Rel {
+        let order = "k ORDER BY ts DESC";
+        let [stream, batch] = self.ranked([order; 2], "rn = 1");
+        Rel { stream, batch, append_only: false, rowtime: false, ..self.clone() }
+    }
+
+    /// The two largest v of each k.
+    pub fn top(&self) -> Rel {
+        let orders = ["k ORDER BY v DESC, id", "k ORDER BY v DESC NULLS LAST, id"];
+        let [stream, batch] = self.ranked(orders, "rn <= 2");
+        Rel { stream, batch, append_only: false, rowtime: false, ..self.clone() }
+    }
+
+    /// Joined on k and s; `kind` is INNER, LEFT, RIGHT or FULL.
+    pub fn join(&self, kind: &str, other: &Rel) -> Rel {
+        let sql = |l: &str, r: &str| {
+            format!(
+                "SELECT l.id, l.k, r.s, r.v, l.d, l.ts FROM ({l}) AS l {kind} JOIN ({r}) AS r \
+                 ON l.k = r.k AND l.s = r.s AND l.v <= r.v"
+            )
+        };
+        Rel {
+            stream: sql(&self.stream, &other.stream),
+            batch: sql(&self.batch, &other.batch),
+            rowtime: false,
+            append_only: kind == "INNER" && self.append_only && other.append_only,
+            unique: false,
+        }
+    }
+
+    /// Joined on k with event times within ten seconds.
+    pub fn interval(&self, other: &Rel) -> Rel {
+        let sql = |l: &str, r: &str, seconds: &str| {
+            format!(
+                "SELECT l.id, l.k, r.s, r.v, l.d, r.ts FROM ({l}) AS l JOIN ({r}) AS r ON \
+                 l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL {seconds} AND r.ts + INTERVAL {seconds}"
+            )
+        };
+        Rel {
+            stream: sql(&self.stream, &other.stream, "'10' SECOND"),
+            batch: sql(&self.batch, &other.batch, "'10 seconds'"),
+            rowtime: false,
+            append_only: true,
+            unique: false,
+        }
+    }
+
+    /// Rows whose k is (not) among the other's rows with large v.
+    pub fn exists(&self, not: bool, other: &Rel) -> Rel {
+        let word = if not { "NOT EXISTS" } else { "EXISTS" };
+        let sql = |l: &str, r: &str| {
+            format!(
+                "SELECT l.id, l.k, l.s, l.v, l.d, l.ts FROM ({l}) AS l WHERE {word} \
+                 (SELECT 1 FROM ({r}) AS r WHERE r.k = l.k AND r.s = l.s)"
+            )
+        };
+        Rel {
+            stream: sql(&self.stream, &other.stream),
+            batch: sql(&self.batch, &other.batch),
+            rowtime: false,
+            append_only: false,
+            unique: self.unique,
+        }
+    }
+
+    pub fn rows(&self) -> Output {
+        Output {
+            columns: "id BIGINT, k INT, s STRING, v BIGINT, d DOUBLE, ts TIMESTAMP(3)".into(),
+            stream: self.stream.clone(),
+            batch: self.batch.clone(),
+        }
+    }
+
+    fn aggregated(&self, keys: &str, select: &str, group: &str) -> Output {
+        let sql = |of: &str| format!("SELECT {select}{AGGREGATES} FROM ({of}) {group}");
+        let columns = format!("{keys}{AGGREGATE_COLUMNS}");
+        Output { columns, stream: sql(&self.stream), batch: sql(&self.batch) }
+    }
+
+    pub fn keyed(&self) -> Output {
+        self.aggregated("k INT, ", "k, ", "GROUP BY k")
+    }
+
+    /// Without rows there is no row: the two dialects differ there.
+    pub fn global(&self) -> Output {
+        self.aggregated("", "", "HAVING COUNT(*) > 0")
+    }
+
+    /// Distinct (k, s), by arrival.
+    pub fn distinct(table: &str) -> Output {
+        Output {
+            columns: "k INT, s STRING".into(),
+            stream: format!(
+                "SELECT k, s FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k, s ORDER BY pt) \
+                 AS rn FROM {table}) WHERE rn = 1"
+            ),
+            batch: format!("SELECT DISTINCT k, s FROM {table}"),
+        }
+    }
+
+    pub fn windowed(&self, window: Window) -> Output {
+        let call = match window {
+            Window::Tumble => "TUMBLE(TABLE x, DESCRIPTOR(ts), INTERVAL '10' SECOND)",
+            Window::Hop => {
+                "HOP(TABLE x, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '15' SECOND)"
+            }
+            Window::Cumulate => {
+                "CUMULATE(TABLE x, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '15' SECOND)"
+            }
+        };
+        let by = "SELECT window_start, window_end, k,";
+        Output {
+            columns: format!("ws TIMESTAMP(3), we TIMESTAMP(3), k INT, {AGGREGATE_COLUMNS}"),
+            stream: format!(
+                "WITH x AS ({}) {by} {AGGREGATES} FROM TABLE({call}) \
+                 GROUP BY window_start, window_end, k",
+                self.stream
+            ),
+            batch: format!(
+                "{by} {AGGREGATES} FROM ({}) GROUP BY window_start, window_end, k",
+                assigned(window, &self.batch)
+            ),
+        }
+    }
+}
+
+/// Batch SQL for a row in each of its windows.
+fn assigned(window: Window, sql: &str) -> String {
+    let seconds = |n: i64| format!("INTERVAL '{n} seconds'");
+    let one = |start: String, size: i64, filter: String| {
+        format!(
+            "SELECT *, {start} AS window_start, {start} + {} AS window_end FROM ({sql}) {filter}",
+            seconds(size)
+        )
+    };
+    let bin = |n: i64| format!("date_bin({}, ts)", seconds(n));
+    let copies: Vec<String> = match window {
+        Window::Tumble => vec![one(bin(10), 10, String::new())],
+        Window::Hop => (0..3)
+            .map(|i| one(format!("({} - {})", bin(5), seconds(5 * i)), 15, String::new()))
+            .collect(),
+        Window::Cumulate => (1..=3)
+            .map(|i| {
+                let size = 5 * i;
+                one(bin(15), size, format!("WHERE ts < {} + {}", bin(15), seconds(size)))
+            })
+            .collect(),
+    };
+    copies.join(" UNION ALL ")
+}
+
+impl Query {
+    pub fn new(name: impl Into<String>, outputs: Vec<Output>) -> Query {
+        Query { name: name.into(), outputs }
+    }
+
+    /// The whole file: tables `a` and `b`, a sink table and an INSERT for each output.
+    pub fn sql(&self) -> String {
+        let mut sql = String::new();
+        for table in ["a", "b"] {
+            sql += &format!(
+                "CREATE TABLE {table} ({}, pt AS PROCTIME(), \
+                 WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) \
+                 WITH ('connector' = 'memory', 'name' = '{table}');\n",
+                crate::data::COLUMNS
+            );
+        }
+        for (i, output) in self.outputs.iter().enumerate() {
+            sql += &format!(
+                "CREATE TABLE out{i} ({}) WITH ('connector' = 'memory', 'name' = 'out{i}');\n\
+                 INSERT INTO out{i} {};\n",
+                output.columns, output.stream
+            );
+        }
+        sql
+    }
+}
+
+/// One query for each thing that the engine can do.
+pub fn features() -> Vec<Query> {
+    let (a, b) = (base("a"), base("b"));
+    let both = |name: &str, one: Output, two: Output| Query::new(name, vec![one, two]);
+    vec![
+        both("filter and keyed count", a.filter("v > 5").keyed(), a.filter("s <> 'a'").rows()),
+        both("tumbling window", a.windowed(Window::Tumble), b.mapped().rows()),
+        both("hopping window", a.windowed(Window::Hop), a.global()),
+        both("cumulating window", a.windowed(Window::Cumulate), Rel::distinct("b")),
+        both("dedup before a window", a.first().windowed(Window::Tumble), a.first().rows()),
+        both("last row, taken back", a.last().keyed(), a.last().rows()),
+        both("top of each key", a.top().rows(), a.top().global()),
+        both("inner join", a.join("INNER", &b).rows(), a.join("INNER", &b.last()).keyed()),
+        both("left join", a.join("LEFT", &b).rows(), a.last().join("LEFT", &b).keyed()),
+        both("right join", a.join("RIGHT", &b.last()).rows(), b.keyed()),
+        both("full join", a.join("FULL", &b).rows(), a.last().join("FULL", &b.last()).rows()),
+        both("interval join", a.interval(&b).keyed(), a.interval(&b).rows()),
+        both("semi join", a.exists(false, &b).rows(), a.exists(false, &b.last()).keyed()),
+        both("anti join", a.exists(true, &b).rows(), a.exists(true, &b.last()).keyed()),
+        both("two sources", a.union(&b).keyed(), a.union(&b).windowed(Window::Tumble)),
+    ]
+}

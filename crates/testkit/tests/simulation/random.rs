@@ -1,0 +1,78 @@
+//! Random queries: everything a relation can become, drawn by the dice.
+
+use brooklet_testkit::dice::Dice;
+
+use crate::queries::{FILTERS, Output, Query, Rel, Window, base, in_order};
+
+const KINDS: [&str; 4] = ["INNER", "LEFT", "RIGHT", "FULL"];
+
+/// A pipeline of one or two outputs. `splits`: with one, arrival is the order of `id`.
+pub fn query(dice: &mut Dice, splits: i64) -> Query {
+    let count = 1 + dice.below(2) as usize;
+    let outputs = (0..count).map(|_| output(dice, splits)).collect();
+    Query::new("random", outputs)
+}
+
+fn output(dice: &mut Dice, splits: i64) -> Output {
+    if dice.chance(0.05) {
+        return Rel::distinct(["a", "b"][dice.below(2) as usize]);
+    }
+    if splits == 1 && dice.chance(0.15) {
+        return in_order(&filtered(dice, base("a"), 0.5));
+    }
+    let rel = relation(dice);
+    let windows = rel.rowtime && rel.append_only;
+    match dice.below(8) {
+        0..3 if windows => {
+            rel.windowed(*dice.pick(&[Window::Tumble, Window::Hop, Window::Cumulate]))
+        }
+        0..4 => rel.keyed(),
+        4 => rel.global(),
+        5 if rel.unique => rel.top().rows(),
+        _ => rel.rows(),
+    }
+}
+
+/// What a join has on a side, or what stands alone.
+fn simple(dice: &mut Dice) -> Rel {
+    let rel = base(["a", "b"][dice.below(2) as usize]);
+    let rel = if dice.chance(0.25) { rel.mapped() } else { rel };
+    filtered(dice, rel, 0.4)
+}
+
+fn relation(dice: &mut Dice) -> Rel {
+    let rel = match dice.below(12) {
+        0 => base("a").union(&base("b").mapped()),
+        1 => simple(dice).first(),
+        2 | 3 => simple(dice).last(),
+        4 => simple(dice).top(),
+        5 | 6 => {
+            let (left, right) = (side(dice), side(dice));
+            left.join(KINDS[dice.below(4) as usize], &right)
+        }
+        7 => simple(dice).interval(&simple(dice)),
+        8 | 9 => {
+            let (left, right) = (side(dice), side(dice));
+            left.exists(dice.chance(0.5), &right)
+        }
+        _ => simple(dice),
+    };
+    filtered(dice, rel, 0.3)
+}
+
+/// One side of a join: half of them take rows back.
+fn side(dice: &mut Dice) -> Rel {
+    let rel = simple(dice);
+    match dice.below(4) {
+        0 => rel.last(),
+        1 => rel.top(),
+        _ => rel,
+    }
+}
+
+fn filtered(dice: &mut Dice, rel: Rel, chance: f64) -> Rel {
+    match dice.chance(chance) {
+        true => rel.filter(FILTERS[dice.below(FILTERS.len() as u64) as usize]),
+        false => rel,
+    }
+}
