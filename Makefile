@@ -1,14 +1,21 @@
 # The words of this repository; each says what it runs.
+#   make demo           builds a release and runs `brooklet demo`; ARGS="--events 100000" ends it
 #   make check          formatting, lints, our own rules, licences: no test runs
 #   make test           every test, against real Kafka, Postgres and S3 started for it
+#   make bench          what events, state and starts cost: bench/README.md. BLOCKS="queries keys"
+#                       chooses parts, BROOKLET_BIN measures another binary
 #   make advisories     known security faults of what we build on (asks the network)
 #   make services-up    services that stay, below $(SERVICES); then `. $(SERVICES)/env`
 #   make services-down  stops them and deletes their data
 
 SERVICES ?= /tmp/brooklet-services
 CARGO_DENY_VERSION = 0.20.2
+BENCH_PROFILE ?= release
 
-.PHONY: check test advisories services-up services-down cargo-deny
+.PHONY: demo check test bench advisories services-up services-down cargo-deny
+
+demo:
+	scripts/demo.sh $(ARGS)
 
 check: cargo-deny
 	cargo fmt --all --check
@@ -18,6 +25,10 @@ check: cargo-deny
 
 test:
 	scripts/test.sh
+
+bench:
+	cargo build --workspace --bins --profile $(BENCH_PROFILE)
+	$${CARGO_TARGET_DIR:-target}/$(BENCH_PROFILE)/brooklet-bench $(BLOCKS)
 
 advisories: cargo-deny
 	cargo deny check advisories

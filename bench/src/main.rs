@@ -5,9 +5,12 @@
 //! `BENCH_EVENTS` (2,000,000) is the size of the Nexmark topic. With `BROOKLET_TEST_KAFKA` and
 //! `BROOKLET_TEST_POSTGRES` set those services are used; otherwise the bench starts its own.
 
+mod keyed;
+mod latency;
 mod limit;
 mod nexmark;
 mod queries;
+mod state;
 mod usage;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +31,16 @@ pub struct Bench {
 /// A named part of the bench.
 type Block = (&'static str, fn(&Bench));
 
-const BLOCKS: &[Block] = &[("queries", queries::run)];
+const BLOCKS: &[Block] = &[
+    ("queries", queries::run),
+    ("start", latency::start),
+    ("latency", latency::postgres),
+    ("snapshots", state::snapshots),
+    ("keys", state::keys),
+    ("shards", state::shards),
+    ("limit", state::limit),
+    ("held", latency::held),
+];
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -84,13 +96,13 @@ impl Bench {
     }
 }
 
-/// Bytes of all files below `dir`.
-pub fn size_of(dir: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-    let size = |entry: std::fs::DirEntry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => size_of(&entry.path()),
-        Ok(meta) => meta.len(),
-        Err(_) => 0,
+/// All files below `dir` with their bytes.
+pub fn files_below(dir: &Path) -> Vec<(String, u64)> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let of = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => files_below(&entry.path()),
+        Ok(meta) => vec![(entry.path().to_string_lossy().into_owned(), meta.len())],
+        Err(_) => Vec::new(),
     };
-    entries.flatten().map(size).sum()
+    entries.flatten().flat_map(of).collect()
 }

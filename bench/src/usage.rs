@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// The kernel's tick in /proc, on every Linux there is.
 const TICK: Duration = Duration::from_millis(10);
@@ -97,6 +97,23 @@ impl Running {
             field.unwrap_or(0)
         };
         TICK * (ticks(11) + ticks(12))
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM: asks for an orderly stop.
+    pub fn terminate(&self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+    }
+
+    /// The exit code, once it has ended.
+    pub fn code(&mut self) -> Option<i32> {
+        self.child.wait().expect("the child is ours").code()
     }
 
     pub fn wait(mut self) -> Usage {

@@ -2,31 +2,91 @@
 
 use brooklet_core::connector::Guarantee;
 use brooklet_pipeline::Running;
-use brooklet_plan::StreamPlan;
+use brooklet_plan::node::{SinkSpec, SinkTable};
+use brooklet_plan::{Settings, StreamPlan};
 
-/// Lines for stderr.
-pub fn banner(name: &str, plan: &StreamPlan, running: &Running) -> Vec<String> {
-    let mut lines = vec![format!(
+use crate::logging::{Console, Format};
+use crate::text::duration;
+
+/// What was started.
+pub struct Start<'a> {
+    pub name: &'a str,
+    pub plan: &'a StreamPlan,
+    pub settings: &'a Settings,
+}
+
+/// Says it: lines for people, one entry with fields where logs are JSON.
+pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) {
+    let Start { name, plan, settings } = start;
+    let sources: Vec<String> =
+        plan.scans().map(|(_, s)| format!("{} ({})", s.table.name, s.table.connector())).collect();
+    let sinks: Vec<String> = plan
+        .sinks()
+        .flat_map(|(_, sink)| sink.tables.iter().map(|table| sink_line(sink, table)))
+        .collect();
+    let restored = restored(running);
+    if preview {
+        console.say(&format!(
+            "brooklet {}: preview of pipeline {name}: rows are printed, nothing is written, no \
+             state is kept",
+            env!("CARGO_PKG_VERSION")
+        ));
+        return;
+    }
+    if console.format == Format::Json {
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            pipeline = name,
+            shards = running.shards(),
+            sources = sources.join("; "),
+            sinks = sinks.join("; "),
+            state = running.location,
+            instance = running.instance(),
+            restored,
+            "started"
+        );
+        return;
+    }
+    let snapshots = settings.millis("brooklet.checkpoint.interval").unwrap_or_default();
+    console.say(&format!(
         "brooklet {}: pipeline {name}, {} shards",
         env!("CARGO_PKG_VERSION"),
         running.shards()
-    )];
-    for (_, sink) in plan.sinks() {
-        let guarantee = match sink.guarantee {
-            Guarantee::ExactlyOnce => "exactly once",
-            Guarantee::AtLeastOnce => "at least once",
-        };
-        let tables: Vec<&str> = sink.tables.iter().map(|t| t.table.name.as_str()).collect();
-        lines.push(format!("  {} → {}: {guarantee}", tables.join(", "), sink.domain));
+    ));
+    console.say(&format!("  reads {}", sources.join(", ")));
+    sinks.iter().for_each(|line| console.say(&format!("  writes {line}")));
+    console.say(&format!(
+        "  state in {} (instance {}), a snapshot every {}",
+        running.location,
+        running.instance(),
+        duration(snapshots)
+    ));
+    console.say(&format!("  {restored}"));
+}
+
+/// `table → place: exactly once, upsert by (a, b)`.
+fn sink_line(sink: &SinkSpec, table: &SinkTable) -> String {
+    let guarantee = match sink.guarantee {
+        Guarantee::ExactlyOnce => "exactly once",
+        Guarantee::AtLeastOnce => "at least once",
+    };
+    let mut line = format!("{} → {}: {guarantee}", table.table.name, sink.domain);
+    if let Some(staging) = &table.staging {
+        line.push_str(&format!(", files of up to {}", duration(staging.max_age_ms)));
+    } else if !table.table.primary_key.is_empty() {
+        line.push_str(&format!(", by key ({})", table.table.primary_key.join(", ")));
     }
-    lines.push(format!("  state in {} (instance {})", running.location, running.instance()));
+    line
+}
+
+fn restored(running: &Running) -> String {
     let recovered = running.recovered();
-    lines.push(match (recovered.snapshot, recovered.replayed) {
-        (None, 0) => "  first start: nothing to restore".to_string(),
-        (None, n) => format!("  restored {n} epochs from the journal"),
+    match (recovered.snapshot, recovered.replayed) {
+        (None, 0) => "first start: nothing to restore".to_string(),
+        (None, n) => format!("restored {n} epochs of the journal"),
+        (Some(epoch), 0) => format!("restored the snapshot of epoch {epoch}"),
         (Some(epoch), n) => {
-            format!("  restored snapshot of epoch {epoch} and {n} epochs from the journal")
+            format!("restored the snapshot of epoch {epoch} and {n} epochs of the journal")
         }
-    });
-    lines
+    }
 }

@@ -5,6 +5,7 @@
 
 mod banner;
 mod checkpoints;
+mod demo;
 mod explain;
 mod files;
 mod logging;
@@ -12,6 +13,7 @@ mod progress;
 mod rows;
 mod run;
 mod sql;
+mod text;
 mod validate;
 
 use std::process::ExitCode;
@@ -28,9 +30,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(name = "brooklet", version, about)]
 struct Cli {
     /// error, warn, info, debug or trace; also per target, as in `info,dead_letter=error`.
-    #[arg(long, global = true, default_value = "info")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "info",
+        value_name = "LEVEL",
+        help_heading = "Logs"
+    )]
     log_level: String,
-    #[arg(long, global = true, value_enum, default_value = "text")]
+    /// How logs, banner and progress are written on stderr.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT",
+        help_heading = "Logs"
+    )]
     log_format: logging::Format,
     #[command(subcommand)]
     command: Command,
@@ -40,6 +56,8 @@ struct Cli {
 enum Command {
     /// Runs every INSERT of the files as one pipeline until its sources end or a signal stops it.
     Run(run::Args),
+    /// Generated device events through the device pipeline, with a live table; needs no service.
+    Demo(demo::Args),
     /// Runs queries and prints their rows.
     Sql(sql::Args),
     /// Parses, binds and plans; reaches no service.
@@ -52,9 +70,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let plain = cli.log_format == logging::Format::Json;
-    let outcome = logging::init(&cli.log_level, cli.log_format).and_then(|()| match cli.command {
-        Command::Run(args) => runtime()?.block_on(run::run(args, plain)),
+    let format = cli.log_format;
+    let outcome = logging::init(&cli.log_level, format).and_then(|console| match cli.command {
+        Command::Run(args) => runtime()?.block_on(run::run(args, console)),
+        Command::Demo(args) => runtime()?.block_on(demo::run(args, console)),
         Command::Sql(args) => runtime()?.block_on(sql::run(args)),
         Command::Validate(args) => validate::run(&args),
         Command::Explain(args) => explain::run(&args),
@@ -63,7 +82,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("error: {e}");
+            logging::fail(&e, format);
             ExitCode::from(e.exit_code())
         }
     }

@@ -1,19 +1,22 @@
-//! One line of progress, in place on a terminal, a line every ten seconds elsewhere.
+//! One line of progress: in place on a terminal, a line every ten seconds elsewhere.
 #![allow(clippy::disallowed_methods, reason = "showing progress decides nothing")]
 
-use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use brooklet_pipeline::{Progress, Status};
+
+use crate::logging::{Console, Format};
+use crate::text::{bytes, count, moment};
+
+const IN_PLACE: Duration = Duration::from_secs(1);
+const LINES: Duration = Duration::from_secs(10);
 
 /// Shows progress until dropped.
 pub struct Line(tokio::task::JoinHandle<()>);
 
 impl Line {
-    /// `plain`: never in place.
-    pub fn start(status: Status, plain: bool) -> Line {
-        let in_place = !plain && std::io::stderr().is_terminal();
-        Line(tokio::spawn(show(status, in_place)))
+    pub fn start(status: Status, console: Console) -> Line {
+        Line(tokio::spawn(show(status, console)))
     }
 }
 
@@ -23,61 +26,93 @@ impl Drop for Line {
     }
 }
 
-async fn show(status: Status, in_place: bool) {
-    let every = Duration::from_secs(if in_place { 1 } else { 10 });
-    let mut last = (Instant::now(), 0u64, 0u64);
+/// Rows a second since the last look.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rates {
+    rows_in: u64,
+    rows_out: u64,
+}
+
+async fn show(status: Status, console: Console) {
+    let mut last = (Instant::now(), read_of(&status.read()), status.read().rows_out);
     loop {
-        tokio::time::sleep(every).await;
+        tokio::time::sleep(if console.terminal { IN_PLACE } else { LINES }).await;
         let progress = status.read();
-        let read: u64 = progress.read.values().map(|c| c.read).sum();
+        let read = read_of(&progress);
         let seconds = last.0.elapsed().as_secs_f64();
-        let rate = |now: u64, then: u64| (now.saturating_sub(then) as f64 / seconds) as u64;
-        let text = line(&progress, rate(read, last.1), rate(progress.rows_out, last.2));
+        let rate = |now: u64, then: u64| (now.saturating_sub(then) as f64 / seconds).round() as u64;
+        let rates =
+            Rates { rows_in: rate(read, last.1), rows_out: rate(progress.rows_out, last.2) };
         last = (Instant::now(), read, progress.rows_out);
-        if in_place {
-            // A terminal that is gone is no reason to stop a pipeline.
-            let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
-            let _ = std::io::stderr().flush();
-        } else {
-            tracing::info!("{text}");
+        match console.format {
+            Format::Json => log(&progress, rates),
+            Format::Text if console.terminal => console.overwrite(&line(&progress, rates)),
+            Format::Text => tracing::info!("{}", line(&progress, rates)),
         }
     }
 }
 
+/// Records taken from all sources since the pipeline's first start.
+pub fn read_of(progress: &Progress) -> u64 {
+    progress.read.values().map(|c| c.read).sum()
+}
+
 /// The line: what is going on, and why nothing is when nothing comes out.
-pub fn line(p: &Progress, in_per_second: u64, out_per_second: u64) -> String {
+fn line(p: &Progress, rates: Rates) -> String {
     let mut text = format!(
-        "in {in_per_second}/s  out {out_per_second}/s  epoch {} (committed {})",
-        p.computed, p.committed
+        "in {}/s  out {}/s  epoch {}",
+        count(rates.rows_in),
+        count(rates.rows_out),
+        p.committed
     );
-    if let Some(watermark) = p.watermark {
-        text.push_str(&format!("  watermark {}", time(watermark)));
+    if p.computed > p.committed {
+        text.push_str(&format!(" (+{} on their way)", p.computed.0 - p.committed.0));
+    }
+    match p.watermark {
+        Some(watermark) => text.push_str(&format!("  watermark {}", moment(watermark))),
+        None => text.push_str("  no watermark yet"),
     }
     text.push_str(&format!("  state {}", bytes(p.state_bytes)));
-    if p.late > 0 {
-        text.push_str(&format!("  late {}", p.late));
-    }
-    if p.dead > 0 {
-        text.push_str(&format!("  dead letters {}", p.dead));
-    }
+    text.push_str(&format!("  late {}  dead letters {}", count(p.late), count(p.dead)));
     if let Some(outage) = &p.outage {
         text.push_str(&format!("  waiting: {outage}"));
     }
     text
 }
 
-fn time(ms: i64) -> String {
-    if ms == i64::MAX {
-        return "end".to_string();
-    }
-    chrono::DateTime::from_timestamp_millis(ms)
-        .map_or_else(|| ms.to_string(), |t| t.format("%Y-%m-%d %H:%M:%S").to_string())
+fn log(p: &Progress, rates: Rates) {
+    tracing::info!(
+        rows_in_per_second = rates.rows_in,
+        rows_out_per_second = rates.rows_out,
+        rows_in = read_of(p),
+        rows_out = p.rows_out,
+        epoch = p.committed.0,
+        epochs_waiting = p.computed.0.saturating_sub(p.committed.0),
+        watermark = p.watermark.map(moment),
+        state_bytes = p.state_bytes,
+        late = p.late,
+        dead_letters = p.dead,
+        outage = p.outage,
+        "progress"
+    );
 }
 
-fn bytes(n: u64) -> String {
-    match n {
-        0..=1_023 => format!("{n} B"),
-        1_024..=1_048_575 => format!("{} kB", n >> 10),
-        _ => format!("{} MB", n >> 20),
+#[cfg(test)]
+mod tests {
+    use brooklet_core::Epoch;
+
+    use super::*;
+
+    #[test]
+    fn the_line_says_why_nothing_comes_out() {
+        let mut p = Progress { computed: Epoch(9), committed: Epoch(7), ..Progress::default() };
+        p.watermark = Some(1_705_314_605_000);
+        p.outage = Some("sink: connection refused".into());
+        let rates = Rates { rows_in: 12_000, rows_out: 0 };
+        assert_eq!(
+            line(&p, rates),
+            "in 12,000/s  out 0/s  epoch 7 (+2 on their way)  watermark 2024-01-15 10:30:05  \
+             state 0 B  late 0  dead letters 0  waiting: sink: connection refused"
+        );
     }
 }

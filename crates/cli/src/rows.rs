@@ -27,12 +27,8 @@ pub fn print(format: Format, changes: &[Delta]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let failed = |e| Error::outside("stdout").caused_by(e);
     if format == Format::Changelog {
-        for delta in changes {
-            for line in changelog(delta)? {
-                writeln!(out, "{line}").map_err(failed)?;
-            }
-        }
-        return Ok(());
+        drop(out);
+        return print_changes("", changes);
     }
     let rows = net(&schema, changes)?;
     match format {
@@ -50,6 +46,18 @@ pub fn print(format: Format, changes: &[Delta]) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes every change as a line behind `prefix`.
+pub fn print_changes(prefix: &str, changes: &[Delta]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    for delta in changes {
+        for line in changelog(delta)? {
+            let written = writeln!(out, "{prefix}{line}");
+            written.map_err(|e| Error::outside("stdout").caused_by(e))?;
+        }
+    }
+    Ok(())
 }
 
 fn cells(batch: &RecordBatch) -> Result<Vec<Vec<String>>> {

@@ -6,14 +6,18 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use brooklet_core::{Delta, Error, Result};
-use brooklet_pipeline::{StartOptions, Stopped, start};
+use brooklet_pipeline::{Agreed, Counts, Progress, StartOptions, Stopped, start};
 
+use crate::banner::Start;
 use crate::files::compile_files;
+use crate::logging::Console;
+use crate::text::count;
 use crate::{banner, progress, rows};
 
 #[derive(clap::Args)]
 pub struct Args {
-    #[arg(required = true)]
+    /// SQL files; later ones see the tables of earlier ones.
+    #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// A new instance: empty state, sources from their startup mode; rows written stay.
     #[arg(long)]
@@ -21,62 +25,85 @@ pub struct Args {
     /// Start although another process seems to own the pipeline; it will be fenced.
     #[arg(long)]
     take_over: bool,
-    /// Real sources, but sinks are replaced by the terminal and nothing is committed.
+    /// Let an edited query start: what is new in it begins empty, at the sources' positions.
+    #[arg(long)]
+    accept_new: bool,
+    /// Let an edited query start: state that nothing in it uses any more is deleted.
+    #[arg(long)]
+    drop_state: bool,
+    /// Real sources, but the rows go to the terminal and nothing is committed.
     #[arg(long)]
     preview: bool,
 }
 
-pub async fn run(args: Args, plain: bool) -> Result<()> {
+pub async fn run(args: Args, console: Console) -> Result<()> {
     let compiled = compile_files(&args.files)?;
     if compiled.plan.nodes.is_empty() {
-        return Err(Error::config("the files hold no INSERT; queries alone run with `sql`"));
+        return Err(Error::config(
+            "there is no INSERT in the files: nothing to run. `brooklet sql -f FILE` prints the \
+             rows of a SELECT",
+        ));
     }
-    let show = |changes: &[Delta]| {
-        if let Err(e) = rows::print(rows::Format::Changelog, changes) {
+    let several = compiled.plan.sinks().map(|(_, sink)| sink.tables.len()).sum::<usize>() > 1;
+    let show = move |table: &str, changes: &[Delta]| {
+        let prefix = if several { format!("{table}> ") } else { String::new() };
+        if let Err(e) = rows::print_changes(&prefix, changes) {
             tracing::warn!("{e}");
         }
     };
     let options = StartOptions {
         fresh: args.fresh,
         take_over: args.take_over,
+        agreed: Agreed { new: args.accept_new, lost: args.drop_state },
         preview: args.preview,
         on_rows: args.preview.then(|| Arc::new(show) as _),
-        ephemeral: false,
+        ..StartOptions::default()
     };
-    let stop = stop_signal(compiled.settings.millis("brooklet.stop-timeout")?)?;
+    let stop = stop_signal(compiled.settings.millis("brooklet.stop-timeout")?, console)?;
     let plan = compiled.plan.clone();
     let running =
         start(compiled.plan, &compiled.settings, &compiled.name, &compiled.base, options).await?;
-    for line in banner::banner(&compiled.name, &plan, &running) {
-        tracing::info!("{line}");
-    }
+    let start = Start { name: &compiled.name, plan: &plan, settings: &compiled.settings };
+    banner::show(&console, &start, &running, args.preview);
     let status = running.status.clone();
-    let line = progress::Line::start(status.clone(), plain);
+    let line = progress::Line::start(status.clone(), console);
     let stopped = running.run(stop).await;
     drop(line);
-    let p = status.read();
-    let read: u64 = p.read.values().map(|c| c.read).sum();
-    tracing::info!(
-        "read {read}, written {}, late {}, dead letters {}, committed epoch {}",
-        p.rows_out,
-        p.late,
-        p.dead,
-        p.committed
-    );
-    match stopped? {
-        Stopped::Finished => tracing::info!("finished: every source was read to its end"),
-        Stopped::AlreadyFinished => {
-            tracing::info!("this pipeline has finished already; --fresh repeats it");
-        }
-        Stopped::Asked => tracing::info!("stopped; a restart goes on here"),
-    }
+    console.say(&account(&status.read()));
+    console.say(match stopped? {
+        Stopped::Finished => "finished: every source was read to its end",
+        Stopped::AlreadyFinished => "this pipeline has finished already; --fresh repeats it",
+        Stopped::Asked => "stopped; a restart goes on here",
+    });
     Ok(())
+}
+
+/// What became of the records, since the pipeline's first start; rows out by this process.
+fn account(p: &Progress) -> String {
+    let sum =
+        |of: fn(&Counts) -> u64| -> u64 { p.nodes.iter().map(|(_, counts)| of(counts)).sum() };
+    let gone = [
+        (p.read.values().map(|c| c.skipped).sum(), "skipped"),
+        (sum(|c| c.filtered), "filtered"),
+        (sum(|c| c.duplicates), "duplicates"),
+        (p.late, "late"),
+        (p.dead, "dead letters"),
+    ];
+    let gone: Vec<String> =
+        gone.iter().map(|(n, what): &(u64, &str)| format!("{} {what}", count(*n))).collect();
+    format!(
+        "read {}: {}; written {}, committed epoch {}",
+        count(progress::read_of(p)),
+        gone.join(", "),
+        count(p.rows_out),
+        p.committed
+    )
 }
 
 /// Turns true at the first SIGTERM or SIGINT. At the second, or when stopping takes too long, the
 /// process ends at once, which the journal makes safe.
 #[allow(clippy::disallowed_methods, reason = "a stop that hangs must end by the clock")]
-pub fn stop_signal(timeout_ms: i64) -> Result<watch::Receiver<bool>> {
+pub fn stop_signal(timeout_ms: i64, console: Console) -> Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let failed = |e| Error::outside("signals cannot be received").caused_by(e);
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
@@ -84,7 +111,7 @@ pub fn stop_signal(timeout_ms: i64) -> Result<watch::Receiver<bool>> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        tracing::info!("stopping: epochs in flight are committed; a second signal ends at once");
+        console.say("stopping: epochs in flight are committed; a second signal ends at once");
         stop.send_replace(true);
         let limit = std::time::Duration::from_millis(timeout_ms.max(0) as u64);
         tokio::select! {

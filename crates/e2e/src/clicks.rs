@@ -73,9 +73,14 @@ fn iso(ms: i64) -> String {
     time.format("%Y-%m-%dT%H:%M:%S%.3f").to_string()
 }
 
+/// As Postgres prints it: a fraction without zeros at its end.
 fn sql_time(ms: i64) -> String {
     let time = DateTime::from_timestamp_millis(ms).expect("a time of this century");
-    time.format("%Y-%m-%d %H:%M:%S%.f").to_string()
+    let text = time.format("%Y-%m-%d %H:%M:%S%.f").to_string();
+    match text.contains('.') {
+        true => text.trim_end_matches('0').to_string(),
+        false => text,
+    }
 }
 
 /// The Kafka table `clicks`.

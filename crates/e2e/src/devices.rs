@@ -1,14 +1,12 @@
 //! The device pipeline as it stands in `pipelines/devices`, into Postgres and Parquet on S3 at
 //! once, and its rows read back from both.
 
-use std::path::Path;
-
 use brooklet_testkit::devices::expect::{DeviceMinute, compare, read};
 use brooklet_testkit::services::{Bucket, Kafka, Postgres, Topic};
 
 use crate::pipeline::{Pipeline, Scratch};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/devices");
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/devices/pipeline.sql");
 const PREFIX: &str = "streaming-output";
 
 /// A pipeline with a database and a bucket of its own.
@@ -18,24 +16,17 @@ pub struct DeviceRun {
     pub bucket: Bucket,
 }
 
-/// The S3 file, and behind it the Postgres table and its INSERT of the other one.
-fn sql(settings: &str) -> String {
-    let text = |name: &str| {
-        let path = Path::new(FOLDER).join(name);
-        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-    };
-    let postgres = text("pipeline.sql");
-    let at = postgres.find("CREATE TABLE device_minutes_table").expect("the table's statement");
-    format!("{}\n{}\n{settings}", text("pipeline_s3.sql"), &postgres[at..])
-}
-
 impl DeviceRun {
-    /// Reads `topic` from its beginning; `settings` are statements added to the file.
+    /// Reads `topic` from its beginning; `settings` are statements put before the file's.
     pub fn new(scratch: &Scratch, topic: &Topic, settings: &str) -> DeviceRun {
         let postgres = Postgres::from_env().expect("Postgres is up");
         let bucket = Bucket::from_env().expect("S3 is up");
         let kafka = Kafka::from_env().expect("Kafka is up");
-        let pipeline = Pipeline::new(scratch, "devices_s3", &sql(settings))
+        let text = std::fs::read_to_string(FILE).unwrap_or_else(|e| panic!("{FILE}: {e}"));
+        let pipeline = Pipeline::new(scratch, "devices", &format!("{settings}{text}"));
+        let state = pipeline.state().parent().expect("below a directory").to_path_buf();
+        let pipeline = pipeline
+            .env("CHECKPOINT_LOCATION", state.to_string_lossy())
             .env("KAFKA_BOOTSTRAP_SERVERS", kafka.brokers())
             .env("KAFKA_TOPIC", topic.name.as_str())
             .env("KAFKA_STARTING_OFFSETS", "earliest")
@@ -43,6 +34,7 @@ impl DeviceRun {
             .env("S3_BUCKET", bucket.name.as_str())
             .env("S3_PREFIX", PREFIX)
             .env("TRIGGER", "1 s")
+            .env("KAFKA_MAX_OFFSETS_PER_TRIGGER", "8192")
             .env("PGHOST", "127.0.0.1")
             .env("PGPORT", postgres.port().to_string())
             .env("PGDATABASE", postgres.database())

@@ -91,20 +91,35 @@ impl Pipeline {
         self.command(&[]).run(PATIENCE).expect_code(0)
     }
 
-    /// Starts the pipeline `times` times and kills each process at a moment drawn from `dice`.
-    /// Panics when one ended by itself. Gives how many had come to their first live epoch.
-    pub fn kill_often(&self, times: u32, longest: Duration, dice: &mut Dice) -> u32 {
-        let mut live = 0;
+    /// Starts the pipeline `times` times and kills each process at a moment drawn from `dice`: up
+    /// to `longest` after its start, every other one after its first live epoch was near. Panics
+    /// when one ended by itself.
+    pub fn kill_often(&self, times: u32, longest: Duration, dice: &mut Dice) {
         for n in 0..times {
             let mut running = self.start();
+            if n % 2 == 0 {
+                running.wait_for_stderr("state in ", PATIENCE);
+            }
             let millis = dice.below(longest.as_millis() as u64);
             std::thread::sleep(Duration::from_millis(millis));
             let ended = running.has_ended();
             let killed = running.kill();
             assert!(!ended, "start {n} ended by itself:\n{}", killed.stderr);
-            live += u32::from(killed.stderr.contains("state in "));
         }
-        live
+    }
+
+    /// Lets a process kill itself when it first passes a named point, which needs a build with
+    /// debug assertions; `feed` is called until it does.
+    pub fn kill_at(&self, point: &str, mut feed: impl FnMut()) {
+        let mut running = self.command(&[]).env("BROOKLET_CRASH_AT", format!("{point}:1")).spawn();
+        let deadline = Instant::now() + PATIENCE;
+        while !running.has_ended() {
+            assert!(Instant::now() < deadline, "{point} was not passed:\n{}", running.stderr());
+            feed();
+            std::thread::sleep(Duration::from_millis(40));
+        }
+        let killed = running.wait(PATIENCE);
+        assert_eq!(killed.code(), None, "{point} was not passed:\n{}", killed.stderr);
     }
 
     /// What the newest snapshot says about every source and node.

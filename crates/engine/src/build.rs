@@ -20,7 +20,8 @@ pub fn operator(plan: &StreamPlan, id: NodeId) -> Result<Option<Box<dyn Operator
         NodeOp::Map(spec) => {
             let input = &plan.node(node.inputs[0]).schema;
             let schema = node.schema.clone();
-            Some(Box::new(Map::new(spec.clone(), input, schema, node.label.clone())?))
+            let map = Map::new(spec.clone(), input, schema, node.label.clone())?;
+            Some(Box::new(map.setting_bad_rows_aside(plan.sets_bad_rows_aside)))
         }
         NodeOp::Reduce(spec) => {
             let input = plan.node(node.inputs[0]);

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::FieldRef;
 use rayon::prelude::*;
 
 use brooklet_core::sink::{EpochOutput, TableOutput};
@@ -386,6 +388,15 @@ fn sink_rows(input: &Node, sink: &Node, table: usize, rows: Vec<Delta>) -> Resul
     let width = visible.fields().len();
     let project = |rows: &Delta| -> Result<Delta> {
         let columns = rows.rows.columns()[..width].to_vec();
+        let null = |(c, f): &(&ArrayRef, &FieldRef)| !f.is_nullable() && c.null_count() > 0;
+        if let Some((_, field)) = columns.iter().zip(visible.fields()).find(null) {
+            return Err(Error::data(format!(
+                "column '{}' of table '{}' is NOT NULL, but the query gives NULL; SET \
+                 'table.exec.sink.not-null-enforcer' = 'DROP' leaves such rows out",
+                field.name(),
+                spec.tables[table].table.name
+            )));
+        }
         Ok(rows.with_rows(crate::ops::map::batch(&visible, columns, rows.len())?))
     };
     let mut rows: Vec<Delta> = rows.into_iter().filter(|d| !d.is_empty()).collect();

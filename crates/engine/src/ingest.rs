@@ -17,12 +17,13 @@ use brooklet_core::format::{BadRecord, Decoded, Decoder, RecordOfRow};
 use brooklet_core::raw::RawBatch;
 use brooklet_core::source::{Input, Payload, SplitId, SplitPosition, SplitRange};
 use brooklet_core::time::{Millis, WATERMARK_MAX, WATERMARK_MIN};
-use brooklet_core::{Delta, Error, Result};
+use brooklet_core::{Delta, Error, ErrorKind, Result};
 use brooklet_plan::letters::{LetterKind, LetterTo};
 use brooklet_plan::node::{LATE, Node, ORD, ScanSpec, StreamPlan, WatermarkEmit};
 
 use crate::letters::{Letter, Origin, Records, Refused};
-use crate::ops::exprs::Prepared;
+use crate::ops::bisect;
+use crate::ops::exprs::{self, Prepared};
 use crate::ops::map::{append, batch, millis, now_column, now_field};
 
 /// Records decoded in one go: cuts are by count only, so that a replay cuts alike.
@@ -104,6 +105,14 @@ struct Chunk {
     records: Option<Records>,
 }
 
+/// A chunk with its declared columns.
+struct Computed {
+    rows: Delta,
+    columns: Vec<ArrayRef>,
+    /// The rows of the chunk that are left, when some are not.
+    kept: Option<Vec<u32>>,
+}
+
 /// One scan.
 pub struct Ingest {
     spec: ScanSpec,
@@ -115,6 +124,8 @@ pub struct Ingest {
     decoders: Vec<Box<dyn Decoder>>,
     /// Records stay at hand until the epoch is computed.
     keeps_origins: bool,
+    /// Rows that a computed column fails on are dead letters.
+    sets_bad_aside: bool,
 }
 
 /// What of the epoch's record matters to a scan.
@@ -132,14 +143,14 @@ impl Ingest {
         let now = fields.len();
         fields.push(Arc::new(now_field()));
         let exprs = Prepared::new(&spec.exprs, &Arc::new(Schema::new(fields)), &node.label)?;
-        Ok(Ingest { spec, node, exprs, now, decoders, keeps_origins: false })
+        Ok(Ingest { spec, node, exprs, now, decoders, keeps_origins: false, sets_bad_aside: false })
     }
 
     /// Does what the plan asks for with records that are set aside.
     pub fn setting_aside(mut self, plan: &StreamPlan) -> Self {
         let late = plan.route(self.table(), LetterKind::Late) != LetterTo::Drop;
-        let asked = late || plan.sets_bad_rows_aside;
-        self.keeps_origins = asked && self.node.ord.len() == 1;
+        self.keeps_origins = late || plan.sets_bad_rows_aside;
+        self.sets_bad_aside = plan.sets_bad_rows_aside;
         self
     }
 
@@ -172,15 +183,22 @@ impl Ingest {
             state.splits.entry(id.clone()).or_default();
             let chunks = self.rows(&id, from..to, split.payload, state, &mut out)?;
             let others = self.others_watermark(ctx, &id, &before);
-            let entry = state.splits.entry(id.clone()).or_default();
-            entry.position = to;
+            state.splits.entry(id.clone()).or_default().position = to;
             for Chunk { rows, records } in chunks.into_iter().filter(|c| !c.rows.is_empty()) {
                 let (first_ord, count) = (*next_ord, rows.len());
-                out.origins.extend(records.map(|records| {
-                    let split = id.clone();
-                    Origin { first_ord, rows: count, split, records }
-                }));
-                out.rows.push(self.compute(ctx, rows, entry, others, next_ord)?);
+                let origin =
+                    |records| Origin { first_ord, rows: count, split: id.clone(), records };
+                let origin = records.map(origin);
+                let computed = match self.declared(ctx, &rows) {
+                    Err(e) if self.sets_bad_aside && e.kind == ErrorKind::Data => {
+                        self.without_bad(ctx, &rows, origin.as_ref(), &mut state.counts, &mut out)?
+                    }
+                    columns => Computed { rows, columns: columns?, kept: None },
+                };
+                let entry = state.splits.entry(id.clone()).or_default();
+                out.rows.push(self.finish(ctx, computed, entry, others, first_ord)?);
+                *next_ord = first_ord + count as i64;
+                out.origins.extend(origin);
             }
         }
         state.ended |= input.ended;
@@ -347,26 +365,61 @@ impl Ingest {
         Ok(rows.with_rows(append(&rows.rows, added)?))
     }
 
-    /// The declared columns, then `__ord` and `__late` where the plan asks for them.
-    fn compute(
-        &self,
-        ctx: &IngestCtx<'_>,
-        rows: Delta,
-        split: &mut SplitState,
-        others: Millis,
-        next_ord: &mut i64,
-    ) -> Result<Delta> {
+    /// The declared columns.
+    fn declared(&self, ctx: &IngestCtx<'_>, rows: &Delta) -> Result<Vec<ArrayRef>> {
         let mut read = self.exprs.gather(&rows.rows)?;
         self.exprs.fill(&mut read, self.now, || now_column(ctx.now, rows.len()));
-        let mut columns = self.exprs.evaluate(read, rows.len())?;
+        self.exprs.evaluate(read, rows.len())
+    }
+
+    /// As `declared` after it has failed: the bad rows become dead letters.
+    fn without_bad(
+        &self,
+        ctx: &IngestCtx<'_>,
+        rows: &Delta,
+        origin: Option<&Origin>,
+        counts: &mut ReadCounts,
+        out: &mut ScanOutput,
+    ) -> Result<Computed> {
+        let found = bisect::failing(rows, |part| self.declared(ctx, part).map(drop))?;
+        let (bad, letters): (Vec<u32>, Vec<Letter>) = found
+            .iter()
+            .map(|(row, e)| {
+                let label = self.node.label.clone();
+                let mut letter =
+                    Letter::new(LetterKind::Dead, self.table(), label, exprs::reason(e));
+                origin.iter().for_each(|origin| origin.tell(*row as usize, &mut letter));
+                (*row, letter)
+            })
+            .unzip();
+        counts.dead += bad.len() as u64;
+        counts.decoded -= bad.len() as u64;
+        out.refused.push(Refused { letters, rows: Some(rows.take(&bad)?.rows) });
+        let kept = bisect::all_but(&bad, rows.len());
+        let rows = rows.take(&kept)?;
+        let columns = self.declared(ctx, &rows)?;
+        Ok(Computed { rows, columns, kept: Some(kept) })
+    }
+
+    /// Takes the watermark; adds `__ord` and `__late` where the plan asks for them.
+    fn finish(
+        &self,
+        ctx: &IngestCtx<'_>,
+        computed: Computed,
+        split: &mut SplitState,
+        others: Millis,
+        first_ord: i64,
+    ) -> Result<Delta> {
+        let Computed { rows, mut columns, kept } = computed;
         let late = self.take_watermark(ctx, &columns, split, others)?;
         if !self.node.ord.is_empty() {
-            let from = *next_ord;
-            let to = from + rows.len() as i64;
-            columns.push(Arc::new(Int64Array::from_iter_values(from..to)));
+            let ords = match kept {
+                None => Int64Array::from_iter_values(first_ord..first_ord + rows.len() as i64),
+                Some(kept) => kept.iter().map(|row| first_ord + i64::from(*row)).collect(),
+            };
+            columns.push(Arc::new(ords));
             debug_assert_eq!(self.node.schema.field(columns.len() - 1).name(), ORD);
         }
-        *next_ord += rows.len() as i64;
         if self.node.late.is_some() {
             columns.push(Arc::new(Int64Array::from(late)));
             debug_assert_eq!(self.node.schema.field(columns.len() - 1).name(), LATE);

@@ -12,6 +12,7 @@ pub use cast::{CastError, cast, cast_udf, castable};
 pub use number::decimal::{Arithmetic, decimal_operator};
 
 mod cast;
+mod collection;
 mod column;
 mod conditional;
 mod function;
@@ -19,14 +20,16 @@ mod json;
 mod number;
 mod text;
 mod time;
+mod type_of;
 mod types;
 
 /// Every function, under its lower-case name.
 pub fn all() -> Vec<Arc<ScalarUDF>> {
-    [text::ALL, time::ALL, number::ALL, conditional::ALL, json::ALL]
+    [text::ALL, time::ALL, number::ALL, conditional::ALL, collection::ALL, json::ALL]
         .concat()
         .into_iter()
         .map(|f| f.udf())
+        .chain([type_of::udf()])
         .collect()
 }
 

@@ -4,7 +4,7 @@ use eval::{Mode, evaluate};
 
 mod eval;
 
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 15] = [
     include_str!("text/basic.rs"),
     include_str!("text/regexp.rs"),
     include_str!("text/encode.rs"),
@@ -15,7 +15,10 @@ const SOURCES: [&str; 12] = [
     include_str!("number/double.rs"),
     include_str!("number/rounding.rs"),
     include_str!("conditional.rs"),
+    include_str!("collection.rs"),
     include_str!("json/mod.rs"),
+    include_str!("json/make.rs"),
+    include_str!("type_of.rs"),
     include_str!("cast/mod.rs"),
 ];
 

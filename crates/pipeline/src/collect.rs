@@ -7,11 +7,15 @@ use async_trait::async_trait;
 use brooklet_core::sink::EpochOutput;
 use brooklet_core::{Delta, Epoch, Instance, Result, Sink};
 
-/// Receives each epoch's changes of a SELECT.
-pub type OnRows = Arc<dyn Fn(&[Delta]) + Send + Sync>;
+/// Receives a table's name and an epoch's changes of it.
+pub type OnRows = Arc<dyn Fn(&str, &[Delta]) + Send + Sync>;
 
 /// Hands rows to a callback; at least once.
-pub struct CollectSink(pub OnRows);
+pub struct CollectSink {
+    /// Names, indexed like an output's tables.
+    pub tables: Vec<String>,
+    pub on_rows: OnRows,
+}
 
 #[async_trait]
 impl Sink for CollectSink {
@@ -19,8 +23,10 @@ impl Sink for CollectSink {
         Ok(None)
     }
     async fn commit(&mut self, epochs: &[EpochOutput]) -> Result<()> {
-        for table in epochs.iter().flat_map(|e| &e.tables) {
-            (self.0)(&table.changes);
+        for epoch in epochs {
+            for (name, output) in self.tables.iter().zip(&epoch.tables) {
+                (self.on_rows)(name, &output.changes);
+            }
         }
         Ok(())
     }
@@ -30,7 +36,7 @@ impl Sink for CollectSink {
 pub fn keep_all() -> (OnRows, Arc<Mutex<Vec<Delta>>>) {
     let kept: Arc<Mutex<Vec<Delta>>> = Arc::default();
     let rows = kept.clone();
-    let keep = move |changes: &[Delta]| {
+    let keep = move |_: &str, changes: &[Delta]| {
         let mut rows = rows.lock().unwrap_or_else(|broken| broken.into_inner());
         rows.extend(changes.iter().filter(|d| !d.is_empty()).cloned());
     };

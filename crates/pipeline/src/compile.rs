@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use brooklet_core::{Error, Result};
 use brooklet_plan::{Settings, StreamPlan};
+use brooklet_sql::fault::Faults;
 use brooklet_sql::lower::Offers;
 use brooklet_sql::planner;
 use brooklet_sql::session::{JobKind, Script, Session};
@@ -54,25 +55,37 @@ pub fn compile(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Resul
 }
 
 fn plans(scripts: &[Script], settings: &Settings) -> Result<(StreamPlan, Vec<StreamPlan>)> {
-    let mut inserts = Vec::new();
-    let mut selects = Vec::new();
+    let (mut selects, mut faults) = (Vec::new(), Vec::new());
     let Some(last) = scripts.last() else { return Ok((StreamPlan::default(), selects)) };
+    let mut inserts = Vec::new();
     for script in scripts {
+        let first = inserts.len();
         for job in &script.jobs {
             match &job.kind {
                 JobKind::Insert(insert) => inserts.push((**insert).clone()),
                 JobKind::Query(query) => {
-                    let planned = planner::plan_select(&last.catalog, settings, offers(), query);
-                    selects.push(planned.map_err(|f| f.in_source(&script.source))?);
+                    match planner::plan_select(&last.catalog, settings, offers(), query) {
+                        Ok(plan) => selects.push(plan),
+                        Err(wrong) => faults.extend(wrong.in_source(&script.source).0),
+                    }
                 }
                 JobKind::Explain { .. } | JobKind::Describe(_) | JobKind::Show(_) => {}
             }
         }
+        if scripts.len() > 1 && inserts.len() > first {
+            // Each file by itself, so that its faults are shown in it.
+            let own = planner::plan(&last.catalog, settings, offers(), &inserts[first..]);
+            faults.extend(own.err().map_or(vec![], |f| f.in_source(&script.source).0));
+        }
     }
-    if inserts.is_empty() {
-        return Ok((StreamPlan::default(), selects));
+    let planned = match inserts.is_empty() || scripts.len() > 1 && !faults.is_empty() {
+        true => Ok(StreamPlan::default()),
+        false => planner::plan(&last.catalog, settings, offers(), &inserts),
+    };
+    match planned {
+        Ok(plan) if faults.is_empty() => return Ok((plan, selects)),
+        Ok(_) => {}
+        Err(wrong) => faults.extend(wrong.in_source(&last.source).0),
     }
-    let plan = planner::plan(&last.catalog, settings, offers(), &inserts)
-        .map_err(|f| f.in_source(&last.source))?;
-    Ok((plan, selects))
+    Err(Faults(faults).in_source(&last.source).into())
 }

@@ -21,6 +21,9 @@ use brooklet_sql::lower::COLLECT;
 
 use crate::collect::{CollectSink, OnRows};
 
+/// The connector that shows rows on stdout.
+const PRINT: &str = brooklet_connectors::print::CONNECTOR.name;
+
 /// The connectors and formats of this build.
 pub struct Registry {
     pub env: Env,
@@ -28,6 +31,8 @@ pub struct Registry {
     pub base: PathBuf,
     /// Where rows of a top-level SELECT go; with `preview`, the rows of every sink.
     pub on_rows: Option<OnRows>,
+    /// Where rows of `print` tables go instead of stdout.
+    pub on_print: Option<OnRows>,
     /// Sinks are replaced: nothing is committed anywhere.
     pub preview: bool,
     /// `brooklet.on-row-error`, handed to sinks as an option.
@@ -64,6 +69,12 @@ fn resolve(base: &Path, path: &str) -> String {
     base.join(path).to_string_lossy().into_owned()
 }
 
+/// A sink that hands the rows of its tables over.
+fn collect(spec: &SinkSpec, on_rows: OnRows) -> Box<dyn Sink> {
+    let tables = spec.tables.iter().map(|t| t.table.name.clone()).collect();
+    Box::new(CollectSink { tables, on_rows })
+}
+
 #[async_trait]
 impl Connections for Registry {
     async fn source(
@@ -91,12 +102,15 @@ impl Connections for Registry {
 
     async fn sink(&self, spec: &SinkSpec, open: OpenSink) -> Result<Box<dyn Sink>> {
         if self.preview && spec.takes_letters_only() {
-            return Ok(Box::new(CollectSink(Arc::new(|_: &[Delta]| ()))));
+            return Ok(collect(spec, Arc::new(|_: &str, _: &[Delta]| ())));
         }
         if spec.connector == COLLECT || self.preview {
             let on_rows = self.on_rows.clone();
             let on_rows = on_rows.ok_or_else(|| Error::bug("nobody takes the rows"))?;
-            return Ok(Box::new(CollectSink(on_rows)));
+            return Ok(collect(spec, on_rows));
+        }
+        if let Some(on_print) = self.on_print.clone().filter(|_| spec.connector == PRINT) {
+            return Ok(collect(spec, on_print));
         }
         let connector = find_connector(&spec.connector);
         let side = connector.and_then(|c| c.sink.as_ref());

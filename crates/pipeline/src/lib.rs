@@ -10,11 +10,15 @@ pub mod compile;
 pub mod connect;
 #[cfg(test)]
 mod probes;
+#[cfg(test)]
+mod reference;
 pub mod rows;
 pub mod start;
 pub mod world;
 
+pub use brooklet_engine::ops::Counts;
 pub use brooklet_engine::run::Stopped;
+pub use brooklet_engine::run::edit::Agreed;
 pub use brooklet_engine::run::status::{Progress, Status};
 pub use compile::{Compiled, compile};
 pub use start::{Running, StartOptions, start};

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use brooklet_core::{Env, Error, Result};
 use brooklet_engine::checkpoint::instance::{OwnerLock, lock};
 use brooklet_engine::checkpoint::store::{LocalStore, RemoteStore, Store};
+use brooklet_engine::run::edit::Agreed;
 use brooklet_engine::run::start::{Ready, Start};
 use brooklet_engine::run::status::Status;
 use brooklet_engine::run::{RunConfig, Stopped, live};
@@ -22,10 +23,14 @@ use crate::connect::Registry;
 pub struct StartOptions {
     pub fresh: bool,
     pub take_over: bool,
+    /// To changes of the file since the last snapshot.
+    pub agreed: Agreed,
     /// Sinks are replaced by `on_rows`, nothing is committed and no state is kept.
     pub preview: bool,
     /// Takes the rows of SELECTs and previews.
     pub on_rows: Option<OnRows>,
+    /// Takes the rows of `print` tables, which otherwise are lines on stdout.
+    pub on_print: Option<OnRows>,
     /// State in a temporary directory that goes away with the run.
     pub ephemeral: bool,
 }
@@ -75,6 +80,7 @@ pub async fn start(
         env: env.clone(),
         base: base.to_path_buf(),
         on_rows: options.on_rows.clone(),
+        on_print: options.on_print.clone(),
         preview: options.preview,
         on_row_error: settings.text("brooklet.on-row-error"),
     };
@@ -131,6 +137,7 @@ fn run_config(settings: &Settings, name: &str, options: &StartOptions) -> Result
         memory_limit_bytes: settings.bytes("brooklet.memory.limit")?,
         start_timeout_ms: settings.millis("brooklet.start-timeout")?,
         fresh: options.fresh || settings.is_batch(),
+        agreed: options.agreed,
     })
 }
 

@@ -46,8 +46,8 @@ fn tree(
     }
 }
 
-/// One node without its inputs.
-fn line(plan: &StreamPlan, node: &Node) -> String {
+/// One node without its inputs and its kind.
+pub fn line(plan: &StreamPlan, node: &Node) -> String {
     let below = node.inputs.first().map(|i| &plan.node(*i).schema);
     let what = match (&node.op, below) {
         (NodeOp::Scan(s), _) => scan(s, node),

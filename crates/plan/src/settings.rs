@@ -26,10 +26,21 @@ pub const SETTINGS: &[OptionSpec] = &[
         "A split without data for this long no longer holds the watermark.",
     )
     .kind(OptionKind::Duration),
-    OptionSpec::text("table.local-time-zone", "Time zone of TIMESTAMP_LTZ texts.").default("UTC"),
+    OptionSpec::text(
+        "table.local-time-zone",
+        "Time zone of TIMESTAMP_LTZ texts: only UTC is offered.",
+    )
+    .kind(OptionKind::OneOf(&["UTC", "Etc/UTC", "GMT", "Z"]))
+    .default("UTC"),
     OptionSpec::text("table.exec.sink.require-on-conflict", "Flink 2.3's check of upsert keys.")
         .kind(OptionKind::Bool)
         .default("true"),
+    OptionSpec::text(
+        "table.exec.sink.not-null-enforcer",
+        "What a NULL does that a query gives to a NOT NULL column: ERROR, or DROP its row.",
+    )
+    .kind(OptionKind::OneOf(&["ERROR", "DROP", "error", "drop"]))
+    .default("ERROR"),
     OptionSpec::text("brooklet.epoch.max-rows", "Rows an epoch takes at most.")
         .kind(OptionKind::Int)
         .default("65536"),
@@ -64,7 +75,6 @@ pub const SETTINGS: &[OptionSpec] = &[
     .kind(OptionKind::Bytes)
     .default("0"),
     OptionSpec::text("brooklet.checkpoint.location", "Where journal and snapshots are kept."),
-    OptionSpec::text("brooklet.journal.location", "Where the journal is kept, if elsewhere."),
     OptionSpec::text("brooklet.checkpoint.interval", "How often a snapshot is taken.")
         .kind(OptionKind::Duration)
         .default("10 s"),

@@ -15,11 +15,12 @@ use datafusion::logical_expr::{
 use sqlparser::ast::{self, GroupByExpr, Query, SetExpr, Spanned};
 use sqlparser::tokenizer::Span;
 
-use crate::fault::Faults;
+use crate::catalog::name_of;
+use crate::fault::{Fault, Faults};
 use crate::lower::{self, COLLECT, Conflict, Job, Offers, Target};
 use crate::parse::ast::{Insert, OnConflict};
 use crate::query::aggregates::flink_name;
-use crate::query::{self, Names, Provider, errors};
+use crate::query::{self, Names, Provider, check, errors};
 
 /// Plans all INSERTs of a script as one graph. Faults of all of them are reported together.
 pub fn plan(
@@ -29,21 +30,23 @@ pub fn plan(
     inserts: &[Insert],
 ) -> Result<StreamPlan, Faults> {
     let provider = Provider::new(names);
-    let functions = provider.functions();
     let (mut jobs, mut faults) = (Vec::new(), Vec::new());
     for insert in inserts {
-        match insert_job(&provider, insert) {
+        match insert_job(&provider, settings, insert) {
             Ok(job) => jobs.push(job),
-            Err(e) => faults.push(errors::fault(&e, insert_span(insert), &functions)),
+            Err(wrong) => faults.extend(wrong),
         }
     }
-    if !faults.is_empty() {
-        return Err(Faults(faults));
+    let lowered = match jobs.is_empty() {
+        true => Ok(StreamPlan::default()),
+        false => lower::lower(&provider, settings, offers, &jobs),
+    };
+    match lowered {
+        Ok(plan) if faults.is_empty() => return Ok(plan),
+        Ok(_) => {}
+        Err(errors) => faults.extend(lowering_faults(&provider, &jobs, &errors)),
     }
-    lower::lower(&provider, settings, offers, &jobs).map_err(|e| {
-        let span = inserts.first().map_or(Span::empty(), insert_span);
-        Faults(vec![errors::fault(&e, span, &functions)])
-    })
+    Err(Faults(faults))
 }
 
 /// Plans a top-level SELECT: its Sink's table has the connector `collect` and the query's columns
@@ -55,9 +58,27 @@ pub fn plan_select(
     query: &Query,
 ) -> Result<StreamPlan, Faults> {
     let provider = Provider::new(names);
-    let lowered = select_job(&provider, query)
-        .and_then(|job| lower::lower(&provider, settings, offers, &[job]));
-    lowered.map_err(|e| Faults(vec![errors::fault(&e, query_span(query), &provider.functions())]))
+    let jobs = [select_job(&provider, query).map_err(Faults)?];
+    lower::lower(&provider, settings, offers, &jobs)
+        .map_err(|errors| Faults(lowering_faults(&provider, &jobs, &errors)))
+}
+
+/// Faults of a view's query.
+pub fn check_view(names: &dyn Names, query: &Query) -> Result<(), Vec<Fault>> {
+    check::bind_all(&Provider::new(names), query, query_span(query)).map(drop)
+}
+
+/// Errors of lowering, each with the number of its job.
+fn lowering_faults(
+    provider: &Provider,
+    jobs: &[Job],
+    errors: &[(usize, DataFusionError)],
+) -> Vec<Fault> {
+    let functions = provider.functions();
+    let fault = |(job, e): &(usize, DataFusionError)| {
+        errors::fault(e, jobs.get(*job).map_or(Span::empty(), |j| j.span), &functions)
+    };
+    errors.iter().map(fault).collect()
 }
 
 /// The columns a query gives: name, type, whether NULL may stand there. For DESCRIBE and views.
@@ -66,9 +87,7 @@ pub fn query_columns(
     query: &Query,
 ) -> Result<Vec<(String, SqlType, bool)>, Faults> {
     let provider = Provider::new(names);
-    let bound = query::bind(&provider, query.clone());
-    let fault = |e| Faults(vec![errors::fault(&e, query_span(query), &provider.functions())]);
-    let plan = bound.map_err(fault)?;
+    let plan = check::bind_all(&provider, query, query_span(query)).map_err(Faults)?;
     let column = |f: &FieldRef| {
         let ty = lower::sql_type(f).unwrap_or(SqlType::STRING);
         (f.name().clone(), ty, f.is_nullable())
@@ -88,26 +107,34 @@ fn query_span(query: &Query) -> Span {
     }
 }
 
-fn insert_job(provider: &Provider, insert: &Insert) -> Result<Job> {
-    let name = insert.table.0.last().map(|p| p.to_string()).unwrap_or_default();
-    let name = name.trim_matches('`').to_string();
-    let at = Place::try_from_sqlparser_span(insert.table.span());
-    let table = provider.names().table(&name).ok_or_else(|| {
+fn insert_job(
+    provider: &Provider,
+    settings: &Settings,
+    insert: &Insert,
+) -> Result<Job, Vec<Fault>> {
+    let span = insert_span(insert);
+    let at = Place::try_from_sqlparser_span(span);
+    let name = name_of(&insert.table)?;
+    let Some(table) = provider.names().table(&name) else {
         let all = provider.names().all();
-        let near = crate::fault::closest(&name, all.iter().map(String::as_str));
-        let near = near.map(|n| format!("; did you mean '{n}'?")).unwrap_or_default();
-        placed(format!("no table '{name}'{near}"), at)
-    })?;
-    let bound = query::bind(provider, (*insert.query).clone())?;
-    let shaped = shape(provider, insert, &table, bound, at)?;
-    let plan = query::optimized(provider, shaped)?;
+        let fault = Fault::new(format!("there is no table '{name}'"), span);
+        return Err(fault.suggest(&name, all.iter().map(String::as_str)).into());
+    };
+    let fault = |e: DataFusionError| vec![errors::fault(&e, span, &provider.functions())];
+    let bound = check::bind_all(provider, &insert.query, query_span(&insert.query))?;
+    let shaped = shape(provider, insert, &table, bound, at).map_err(fault)?;
+    let shaped = match settings.text("table.exec.sink.not-null-enforcer") {
+        how if how.eq_ignore_ascii_case("drop") => without_nulls(&table, shaped).map_err(fault)?,
+        _ => shaped,
+    };
+    let plan = query::optimized(provider, shaped).map_err(fault)?;
     let conflict = match insert.on_conflict {
         None => Conflict::Unwritten,
         Some(OnConflict::DoNothing) => Conflict::Nothing,
         Some(OnConflict::DoError | OnConflict::DoDeduplicate) => Conflict::Other,
     };
     let updates_at = updating_clause(&insert.query);
-    Ok(Job { plan, target: Target { table, conflict, at, updates_at } })
+    Ok(Job { plan, span, target: Target { table, conflict, at, updates_at } })
 }
 
 fn placed(message: String, at: Option<Place>) -> DataFusionError {
@@ -172,6 +199,17 @@ fn shape(
     LogicalPlanBuilder::from(plan).project(exprs)?.build()
 }
 
+/// Without rows that have NULL in a NOT NULL column.
+fn without_nulls(table: &TableDef, plan: LogicalPlan) -> Result<LogicalPlan> {
+    let write = table.write_schema();
+    let columns = plan.schema().columns();
+    let strict = write.fields().iter().zip(columns).filter(|(f, _)| !f.is_nullable());
+    match strict.map(|(_, c)| Expr::Column(c).is_not_null()).reduce(Expr::and) {
+        Some(all) => LogicalPlanBuilder::from(plan).filter(all)?.build(),
+        None => Ok(plan),
+    }
+}
+
 /// Flink's cast into a table's column: texts are cut to VARCHAR(n), moments to their precision.
 fn implicit_cast(expr: Expr, given: &FieldRef, target: SqlType, to: &DataType) -> Expr {
     let from = lower::sql_type(given);
@@ -218,8 +256,10 @@ fn assignable(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-fn select_job(provider: &Provider, query: &Query) -> Result<Job> {
-    let bound = query::bind(provider, query.clone())?;
+fn select_job(provider: &Provider, query: &Query) -> Result<Job, Vec<Fault>> {
+    let span = query_span(query);
+    let bound = check::bind_all(provider, query, span)?;
+    let fault = |e: DataFusionError| vec![errors::fault(&e, span, &provider.functions())];
     let names = unique_names(&bound);
     let columns = bound.schema().columns();
     let fields = bound.schema().fields().clone();
@@ -228,9 +268,12 @@ fn select_job(provider: &Provider, query: &Query) -> Result<Job> {
     let named = match &bound {
         // A projection here would hide ORDER BY … LIMIT from the query's end: only names differ.
         LogicalPlan::Sort(_) => bound,
-        _ => LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(bound))?),
+        _ => {
+            let named = Projection::try_new(exprs, Arc::new(bound)).map_err(fault)?;
+            LogicalPlan::Projection(named)
+        }
     };
-    let plan = query::optimized(provider, named)?;
+    let plan = query::optimized(provider, named).map_err(fault)?;
     let column = |(name, field): (&String, &FieldRef)| ColumnDef {
         name: name.clone(),
         ty: lower::sql_type(field).unwrap_or(SqlType::STRING),
@@ -249,7 +292,7 @@ fn select_job(provider: &Provider, query: &Query) -> Result<Job> {
     };
     let target =
         Target { table: Arc::new(table), conflict: Conflict::Other, at: None, updates_at: None };
-    Ok(Job { plan, target })
+    Ok(Job { plan, span, target })
 }
 
 /// Flink's names: a repeated one gets a number.

@@ -11,10 +11,12 @@ use sqlparser::tokenizer::Span;
 
 use crate::catalog::{Catalog, Registry, check_use, name_of, options, span_of};
 use crate::fault::{Fault, Faults};
-use crate::parse::ast::{CreateTable, Insert, Statement, StatementKind, WithOption};
+use crate::lower::Offers;
+use crate::parse::ast::{CreateTable, CreateView, Insert, Statement, StatementKind, WithOption};
 use crate::parse::parse_all;
 use crate::placeholders::{Source, substitute};
-use crate::query::Provider;
+use crate::planner;
+use crate::query::{Provider, check};
 
 #[cfg(test)]
 mod tests;
@@ -92,6 +94,8 @@ impl Session {
         }
         let settings = run.finish();
         if !run.faults.is_empty() {
+            let more = run.faults_of_jobs(&run.jobs, &settings);
+            run.faults.extend(more);
             return Err(Faults(run.faults).in_source(&source));
         }
         *self = run.session;
@@ -121,7 +125,7 @@ impl Run {
                 self.note_broken(&ddl.name, made)
             }
             StatementKind::CreateView(ddl) => {
-                let made = catalog.create_view(ddl).map_err(Vec::from);
+                let made = self.create_view(ddl);
                 self.note_broken(&ddl.name, made)
             }
             StatementKind::CreateFunction(ddl) => {
@@ -138,6 +142,52 @@ impl Run {
             runnable => self.jobs_of(runnable, span).map(|jobs| self.jobs.extend(jobs)),
         };
         self.faults.extend(done.err().into_iter().flatten());
+    }
+
+    /// A view must be sound when it is made, as in Flink; one over something broken is excused.
+    fn create_view(&mut self, ddl: &CreateView) -> Result<(), Vec<Fault>> {
+        let excused = self.excuses(&ddl.query);
+        let catalog = &mut self.session.catalog;
+        let known = name_of(&ddl.name).is_ok_and(|name| catalog.view(&name).is_some());
+        if !excused {
+            planner::check_view(&*catalog, &ddl.query)?;
+        }
+        catalog.create_view(ddl)?;
+        if excused && !known {
+            self.broken.extend(name_of(&ddl.name).ok());
+        }
+        Ok(())
+    }
+
+    /// Whether a query reads what an earlier fault kept from being created.
+    fn excuses(&self, query: &Query) -> bool {
+        if self.complete && self.broken.is_empty() {
+            return false;
+        }
+        let catalog = &self.session.catalog;
+        !check::all_tables_exist(catalog, query) || check::reads_any(catalog, query, &self.broken)
+    }
+
+    /// Faults of the jobs that can be planned beside the faults there are.
+    fn faults_of_jobs(&self, jobs: &[Job], settings: &Settings) -> Vec<Fault> {
+        let Registry { connectors, formats } = self.session.registry;
+        let (catalog, offers) = (&self.session.catalog, Offers { connectors, formats });
+        let of = |job: &Job| match &job.kind {
+            JobKind::Insert(insert) => {
+                let known = name_of(&insert.table).is_ok_and(|n| catalog.table(&n).is_some());
+                if !known || self.excuses(&insert.query) {
+                    return Vec::new();
+                }
+                let insert = std::slice::from_ref(&**insert);
+                planner::plan(catalog, settings, offers, insert).err().map_or(vec![], |f| f.0)
+            }
+            JobKind::Query(query) if !self.excuses(query) => {
+                planner::plan_select(catalog, settings, offers, query).err().map_or(vec![], |f| f.0)
+            }
+            JobKind::Explain { jobs, .. } => self.faults_of_jobs(jobs, settings),
+            _ => Vec::new(),
+        };
+        jobs.iter().flat_map(of).collect()
     }
 
     fn note_broken(

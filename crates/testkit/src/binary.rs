@@ -53,6 +53,18 @@ impl Brooklet {
         self.command.env(name, value);
         self
     }
+    /// The same command line behind `sh -c SCRIPT`, which ends in `exec "$0" "$@"`: limits and
+    /// ignored signals are inherited, and the process keeps its number.
+    pub fn through_shell(self, script: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).arg(self.command.get_program()).args(self.command.get_args());
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.stdin(Stdio::null());
+        if let Some(dir) = self.command.get_current_dir() {
+            command.current_dir(dir);
+        }
+        Brooklet { command }
+    }
     pub fn spawn(mut self) -> Running {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the binary can be run");

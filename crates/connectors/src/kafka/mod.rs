@@ -12,21 +12,35 @@
 //! `scan.bounded.mode` makes a table end; the end is looked up at each start. Metadata columns:
 //! `topic`, `partition`, `offset`, `timestamp`.
 //!
+//! **Writing.** Every epoch of the pipeline is one transaction over all Kafka tables of a cluster:
+//! consumers with `isolation.level=read_committed` see each row once, also when the pipeline was
+//! killed. The transaction also writes a record to the compacted topic `brooklet_commits`, which is
+//! created when missing; the user needs CREATE for that, and WRITE on transactional ids that
+//! start with `sink.transactional-id-prefix`. Keep `properties.bootstrap.servers` as it is while a
+//! pipeline lives: it is part of the name under which its commits are found again. `key.format`
+//! and `key.fields` make the record's key, a METADATA column `timestamp` its time.
+//!
 //! Records that were deleted before they were read stop the pipeline, unless
 //! `SET 'brooklet.table.<table>.fail-on-data-loss' = 'false'`. A compacted topic that is
 //! compacted between a crash and the restart replays without the records removed meanwhile.
 
-use brooklet_core::connector::{Connector, MetadataColumn, SourceSide};
+use brooklet_core::connector::{Connector, Guarantee, MetadataColumn, SinkSide, SourceSide};
 use brooklet_core::types::SqlType;
 
 pub mod drain;
+mod marker;
 mod options;
 mod properties;
 mod queue;
+mod sink;
+#[cfg(test)]
+mod sink_tests;
 mod source;
 mod start;
 #[cfg(test)]
 mod tests;
+mod transaction;
+mod writer;
 
 pub const CONNECTOR: Connector = Connector {
     name: "kafka",
@@ -39,5 +53,11 @@ pub const CONNECTOR: Connector = Connector {
     ],
     needs_format: true,
     source: Some(SourceSide { open: source::open, bounded: options::bounded }),
-    sink: None,
+    sink: Some(SinkSide {
+        open: |spec| Box::pin(sink::open(spec)),
+        domain: sink::domain,
+        guarantee: Guarantee::ExactlyOnce,
+        stages: false,
+        accepts: writer::accepts,
+    }),
 };

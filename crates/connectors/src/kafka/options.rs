@@ -8,6 +8,9 @@ use rdkafka::ClientConfig;
 
 use super::properties;
 
+/// What transactional ids start with.
+pub const ID_PREFIX: &str = "brooklet-";
+
 pub const OPTIONS: &[OptionSpec] = &[
     OptionSpec::text("topic", "Topic to read; several are separated by `;`.").required(),
     OptionSpec::text("properties.bootstrap.servers", "Brokers, separated by commas.").required(),
@@ -54,6 +57,28 @@ pub const OPTIONS: &[OptionSpec] = &[
         "scan.bounded.specific-offsets",
         "For `specific-offsets`: the first offset not read, by partition.",
     ),
+    OptionSpec::text("key.fields", "Sink: columns of the record's key, separated by `;`."),
+    OptionSpec::text("key.fields-prefix", "Sink: what the key's columns start with in the table.")
+        .default(""),
+    OptionSpec::text("value.fields-include", "Sink: whether the value holds the key's columns.")
+        .kind(OptionKind::OneOf(&["ALL", "EXCEPT_KEY"]))
+        .default("ALL"),
+    OptionSpec::text("sink.partitioner", "By the key's hash, all to one, or in turn.")
+        .kind(OptionKind::OneOf(&["default", "fixed", "round-robin"]))
+        .default("default"),
+    OptionSpec::text(
+        "sink.delivery-guarantee",
+        "Accepted as in Flink; every epoch is one transaction whatever it says.",
+    )
+    .kind(OptionKind::OneOf(&["none", "at-least-once", "exactly-once"]))
+    .default("exactly-once"),
+    OptionSpec::text(
+        "sink.transactional-id-prefix",
+        "What the transactional id starts with, for brokers that allow only some.",
+    )
+    .default(ID_PREFIX),
+    OptionSpec::text("sink.parallelism", "Accepted as in Flink; one producer writes.")
+        .kind(OptionKind::Int),
     OptionSpec::text(
         "brooklet.fail-on-data-loss",
         "Stop when records that were not read yet are gone; otherwise warn and go on.",
@@ -98,6 +123,9 @@ pub fn bounded(options: &Options) -> bool {
 }
 
 pub fn read(options: &Options) -> Result<Settings> {
+    if let Some(key) = ["key.format", "key.fields"].into_iter().find(|k| options.get(k).is_some()) {
+        return Err(Error::config(format!("option '{key}' is not offered for reading yet")));
+    }
     let split = |c| c == ';' || c == ',';
     let topics = options.required("topic")?.split(split).map(str::trim);
     let mut topics: Vec<String> = topics.filter(|t| !t.is_empty()).map(String::from).collect();

@@ -1,5 +1,7 @@
 //! `properties.*`, written for the Java client, in librdkafka's words.
 
+use std::collections::BTreeMap;
+
 use brooklet_core::options::Options;
 use brooklet_core::{Error, Result};
 use rdkafka::ClientConfig;
@@ -39,6 +41,45 @@ const JAVA_ONLY: &[&str] = &[
     "commit.offsets.on.checkpoint",
 ];
 
+/// The defaults of a sink. Keyed records go where the Java client would put them.
+const PRODUCER: &[(&str, &str)] = &[
+    ("enable.idempotence", "true"),
+    ("partitioner", "murmur2_random"),
+    ("linger.ms", "2"),
+    ("queue.buffering.max.kbytes", "65536"),
+];
+
+/// Set by us whatever the table says: every commit is a transaction of the pipeline's own id.
+const PRODUCER_OURS: &[&str] = &[
+    "enable.idempotence",
+    "acks",
+    "retries",
+    "transactional.id",
+    "key.serializer",
+    "value.serializer",
+    "max.block.ms",
+];
+
+/// Says nothing to a producer.
+const CONSUMER_ONLY: &[&str] = &[
+    "group.id",
+    "group.instance.id",
+    "auto.offset.reset",
+    "enable.auto.commit",
+    "auto.commit.interval.ms",
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "max.poll.interval.ms",
+    "fetch.min.bytes",
+    "fetch.max.bytes",
+    "fetch.max.wait.ms",
+    "max.partition.fetch.bytes",
+    "isolation.level",
+    "partition.assignment.strategy",
+    "check.crcs",
+    "exclude.internal.topics",
+];
+
 /// The client's configuration for a table. Unknown keys are ignored with a warning, as Flink
 /// accepts any; known keys with impossible values are errors.
 pub fn client(options: &Options) -> Result<ClientConfig> {
@@ -60,6 +101,39 @@ pub fn client(options: &Options) -> Result<ClientConfig> {
     }
     for (key, value) in OURS {
         config.set(*key, *value);
+    }
+    Ok(config)
+}
+
+/// A transactional producer's configuration for tables of one cluster. Where two tables differ
+/// in a property, that is an error: they share one producer.
+pub fn producer<'a>(tables: impl Iterator<Item = &'a Options>) -> Result<ClientConfig> {
+    let mut config = ClientConfig::new();
+    config.set_log_level(RDKafkaLogLevel::Notice);
+    for (key, value) in PRODUCER {
+        config.set(*key, *value);
+    }
+    let mut given: BTreeMap<String, String> = BTreeMap::new();
+    for options in tables {
+        for (key, value) in options.below("properties.") {
+            let skipped =
+                [JAVA_ONLY, CONSUMER_ONLY, PRODUCER_OURS].iter().any(|k| k.contains(&key));
+            if skipped {
+                continue;
+            }
+            for (key, value) in translate(options, key, value)? {
+                if given.get(&key).is_some_and(|before| *before != value) {
+                    return Err(Error::config(format!(
+                        "two Kafka tables of one cluster differ in 'properties.{key}': they are \
+                         written by one producer, give them the same value"
+                    )));
+                }
+                if accepted(&key, &value)? {
+                    config.set(&key, &value);
+                    given.insert(key, value);
+                }
+            }
+        }
     }
     Ok(config)
 }
@@ -107,6 +181,13 @@ fn translate(options: &Options, key: &str, value: &str) -> Result<Vec<(String, S
         }
         "fetch.max.wait.ms" => same("fetch.wait.max.ms"),
         "max.partition.fetch.bytes" => same("fetch.message.max.bytes"),
+        "max.request.size" => same("message.max.bytes"),
+        "buffer.memory" => {
+            let bytes: u64 = value.trim().parse().map_err(|_| {
+                Error::config("option 'properties.buffer.memory' is not a number of bytes")
+            })?;
+            Ok(vec![("queue.buffering.max.kbytes".into(), (bytes / 1024).max(1).to_string())])
+        }
         "request.timeout.ms" => same("socket.timeout.ms"),
         "send.buffer.bytes" => same("socket.send.buffer.bytes"),
         "receive.buffer.bytes" => same("socket.receive.buffer.bytes"),

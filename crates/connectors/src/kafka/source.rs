@@ -90,7 +90,7 @@ async fn connect(spec: SourceSpec) -> Result<KafkaSource> {
 }
 
 /// Runs questions to the brokers where they may block.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;

@@ -81,6 +81,23 @@ fn partitions(consumer: &Consumer, topics: &[String]) -> Result<Vec<Partition>> 
     Ok(partitions)
 }
 
+/// How many partitions a topic has; None when it does not exist.
+pub fn partition_count(consumer: &Consumer, topic: &str) -> Result<Option<usize>> {
+    use RDKafkaErrorCode as Code;
+    let answer = consumer.client().fetch_metadata(Some(topic), TIMEOUT);
+    let metadata = answer.map_err(|e| failed(consumer, "the brokers cannot be reached", e))?;
+    let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else { return Ok(None) };
+    match found.error().map(Code::from) {
+        None if found.partitions().is_empty() => Err(topic_error(topic, Code::LeaderNotAvailable)),
+        None => Ok(Some(found.partitions().len())),
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => Ok(None),
+        Some(Code::TopicAuthorizationFailed) => Err(Error::refused(format!(
+            "Kafka topic '{topic}' may not be used by this user: grant WRITE and DESCRIBE on it"
+        ))),
+        Some(code) => Err(topic_error(topic, code)),
+    }
+}
+
 /// What an error of one topic asks for.
 pub fn topic_error(topic: &str, code: RDKafkaErrorCode) -> Error {
     use RDKafkaErrorCode as Code;

@@ -2,8 +2,10 @@
 //! while the process is killed.
 #![allow(clippy::disallowed_methods, reason = "processes are watched in real time")]
 
+use std::slice::Chunks;
 use std::time::Duration;
 
+use brooklet_core::env::CrashPoint;
 use brooklet_e2e::clicks::same_accounts;
 use brooklet_e2e::devices::DeviceRun;
 use brooklet_e2e::outputs::json;
@@ -12,7 +14,8 @@ use brooklet_e2e::scaled;
 use brooklet_testkit::devices::Devices;
 use brooklet_testkit::devices::expect::{DeviceMinute, Lateness, Outcome, device_minutes};
 use brooklet_testkit::dice::Dice;
-use brooklet_testkit::services::{Kafka, Record, Topic};
+use brooklet_testkit::services::kafka::Feed;
+use brooklet_testkit::services::{Kafka, Record};
 use chrono::NaiveDateTime;
 use serde_json::Value;
 
@@ -29,10 +32,13 @@ const EVENTS: &[u8] = include_bytes!("data/device_events.jsonl");
 const MINUTES: &[u8] = include_bytes!("data/device_minutes.jsonl");
 
 const KILLS: u32 = 50;
-const LONGEST: Duration = Duration::from_millis(1_500);
+const PORTIONS: usize = 800;
+const LONGEST: Duration = Duration::from_millis(1_000);
 /// So that kills meet snapshots, files that roll and journals of some length.
-const BUSY: &str = "SET 'brooklet.checkpoint.interval' = '300 ms';
-SET 'brooklet.epoch.max-rows' = '4096';
+const BUSY: &str = "SET 'brooklet.checkpoint.interval' = '200 ms';
+SET 'brooklet.checkpoint.retained' = '2';
+SET 'brooklet.epoch.interval' = '5 ms';
+SET 'brooklet.epoch.max-rows' = '2048';
 ";
 
 fn millis(row: &Value, column: &str) -> i64 {
@@ -82,20 +88,20 @@ fn the_rows_that_flink_gave() {
 }
 
 fn four_partitions_without_late_rows() {
-    let devices =
-        Devices { records: scaled(200_000), seed: 4, devices: 500, partitions: 4, ..shape() };
+    let devices = Devices { seed: 4, partitions: 4, ..shape() };
     killed_and_undisturbed(&devices, Lateness::Ignored);
 }
 
 fn one_partition_with_late_rows() {
-    let devices = Devices { records: scaled(200_000), seed: 5, late: 0.01, ..shape() };
+    let devices = Devices { seed: 5, late: 0.01, ..shape() };
     let lateness = Lateness::OnEvent { delay_ms: devices.delay_ms };
     killed_and_undisturbed(&devices, lateness);
 }
 
-/// 2 % repeated, 1 % invalid, some malformed, up to 30 s out of order.
+/// 2 % repeated, 1 % invalid, some malformed, up to 30 s out of order, over an hour.
 fn shape() -> Devices {
-    Devices { per_second: 200, devices: 300, ..Devices::default() }
+    let records = scaled(200_000);
+    Devices { records, per_second: records.div_ceil(3_600), devices: 300, ..Devices::default() }
 }
 
 /// Kills the pipeline while its topic is filled, runs it to the end, and compares with the
@@ -111,12 +117,15 @@ fn killed_and_undisturbed(devices: &Devices, lateness: Lateness) {
 
     let scratch = Scratch::new("devices-killed");
     let killed = DeviceRun::new(&scratch, &topic, BUSY);
+    let feed = topic.feed();
+    let mut portions = records.chunks(records.len().div_ceil(PORTIONS));
+    for point in CrashPoint::ALL {
+        let next = || portions.next().into_iter().for_each(|p| feed.produce(p.iter().cloned()));
+        killed.pipeline.kill_at(point.name(), next);
+    }
     std::thread::scope(|scope| {
-        let records = &records;
-        let topic = topic.clone();
-        let filling = scope.spawn(move || fill(&topic, records));
-        let live = killed.pipeline.kill_often(KILLS, LONGEST, &mut Dice::new(devices.seed));
-        assert!(live > KILLS / 4, "only {live} of {KILLS} starts came to work");
+        let filling = scope.spawn(move || fill(&feed, portions));
+        killed.pipeline.kill_often(KILLS, LONGEST, &mut Dice::new(devices.seed));
         filling.join().expect("the topic is filled");
     });
     killed.finish();
@@ -131,12 +140,12 @@ fn killed_and_undisturbed(devices: &Devices, lateness: Lateness) {
     check_accounts(&expected, &accounts);
 }
 
-/// As long as the kills take, in portions.
-fn fill(topic: &Topic, records: &[Record]) {
-    let parts = 60;
-    for portion in records.chunks(records.len().div_ceil(parts)) {
-        topic.produce(portion.iter().cloned());
-        std::thread::sleep(LONGEST * KILLS / 2 / parts as u32);
+/// As long as the kills take.
+fn fill(feed: &Feed, portions: Chunks<'_, Record>) {
+    let pause = LONGEST * KILLS / 2 / portions.len().max(1) as u32;
+    for portion in portions {
+        feed.produce(portion.iter().cloned());
+        std::thread::sleep(pause);
     }
 }
 

@@ -21,8 +21,16 @@ pub struct Journal {
     root: String,
     generation: u64,
     next_slot: u64,
+    writer: Writer,
+}
+
+/// Who writes.
+#[derive(Debug, Clone)]
+pub struct Writer {
     /// Tells our own writes from another's after an unclear answer.
-    writer: String,
+    pub nonce: String,
+    /// Identity of the plan whose epochs are recorded.
+    pub plan: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
@@ -38,22 +46,17 @@ struct Header {
     brooklet_journal: u32,
     kind: Kind,
     writer: String,
+    plan: u64,
     /// The last epoch of the body; 0 without records.
     last: Epoch,
     crc32: u32,
 }
 
 impl Journal {
-    /// Seals what there is and opens the next generation. `root` is the instance's folder,
-    /// `writer` a nonce of this process.
-    pub async fn take_over(store: Arc<dyn Store>, root: &str, writer: &str) -> Result<Journal> {
-        let mut journal = Journal {
-            store,
-            root: root.to_string(),
-            generation: 0,
-            next_slot: 0,
-            writer: writer.to_string(),
-        };
+    /// Seals what there is and opens the next generation. `root` is the instance's folder.
+    pub async fn take_over(store: Arc<dyn Store>, root: &str, writer: Writer) -> Result<Journal> {
+        let mut journal =
+            Journal { store, root: root.to_string(), generation: 0, next_slot: 0, writer };
         let slots = journal.slots().await?;
         if let Some((generation, slot)) = slots.last().copied() {
             journal.generation = generation;
@@ -106,9 +109,17 @@ impl Journal {
             for line in body.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
                 let record: EpochRecord = serde_json::from_slice(line)
                     .map_err(|e| Error::corrupt(format!("journal slot {name}")).caused_by(e))?;
-                if record.epoch > after {
-                    records.push(record);
+                if record.epoch <= after {
+                    continue;
                 }
+                if header.plan != self.writer.plan {
+                    return Err(Error::config(
+                        "the file has changed since its process died, and epochs after the last \
+                         snapshot are still to be repeated: run the file as it was until it \
+                         stops in order, or start with --fresh",
+                    ));
+                }
+                records.push(record);
             }
         }
         let mut expected = after.next();
@@ -125,10 +136,12 @@ impl Journal {
         Ok(records)
     }
 
-    /// Deletes slots that hold only epochs up to `upto`. Seals stay: otherwise a sleeping owner
-    /// could find its slot free again.
+    /// Deletes slots that hold only epochs up to `upto`. Seals and the newest slot stay: otherwise
+    /// a sleeping owner could find its slot free again, or a new one seal a slot that is behind.
     pub async fn trim(&self, upto: Epoch) -> Result<()> {
-        for (generation, slot) in self.slots().await? {
+        let mut slots = self.slots().await?;
+        slots.pop();
+        for (generation, slot) in slots {
             let name = self.name(generation, slot);
             let Some(content) = self.store.read(&name).await? else { continue };
             let Some((header, _)) = parse(&name, &content)? else { continue };
@@ -173,7 +186,8 @@ impl Journal {
         let header = Header {
             brooklet_journal: VERSION,
             kind,
-            writer: self.writer.clone(),
+            writer: self.writer.nonce.clone(),
+            plan: self.writer.plan,
             last,
             crc32: crc32fast::hash(&body),
         };
@@ -231,3 +245,6 @@ fn parse<'a>(name: &str, content: &'a [u8]) -> Result<Option<(Header, &'a [u8])>
     let whole = crc32fast::hash(body) == header.crc32;
     Ok(whole.then_some((header, body)))
 }
+
+#[cfg(test)]
+mod tests;

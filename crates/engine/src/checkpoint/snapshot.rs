@@ -26,15 +26,13 @@ pub struct Snapshots {
     root: String,
     retained: usize,
     env: Env,
-    /// Part of every segment's name: a start that repeats an epoch which had come no further than
-    /// its segment must not meet that one.
-    writer: String,
     /// Where each living table's rows are.
     chain: BTreeMap<TableId, Vec<SegmentRef>>,
     full_bytes: u64,
     increment_bytes: u64,
-    /// The newest epoch published by this writer.
+    /// The newest epoch published by this writer, and the one whose publishing was tried.
     published: Option<Epoch>,
+    tried: Option<Epoch>,
 }
 
 /// A captured state on its way to the store.
@@ -50,12 +48,12 @@ impl Snapshots {
             store,
             root: root.to_string(),
             retained: retained.max(1),
-            writer: format!("{:016x}", env.random()),
             env,
             chain: BTreeMap::new(),
             full_bytes: 0,
             increment_bytes: 0,
             published: None,
+            tried: None,
         }
     }
 
@@ -67,17 +65,24 @@ impl Snapshots {
     /// Encodes and uploads what was captured; gives the manifest to publish.
     pub async fn upload(&mut self, capture: Capture) -> Result<Manifest> {
         let Capture { mut manifest, tables, full } = capture;
-        let segment = format!("{}/segments/{:020}-{}", self.root, manifest.epoch.0, self.writer);
+        if !full && self.chain.is_empty() && !tables.is_empty() {
+            // Captured while the one before was on its way and then failed.
+            return Err(Error::outside("there is nothing that the changes could be added to"));
+        }
+        // A start may repeat an epoch which had come no further than its segment.
+        let nonce = self.env.random();
+        let segment = format!("{}/segments/{:020}-{nonce:016x}", self.root, manifest.epoch.0);
         let (content, refs) = encode(&segment, &tables)?;
         self.env.at(CrashPoint::MidSnapshot)?;
         let bytes = content.len() as u64;
+        let chain = std::mem::take(&mut self.chain);
         if !content.is_empty() && self.store.create(&segment, content).await? == Created::Exists {
             return Err(Error::corrupt(format!("segment {segment} is there already")));
         }
         if full {
-            self.chain.clear();
             (self.full_bytes, self.increment_bytes) = (bytes, 0);
         } else {
+            self.chain = chain;
             self.increment_bytes += bytes;
         }
         let living: BTreeSet<&TableId> = tables.iter().map(|(id, _)| id).collect();
@@ -100,9 +105,16 @@ impl Snapshots {
     pub async fn publish(&mut self, manifest: &Manifest) -> Result<()> {
         self.env.at(CrashPoint::BeforeManifest)?;
         let name = manifest_name(&self.root, manifest.epoch);
+        let tried = self.tried.replace(manifest.epoch);
         match self.store.create(&name, manifest.to_bytes()?.into()).await? {
             Created::Yes => {
                 self.published = Some(manifest.epoch);
+                Ok(())
+            }
+            Created::Exists if tried == Some(manifest.epoch) => {
+                // The answer was lost. What is there names other segments than this chain.
+                self.chain.clear();
+                self.published = tried;
                 Ok(())
             }
             Created::Exists => Err(Error::fenced(format!(
@@ -245,7 +257,11 @@ fn part(segment: &Bytes, reference: &SegmentRef) -> Result<Bytes> {
 impl Loaded {
     /// Puts the tables into the operators.
     pub fn into_compute(self, compute: &mut Compute) -> Result<Manifest> {
-        for (id, streams) in &self.streams {
+        // State that nobody has any more was agreed to be lost.
+        let known =
+            |id: &TableId| compute.plan().nodes.iter().any(|n| n.fingerprint == id.fingerprint);
+        let kept: Vec<_> = self.streams.iter().filter(|(id, _)| known(id)).collect();
+        for (id, streams) in kept {
             let streams: Vec<&[u8]> = streams.iter().map(AsRef::as_ref).collect();
             compute.load(id, &segment::merge(&streams)?)?;
         }
@@ -272,3 +288,6 @@ pub fn reshard(from: &mut Compute, to: &mut Compute) -> Result<()> {
     to.restore(&totals);
     to.loaded()
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,14 @@ use datafusion::physical_expr::expressions::Column;
 use brooklet_core::{Error, Result};
 use brooklet_plan::node::Expr;
 
+/// The end of every message about a row.
+const WAY_OUT: &str = "; SET 'brooklet.on-row-error' = 'dead-letter' passes such rows";
+
+/// What a single row's failure says to whoever reads it among the dead letters.
+pub fn reason(error: &Error) -> String {
+    error.message.trim_end_matches(WAY_OUT).replacen(" in row 0 of the batch", "", 1)
+}
+
 /// Expressions over one input.
 pub struct Prepared {
     /// Over `schema`.
@@ -108,8 +116,7 @@ impl Prepared {
         value.map_err(|error| {
             let (row, reason) = first_failing(expr, batch, error.to_string());
             Error::data(format!(
-                "{reason} in row {row} of the batch, evaluating {written}; \
-                 SET 'brooklet.on-row-error' = 'dead-letter' passes such rows"
+                "{reason} in row {row} of the batch, evaluating {written}{WAY_OUT}"
             ))
             .at(self.label.clone())
         })

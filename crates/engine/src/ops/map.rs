@@ -10,11 +10,11 @@ use arrow::compute::{self, FilterBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
 
 use brooklet_core::time::Millis;
-use brooklet_core::{Delta, Error, Result, Weights};
+use brooklet_core::{Delta, Error, ErrorKind, Result, Weights};
 use brooklet_plan::node::{MapSpec, NOW, WindowAssign, WindowKind};
 
-use super::exprs::Prepared;
-use super::{Operator, StepCtx, StepOutput};
+use super::exprs::{self, Prepared};
+use super::{BadRows, Operator, StepCtx, StepOutput, bisect};
 
 pub struct Map {
     filter: Option<Prepared>,
@@ -24,6 +24,7 @@ pub struct Map {
     now: usize,
     windows: usize,
     schema: SchemaRef,
+    sets_bad_aside: bool,
 }
 
 /// A batch on its way through a Map: the columns that the projection reads, as far as they exist.
@@ -86,7 +87,28 @@ impl Map {
         let filter =
             spec.filter.map(|filter| Prepared::new(&[filter], &filtered, &label)).transpose()?;
         let exprs = Prepared::new(&spec.exprs, &Arc::new(Schema::new(fields)), &label)?;
-        Ok(Map { filter, exprs, window: spec.window, now, windows, schema })
+        Ok(Map { filter, exprs, window: spec.window, now, windows, schema, sets_bad_aside: false })
+    }
+
+    /// Rows that an expression fails on are set aside instead of failing the pipeline.
+    pub fn setting_bad_rows_aside(self, sets_bad_aside: bool) -> Self {
+        Map { sets_bad_aside, ..self }
+    }
+
+    /// As `one` after it has failed: finds the bad rows and does the others.
+    fn without_bad(&self, ctx: &StepCtx, input: &Delta, out: &mut StepOutput) -> Result<()> {
+        let alone = |part: &Delta| self.one(ctx, part, &mut StepOutput::default());
+        let found = bisect::failing(input, alone)?;
+        let (bad, reasons): (Vec<u32>, Vec<String>) =
+            found.iter().map(|(row, e)| (*row, exprs::reason(e))).unzip();
+        out.counts.rows_in += bad.len() as u64;
+        out.counts.bad += bad.len() as u64;
+        out.bad.push(BadRows { rows: input.take(&bad)?, reasons });
+        let good = bisect::all_but(&bad, input.len());
+        match good.is_empty() {
+            true => Ok(()),
+            false => self.one(ctx, &input.take(&good)?, out),
+        }
     }
 
     fn one(&self, ctx: &StepCtx, input: &Delta, out: &mut StepOutput) -> Result<()> {
@@ -171,7 +193,14 @@ impl Operator for Map {
     fn step(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {
         let mut out = StepOutput::default();
         for input in inputs.iter().flatten().filter(|d| !d.is_empty()) {
-            self.one(ctx, input, &mut out)?;
+            let before = out.counts;
+            match self.one(ctx, input, &mut out) {
+                Err(e) if self.sets_bad_aside && e.kind == ErrorKind::Data => {
+                    out.counts = before;
+                    self.without_bad(ctx, input, &mut out)?;
+                }
+                result => result?,
+            }
         }
         Ok(out)
     }

@@ -4,6 +4,7 @@
 //! dedup), [`stage`] for sinks that write files. Scans are [`crate::ingest`], exchanges
 //! [`crate::exchange`], unions are concatenation.
 
+pub mod bisect;
 pub mod exprs;
 pub mod join;
 pub mod map;

@@ -7,6 +7,7 @@
 //! [`snapshotter`] uploads what compute captured. [`live`] is the schedule.
 
 pub mod committer;
+pub mod edit;
 pub mod live;
 pub mod reader;
 pub mod snapshotter;
@@ -24,6 +25,7 @@ use brooklet_core::{Result, Sink, Source};
 use brooklet_plan::node::{ScanSpec, SinkSpec};
 
 use crate::letters::RowText;
+use edit::Agreed;
 
 /// Called when new data may have arrived.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -64,6 +66,8 @@ pub struct RunConfig {
     /// How long a service may be unreachable at start.
     pub start_timeout_ms: Millis,
     pub fresh: bool,
+    /// To changes of the file since the last snapshot.
+    pub agreed: Agreed,
 }
 
 /// Why a run ended.

@@ -9,15 +9,16 @@ use tokio::sync::Notify;
 
 use brooklet_core::connector::SinkSpec as OpenSink;
 use brooklet_core::source::Budget;
-use brooklet_core::{Env, Epoch, EpochRecord, Error, ErrorKind, Result};
-use brooklet_plan::node::{NodeOp, StreamPlan};
+use brooklet_core::{Env, Epoch, EpochRecord, ErrorKind, Result};
+use brooklet_plan::StreamPlan;
 
 use super::committer::{Committer, Domain, Outage, Outgoing};
+use super::edit;
 use super::reader::{Read, Reader, ScanReader};
 use super::status::Status;
 use super::{Connections, RunConfig, Waker};
 use crate::checkpoint::instance::{InstanceHome, find_or_mint};
-use crate::checkpoint::journal::Journal;
+use crate::checkpoint::journal::{Journal, Writer};
 use crate::checkpoint::manifest::Manifest;
 use crate::checkpoint::snapshot::{self, Snapshots};
 use crate::checkpoint::store::Store;
@@ -66,10 +67,11 @@ pub async fn start(start: Start) -> Result<Ready> {
     let id = format!("{:016x}", env.random());
     let home = find_or_mint(store.as_ref(), &config.pipeline, config.fresh, id).await?;
     let writer = format!("{:016x}", env.random());
-    let journal = Journal::take_over(store.clone(), &home.root, &writer).await?;
+    let writer = Writer { nonce: writer, plan: edit::identity(&plan) };
+    let journal = Journal::take_over(store.clone(), &home.root, writer).await?;
     let loaded = snapshot::newest(store.as_ref(), &home.root).await?;
     if let Some(loaded) = &loaded {
-        check_plan(&plan, &loaded.manifest)?;
+        edit::check(&plan, &loaded.manifest, config.agreed)?;
     }
     let from = loaded.as_ref().map_or(Epoch(0), |l| l.manifest.epoch);
     let mut tail = journal.tail(from).await?;
@@ -142,37 +144,6 @@ pub fn compute(compute: &mut Compute, read: Read) -> Result<(Outgoing, IngestSta
 fn shards_of(tail: &[EpochRecord], manifest: Option<&Manifest>, config: &RunConfig) -> u32 {
     let recorded = tail.first().map(|r| r.shards).or(manifest.map(|m| m.shards));
     recorded.unwrap_or(config.shards).max(1)
-}
-
-/// Refuses to drop state silently: every node that a snapshot holds tables for must be in the
-/// plan.
-fn check_plan(plan: &StreamPlan, manifest: &Manifest) -> Result<()> {
-    let known = |fingerprint| plan.nodes.iter().any(|n| n.fingerprint == fingerprint);
-    let lost: Vec<&str> = manifest
-        .nodes
-        .iter()
-        .filter(|n| manifest.tables.iter().any(|(id, _)| id.fingerprint == n.fingerprint))
-        .filter(|n| !known(n.fingerprint))
-        .map(|n| n.label.as_str())
-        .collect();
-    if lost.is_empty() {
-        return Ok(());
-    }
-    let held: Vec<u64> = manifest.nodes.iter().map(|n| n.fingerprint).collect();
-    let of_plan = |kept: bool| {
-        let stateful = plan.nodes.iter().filter(|n| {
-            matches!(n.op, NodeOp::Reduce(_) | NodeOp::Join(_) | NodeOp::Sink(_))
-                && held.contains(&n.fingerprint) == kept
-        });
-        stateful.map(|n| n.label.as_str()).collect::<Vec<_>>().join(", ")
-    };
-    Err(Error::config(format!(
-        "the query has changed and state would be lost\n  KEPT {}\n  NEW  {}\n  LOST {}\n\
-         run the old file, or start with --fresh (empty state, a new instance)",
-        of_plan(true),
-        of_plan(false),
-        lost.join(", ")
-    )))
 }
 
 /// Opens connectors, waiting for services within the start timeout.

@@ -7,6 +7,7 @@ use crate::column::{Call, Text, bad_value, boolean_rows, write_rows};
 use crate::function::Kind::Text as T;
 use crate::function::{Function, Output, SqlTypeOf};
 
+mod make;
 mod path;
 mod scan;
 
@@ -73,11 +74,13 @@ const JSON_EXISTS: Function =
 /// ```
 const IS_JSON: Function =
     Function::new("is_json", &[T, T], Output::Is(SqlTypeOf::Boolean), is_json)
+        .aliases(&["__is_json"])
         .optional(1)
         .never_null();
 
 /// Every function of this family.
-pub(crate) const ALL: &[Function] = &[JSON_VALUE, JSON_QUERY, JSON_EXISTS, IS_JSON];
+pub(crate) const ALL: &[Function] =
+    &[JSON_VALUE, JSON_QUERY, JSON_EXISTS, IS_JSON, make::JSON_OBJECT, make::JSON_ARRAY];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Want {

@@ -12,7 +12,7 @@ use datafusion::common::{DataFusionError, Result, plan_err};
 
 use crate::cast::{decimal, to_text};
 use crate::column::Call;
-use crate::function::Kind::{Any, Int, Number as N, Text as T};
+use crate::function::Kind::{Any, Long, Number as N, Text as T};
 use crate::function::{Function, Output, Typing};
 use crate::time::shift;
 
@@ -41,9 +41,11 @@ pub(super) const SIGN: Function = Function::new("sign", &[N], Output::Like(0), s
 /// ROUND(1250, -2) = 1300
 /// ```
 pub(super) const ROUND: Function =
-    Function::new("round", &[N, Int], Output::By(rounded_type), |call| rounded(call, Mode::HalfUp))
-        .optional(1)
-        .nullable();
+    Function::new("round", &[N, Long], Output::By(rounded_type), |call| {
+        rounded(call, Mode::HalfUp)
+    })
+    .optional(1)
+    .nullable();
 
 /// `TRUNCATE(number [, digits])`: cut off after that many digits after the point.
 ///
@@ -51,7 +53,7 @@ pub(super) const ROUND: Function =
 /// TRUNCATE(42.345, 2) = 42.340
 /// ```
 pub(super) const TRUNCATE: Function =
-    Function::new("truncate", &[N, Int], Output::Like(0), |call| rounded(call, Mode::Down))
+    Function::new("truncate", &[N, Long], Output::Like(0), |call| rounded(call, Mode::Down))
         .optional(1)
         .nullable();
 
@@ -166,9 +168,9 @@ fn rounded_type(typing: &Typing) -> Result<SqlType> {
 
 fn rounded(call: &Call, mode: Mode) -> Result<ArrayRef> {
     let column = call.any(0);
-    let digits = if call.len() > 1 { Some(call.ints(1)?) } else { None };
+    let digits = if call.len() > 1 { Some(call.longs(1)?) } else { None };
     let digits = |row: usize| match &digits {
-        Some(digits) => digits.get(row).map(i64::from),
+        Some(digits) => digits.get(row),
         None => Some(0),
     };
     let array = &call.any(0).array;

@@ -153,8 +153,25 @@ impl Eval {
             }
             Expr::BinaryOp { left, op, right } => self.compared(left, op, right),
             Expr::Identifier(name) => self.column(&name.value),
+            Expr::Array(array) => self.list(&array.elem),
             other => self.special(other),
         }
+    }
+
+    /// An ARRAY of constants.
+    fn list(&self, items: &[Expr]) -> Res<Cell> {
+        let cells = items.iter().map(|e| Eval(Mode::Constants).expr(e)).collect::<Res<Vec<_>>>()?;
+        let ty = sql_type(&cells[0].field);
+        let values: Vec<ScalarValue> = cells
+            .into_iter()
+            .filter_map(|cell| match cell.value {
+                ColumnarValue::Scalar(value) => Some(value),
+                ColumnarValue::Array(_) => None,
+            })
+            .collect();
+        let list = ScalarValue::new_list_nullable(&values, &ty.arrow());
+        let item = brooklet_core::types::Nullable { ty, nullable: true };
+        self.literal(ScalarValue::List(list), SqlType::Array(Box::new(item)))
     }
 
     fn compared(&self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Res<Cell> {
@@ -251,6 +268,7 @@ impl Eval {
                     let unit = i == 0 && name.starts_with("timestamp");
                     let mode = (i >= 2 && name.starts_with("json_"))
                         || (i == 1 && name == "is_json")
+                        || (i == 0 && name.starts_with("__json_"))
                         || (i == 1 && matches!(name.as_str(), "round" | "to_timestamp_ltz"));
                     args.push(match arg {
                         Expr::Identifier(word) if unit => self.word(&word.value)?,

@@ -8,7 +8,7 @@ use arrow::datatypes::Int32Type;
 use datafusion::common::Result;
 
 use crate::column::{Call, Text, slice_rows, value_rows, write_rows};
-use crate::function::Kind::{Int, Text as T};
+use crate::function::Kind::{Int, Long, Text as T};
 use crate::function::{Function, Output, SqlTypeOf};
 
 const INT: Output = Output::Is(SqlTypeOf::Int);
@@ -298,6 +298,23 @@ pub(super) const CONCAT: Function = Function::text("concat", &[T], |call| {
     }))
 })
 .variadic();
+
+/// `ELT(n, text, ...)`: the nth of the texts, counted from 1; NULL if there is none.
+///
+/// ```sql
+/// ELT(2, 'a', 'b') = 'b'
+/// ELT(3, 'a', 'b') IS NULL
+/// ```
+pub(super) const ELT: Function = Function::text("elt", &[Long, T], |call| {
+    let numbers = call.longs(0)?;
+    let texts = (1..call.len()).map(|i| call.text(i)).collect::<Result<Vec<_>>>()?;
+    Ok(slice_rows(call.rows, |row| {
+        let number = usize::try_from(numbers.get(row)?).ok()?.checked_sub(1)?;
+        texts.get(number)?.get(row)
+    }))
+})
+.variadic()
+.nullable();
 
 /// `CONCAT_WS(separator, text, ...)`: the texts that are not NULL with the separator between them;
 /// NULL only if the separator is.

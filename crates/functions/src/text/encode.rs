@@ -82,6 +82,28 @@ pub(super) const FROM_BASE64: Function = Function::text("from_base64", &[T], |ca
 /// ```
 pub(super) const HEX: Function = Function::text("hex", &[Any], hex);
 
+/// `UNHEX(text)`: the bytes that pairs of hexadecimal digits stand for; NULL for text that is none.
+///
+/// ```sql
+/// DECODE(UNHEX('616263'), 'UTF-8') = 'abc'
+/// UNHEX('6x') IS NULL
+/// ```
+pub(super) const UNHEX: Function =
+    Function::new("unhex", &[T], Output::Is(SqlTypeOf::Bytes), unhex).nullable();
+
+/// `BIN(integer)`: the integer in binary digits.
+///
+/// ```sql
+/// BIN(4) = '100'
+/// ```
+pub(super) const BIN: Function = Function::text("bin", &[Long], |call| {
+    let numbers = call.longs(0)?;
+    Ok(write_rows(call.rows, |row, out| {
+        let _ = write!(out, "{:b}", numbers.get(row)?);
+        Some(())
+    }))
+});
+
 /// `MD5(text)`: the MD5 digest in lower-case hexadecimal.
 ///
 /// ```sql
@@ -247,6 +269,24 @@ fn hex(call: &Call) -> Result<ArrayRef> {
         }
         Some(())
     }))
+}
+
+/// An odd number of digits has a leading zero.
+fn unhex(call: &Call) -> Result<ArrayRef> {
+    let text = call.text(0)?;
+    let bytes = |row: usize| -> Option<Vec<u8>> {
+        let digits = text.get(row)?.as_bytes();
+        let value = |digit: u8| Some(char::from(digit).to_digit(16)? as u8);
+        let odd = digits.len() % 2;
+        let first = digits[..odd].iter().map(|d| value(*d));
+        let pairs = digits[odd..].chunks_exact(2);
+        first.chain(pairs.map(|p| Some(value(p[0])? << 4 | value(p[1])?))).collect()
+    };
+    let mut builder = BinaryBuilder::new();
+    for row in 0..call.rows {
+        builder.append_option(bytes(row));
+    }
+    Ok(Arc::new(builder.finish()))
 }
 
 fn hashed<D: Digest>(call: &Call) -> Result<ArrayRef> {

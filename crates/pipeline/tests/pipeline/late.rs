@@ -136,8 +136,8 @@ async fn late_rows_are_only_counted_by_default() {
     assert!(!home.path("late").exists());
 }
 
-/// Half of the input, a stop, an end that leaves the journal alone, the other half.
-async fn over_a_restart(name: &str, shards: [u32; 2], forget: bool) {
+/// Half of the input, a stop or a crash, the other half.
+async fn over_a_restart(name: &str, shards: [u32; 2], crash: bool) {
     let (source, target) = (format!("{name}-in"), format!("{name}-out"));
     let from = format!("'connector' = 'memory', 'name' = '{source}'");
     let sql = |shards: u32| {
@@ -154,17 +154,17 @@ async fn over_a_restart(name: &str, shards: [u32; 2], forget: bool) {
     let read = |n: u64| {
         move |p: &brooklet_pipeline::Progress| p.read.get("events").is_some_and(|c| c.read == n)
     };
-    let first = home.run(read(8)).await.unwrap();
+    let first = match crash {
+        true => home.run_and_crash(read(8)).await.unwrap(),
+        false => home.run(read(8)).await.unwrap(),
+    };
     assert_eq!((first.progress.late, first.progress.late_of["events"]), (2, 2));
     assert!(home.lines("late").is_empty(), "no file has rolled yet");
-    if forget {
-        home.forget_snapshots();
-    }
     home.set_sql(sql(shards[1]));
     store.push("p-0", rows(&numbered[8..]));
     store.end();
     let second = home.run_to_end().await;
-    assert_eq!(second.replayed > 0, forget);
+    assert_eq!(second.replayed > 0, crash);
     assert_eq!((second.progress.late, second.progress.late_of["events"]), (3, 3));
     assert_eq!(second.progress.read["events"].read, 12);
     assert_eq!(counted(&Store::named(&target)), expected(&SECONDS));

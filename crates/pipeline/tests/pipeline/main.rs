@@ -2,4 +2,5 @@
 
 mod dead;
 mod late;
+mod row_error;
 mod run;

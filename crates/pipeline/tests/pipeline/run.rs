@@ -66,16 +66,21 @@ impl Home {
         ended
     }
 
-    /// As a SIGKILL before the first snapshot would leave it: the journal alone.
-    pub fn forget_snapshots(&self) {
-        let mut gone = 0;
-        for name in files(&self.path(".brooklet")) {
-            if name.to_string_lossy().contains("/snapshots/") {
-                std::fs::remove_file(name).unwrap();
-                gone += 1;
+    /// Runs until `enough` says so after a commit, and leaves behind what a SIGKILL at that
+    /// moment would have: the state directory as it was then, without the snapshot of a stop.
+    pub async fn run_and_crash(&self, enough: impl Fn(&Progress) -> bool) -> Result<Ended> {
+        let (state, copy) = (self.path(".brooklet"), self.path(".copy"));
+        let copied = std::cell::Cell::new(false);
+        let ended = self.run(|progress| {
+            if enough(progress) && !copied.replace(true) {
+                copy_all(&state, &copy);
             }
-        }
-        assert!(gone > 0, "there were snapshots");
+            copied.get()
+        });
+        let ended = ended.await?;
+        std::fs::remove_dir_all(&state).unwrap();
+        std::fs::rename(&copy, &state).unwrap();
+        Ok(ended)
     }
 
     /// The lines of all files below a directory, by file name; parsed.
@@ -101,4 +106,12 @@ pub fn files(directory: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    for file in files(from) {
+        let target = to.join(file.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::copy(&file, target).unwrap();
+    }
 }

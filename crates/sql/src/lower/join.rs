@@ -92,6 +92,11 @@ impl Lowering<'_> {
                 rel.exprs.push(key);
             }
         }
+        if rel.exprs.is_empty() {
+            // Rows without columns could not be counted.
+            rel.exprs.push(rel::bigint(0));
+            rel.names.push("$row".into());
+        }
         let node = self.emit(&rel, need)?;
         let node = self.exchange(node, &keys, true);
         Ok(Side { node, width, keys })

@@ -45,16 +45,18 @@ pub struct Offers {
 /// One query and where its rows go.
 pub struct Job {
     pub plan: LogicalPlan,
+    /// Where the statement stands.
+    pub span: sqlparser::tokenizer::Span,
     pub target: Target,
 }
 
-/// Lowers all jobs into one graph.
+/// Lowers all jobs into one graph; an error comes with the number of its job.
 pub fn lower(
     provider: &Provider,
     settings: &Settings,
     offers: Offers,
     jobs: &[Job],
-) -> Result<StreamPlan> {
+) -> Result<StreamPlan, Vec<(usize, DataFusionError)>> {
     let mut wanted = BTreeMap::new();
     let need = sink::need(jobs, offers, settings);
     for job in jobs {
@@ -73,12 +75,17 @@ pub fn lower(
         made: BTreeMap::new(),
         ends: BTreeSet::new(),
     };
-    let mut inputs = Vec::new();
-    for job in jobs {
-        let made = it.job(job);
-        inputs.push(made.map_err(|e| located(e, job.target.at))?);
+    let (mut inputs, mut errors) = (Vec::new(), Vec::new());
+    for (number, job) in jobs.iter().enumerate() {
+        match it.job(job) {
+            Ok(node) => inputs.push(node),
+            Err(e) => errors.push((number, located(e, job.target.at))),
+        }
     }
-    it.sinks(jobs, inputs)?;
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    it.sinks(jobs, inputs).map_err(|e| vec![(0, e)])?;
     structs::prune(&mut it.plan);
     fingerprint::fill(&mut it.plan);
     Ok(it.plan)
@@ -137,7 +144,7 @@ impl Lowering<'_> {
             LogicalPlan::Aggregate(a) => self.aggregate(a, plan, need),
             LogicalPlan::Join(j) => self.join(j, plan, need),
             LogicalPlan::Union(u) => self.union(u, plan, need),
-            LogicalPlan::Values(v) => self.values(v, plan),
+            LogicalPlan::Values(v) => self.values(v, plan, need),
             LogicalPlan::EmptyRelation(e) => self.rows(usize::from(e.produce_one_row)),
             LogicalPlan::Limit(l) => self.limit(l, need),
             LogicalPlan::Distinct(Distinct::All(input)) => self.lower(input, need),

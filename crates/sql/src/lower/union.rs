@@ -98,13 +98,18 @@ impl Lowering<'_> {
         Ok(node)
     }
 
-    /// VALUES: a Map of constants for each row over a table of one row.
-    pub(super) fn values(&mut self, values: &Values, plan: &LogicalPlan) -> Result<Rel> {
+    /// VALUES: a Map of constants for each row over a table of one row; rows arrive as written.
+    pub(super) fn values(
+        &mut self,
+        values: &Values,
+        plan: &LogicalPlan,
+        need: Need,
+    ) -> Result<Rel> {
         let one = self.rows(1)?;
         let names = names_of(plan);
         let empty = datafusion::common::DFSchema::empty();
         let mut inputs = Vec::new();
-        for row in &values.values {
+        for (number, row) in values.values.iter().enumerate() {
             let mut exprs = Vec::new();
             for (e, field) in row.iter().zip(plan.schema().fields()) {
                 exprs.push(match e.get_type(&empty)? == *field.data_type() {
@@ -112,13 +117,21 @@ impl Lowering<'_> {
                     false => Expr::Cast(Cast::new(Box::new(e.clone()), field.data_type().clone())),
                 });
             }
-            let rel = Rel { exprs, names: names.clone(), label: "VALUES".into(), ..one.clone() };
-            inputs.push(self.emit(&rel, Need::default())?);
+            let width = exprs.len();
+            let mut names = names.clone();
+            if need.ord {
+                exprs.push(rel::bigint(number as i64));
+                names.push(rel::hidden_ord(0).name().clone());
+            }
+            let rel = Rel { exprs, names, label: "VALUES".into(), ..one.clone() };
+            let node = self.emit_always(&rel, Need::default())?;
+            self.plan.nodes[node].ord = if need.ord { vec![width] } else { vec![] };
+            inputs.push(node);
         }
         let label = "VALUES".to_string();
         let node = match inputs.as_slice() {
             [one] => *one,
-            _ => self.union_of(inputs, &names, label.clone(), Need::default())?,
+            _ => self.union_of(inputs, &names, label.clone(), Need { late: false, ..need })?,
         };
         Ok(Rel { names, ..Rel::of_node(&self.plan, node, label) })
     }

@@ -7,29 +7,74 @@ use crate::fault::Fault;
 
 /// A fault from an error; without a place of its own it points at `default`.
 pub fn fault(error: &DataFusionError, default: Span, functions: &[String]) -> Fault {
-    let span = error.diagnostic().and_then(|d| d.span).map_or(default, |s| {
-        let at = |l: datafusion::common::Location| Location { line: l.line, column: l.column };
-        Span::new(at(s.start), at(s.end))
-    });
-    let root = error.find_root();
-    if let DataFusionError::SchemaError(schema, _) = root {
-        if let SchemaError::FieldNotFound { field, valid_fields } = &**schema {
-            let names: Vec<&str> = valid_fields.iter().map(|c| c.name.as_str()).collect();
-            return Fault::new(format!("no column '{}'", field.name), span)
-                .suggest(&field.name, names);
+    let mut all = faults(error, functions);
+    let mut fault = match all.is_empty() {
+        true => Fault::new("the query cannot be planned", default),
+        false => all.swap_remove(0),
+    };
+    if fault.span == Span::empty() {
+        fault.span = default;
+    }
+    fault
+}
+
+/// All faults that an error speaks of; those without a place have an empty span.
+pub fn faults(error: &DataFusionError, functions: &[String]) -> Vec<Fault> {
+    let mut found = Vec::new();
+    collect(error, Span::empty(), functions, &mut found);
+    found
+}
+
+/// Whether a fault says that a column or a function does not exist.
+pub fn is_about_a_name(fault: &Fault) -> bool {
+    fault.message.starts_with(NO_COLUMN) || fault.message.starts_with(NO_FUNCTION)
+}
+
+const NO_COLUMN: &str = "no column '";
+const NO_FUNCTION: &str = "no function ";
+
+fn collect(error: &DataFusionError, at: Span, functions: &[String], found: &mut Vec<Fault>) {
+    match error {
+        DataFusionError::Collection(all) => {
+            all.iter().for_each(|e| collect(e, at, functions, found));
         }
-        return Fault::new(schema.to_string(), span);
+        DataFusionError::Context(_, inner) => collect(inner, at, functions, found),
+        DataFusionError::Shared(inner) => collect(inner, at, functions, found),
+        DataFusionError::Diagnostic(diagnostic, inner) => {
+            let at = diagnostic.span.map_or(at, |s| {
+                let place =
+                    |l: datafusion::common::Location| Location { line: l.line, column: l.column };
+                Span::new(place(s.start), place(s.end))
+            });
+            collect(inner, at, functions, found);
+        }
+        DataFusionError::SchemaError(schema, _) => found.push(of_schema(schema, at)),
+        other => found.push(of_message(&message(other), at, functions)),
     }
-    let message = message(root);
-    if let Some(name) = unknown_function(&message) {
-        let among = functions.iter().map(String::as_str);
-        let upper = name.to_uppercase();
-        let mut fault =
-            Fault::new(format!("no function {upper}"), span).suggest(&name.to_lowercase(), among);
-        fault.suggestion = fault.suggestion.map(|s| s.to_uppercase());
-        return fault;
+}
+
+fn of_schema(error: &SchemaError, at: Span) -> Fault {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let names: Vec<&str> = valid_fields.iter().map(|c| c.name.as_str()).collect();
+            Fault::new(format!("{NO_COLUMN}{}'", field.name), at).suggest(&field.name, names)
+        }
+        SchemaError::AmbiguousReference { field } => {
+            let name = &field.name;
+            Fault::new(format!("column '{name}' is in more than one table: write t.{name}"), at)
+        }
+        other => Fault::new(other.to_string(), at),
     }
-    Fault::new(message, span)
+}
+
+fn of_message(message: &str, at: Span, functions: &[String]) -> Fault {
+    let Some(name) = unknown_function(message) else { return Fault::new(message, at) };
+    let among = functions.iter().map(String::as_str).filter(|f| !f.starts_with('_'));
+    let upper = name.to_uppercase();
+    let mut fault =
+        Fault::new(format!("{NO_FUNCTION}{upper}"), at).suggest(&name.to_lowercase(), among);
+    fault.suggestion = fault.suggestion.map(|s| s.to_uppercase());
+    fault
 }
 
 fn message(error: &DataFusionError) -> String {
@@ -38,10 +83,6 @@ fn message(error: &DataFusionError) -> String {
         | DataFusionError::NotImplemented(text)
         | DataFusionError::Execution(text)
         | DataFusionError::Configuration(text) => text.clone(),
-        DataFusionError::Collection(all) => match all.first() {
-            Some(first) => message(first),
-            None => "the query cannot be planned".into(),
-        },
         other => other.strip_backtrace(),
     }
 }

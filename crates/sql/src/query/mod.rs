@@ -1,10 +1,13 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`] rewrites the parsed text (names, literals), [`provider`] says what names mean,
-//! [`window_tvf`], [`clock`], [`operators`], [`aggregates`], [`row_number`] and [`types`] teach
-//! Flink's meaning, [`optimize`] runs the rules, [`errors`] turns what goes wrong into faults.
+//! [`prepare`] and [`calls`] rewrite the parsed text (names, literals, calls), [`provider`] says
+//! what names mean, [`window_tvf`], [`clock`], [`operators`], [`aggregates`], [`row_number`] and
+//! [`types`] teach Flink's meaning, [`optimize`] runs the rules, [`errors`] and [`check`] turn what
+//! goes wrong into faults.
 
 pub mod aggregates;
+mod calls;
+pub mod check;
 pub mod clock;
 pub mod errors;
 pub mod operators;
@@ -26,7 +29,7 @@ use sqlparser::ast;
 
 pub use provider::{Names, Provider, View};
 
-/// A query bound to its tables, not yet rewritten.
+/// A query bound to its tables, types coerced, not yet rewritten.
 pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
     prepare::prepare(&mut query);
     query_plan(provider, query)
@@ -34,7 +37,8 @@ pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
 
 /// The same for a query that is prepared already.
 fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
-    provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))
+    let plan = provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
+    optimize::coerce(plan, provider.options())
 }
 
 /// A bound plan with types coerced, rewritten by the rules that are valid on streams.

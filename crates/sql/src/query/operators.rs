@@ -64,7 +64,9 @@ impl ExprPlanner for FlinkOperators {
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         self.call("extract", args)
     }
-    fn plan_position(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+    fn plan_position(&self, mut args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        // POSITION(part IN text) comes as text, part.
+        args.reverse();
         self.call("position", args)
     }
     fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
@@ -94,16 +96,27 @@ fn arithmetic(op: &BinaryOperator) -> Option<Arithmetic> {
 fn mismatch(op: &BinaryOperator, left: &DataType, right: &DataType) -> Option<String> {
     let text = |t: &DataType| matches!(t, DataType::Utf8);
     let apart = text(left) != text(right) && !left.is_null() && !right.is_null();
+    let day = |t: &DataType| matches!(t, DataType::Date32);
+    let moment = |t: &DataType| matches!(t, DataType::Timestamp(..));
+    let comparison = matches!(
+        op,
+        BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
+    );
     let number = |t: &DataType| t.is_numeric();
     let refused = match op {
         BinaryOperator::StringConcat => apart && (number(left) || number(right)),
-        BinaryOperator::Eq | BinaryOperator::NotEq => apart && (number(left) || number(right)),
+        BinaryOperator::Eq | BinaryOperator::NotEq if apart => number(left) || number(right),
         BinaryOperator::Plus
         | BinaryOperator::Minus
         | BinaryOperator::Multiply
         | BinaryOperator::Divide
         | BinaryOperator::Modulo => text(left) || text(right),
-        _ => false,
+        _ => comparison && (day(left) && moment(right) || moment(left) && day(right)),
     };
     refused.then(|| {
         let (left, right) = (flink_name(left), flink_name(right));

@@ -22,12 +22,17 @@ use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Analyzer, Optimizer, OptimizerContext, OptimizerRule};
 
+/// Types made alike where Flink does so by itself.
+pub fn coerce(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
+    let analyzer = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())]);
+    analyzer.execute_and_check(plan, options, |_, _| {})
+}
+
 /// Coerces types, then rewrites with rules that need neither statistics nor an end of the input.
 /// Not among them: limits, DISTINCT aggregates as two GROUP BYs, constant GROUP BY keys (they
 /// carry windows), empty relations (a table must still be read for its watermark).
 pub fn optimize(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
-    let analyzer = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())]);
-    let plan = analyzer.execute_and_check(plan, options, |_, _| {})?;
+    let plan = coerce(plan, options)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(SimplifyExpressions::new()),
@@ -53,8 +58,7 @@ pub fn optimize(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPla
 
 /// Coerces types and folds constants, nothing else.
 pub fn simplify(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
-    let analyzer = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())]);
-    let plan = analyzer.execute_and_check(plan, options, |_, _| {})?;
+    let plan = coerce(plan, options)?;
     let context = OptimizerContext::new_with_config_options(Arc::new(options.clone()))
         .without_query_execution_start_time();
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> =

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use brooklet_core::types::SqlType;
 use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select,
-    SelectItem, TypedString, Value, VisitMut, VisitorMut,
+    CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem,
+    TypedString, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 
+use super::calls;
 use super::types::flink_type;
 use crate::parse::types::{carried, parse_type_text};
 
@@ -27,7 +28,7 @@ pub fn prepare_expr(expr: &mut Expr) {
 struct Prepare;
 
 /// Functions whose result type depends on the value of a literal argument: a cast would hide it.
-const TYPED_BY_VALUE: [&str; 2] = ["round", "truncate"];
+const TYPED_BY_VALUE: [&str; 3] = ["round", "truncate", "to_timestamp_ltz"];
 
 impl VisitorMut for Prepare {
     type Break = ();
@@ -40,6 +41,9 @@ impl VisitorMut for Prepare {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match expr {
             Expr::Value(value) => {
+                if let Value::UnicodeStringLiteral(text) = &value.value {
+                    value.value = Value::SingleQuotedString(text.clone());
+                }
                 if let Value::Number(text, _) = &value.value {
                     if let Some(ty) = literal_type(text) {
                         *expr = cast(expr.clone(), ty);
@@ -55,10 +59,11 @@ impl VisitorMut for Prepare {
             }
             Expr::Function(function) if typed_by_value(function) => bare_literals(function),
             Expr::Function(function) => {
-                if let Some(rest) = modulo(function) {
-                    *expr = rest;
+                if let Some(other) = calls::rewritten(function) {
+                    *expr = other;
                 }
             }
+            Expr::Like { pattern, escape_char, .. } => escape_as_backslash(pattern, escape_char),
             Expr::Cast { kind, expr: inner, data_type, .. } => {
                 let ty = carried(data_type).map(|n| n.ty).or_else(|| flink_type(data_type));
                 if let Some(ty) = ty {
@@ -85,28 +90,33 @@ fn literal_type(text: &str) -> Option<DataType> {
     text.parse::<i32>().is_ok().then_some(DataType::Int(None))
 }
 
-/// MOD(a, b) is a % b.
-fn modulo(function: &Function) -> Option<Expr> {
-    let FunctionArguments::List(list) = &function.args else { return None };
-    let [a, b] = list.args.as_slice() else { return None };
-    let (
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(a)),
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(b)),
-    ) = (a, b)
-    else {
-        return None;
-    };
-    let named = function.name.to_string().eq_ignore_ascii_case("mod");
-    let nested = |e: &Expr| Box::new(Expr::Nested(Box::new(e.clone())));
-    let op = BinaryOperator::Modulo;
-    named.then(|| Expr::Nested(Box::new(Expr::BinaryOp { left: nested(a), op, right: nested(b) })))
+/// `LIKE 'a|%' ESCAPE '|'` as `LIKE 'a\%'`, the one escape that DataFusion knows.
+fn escape_as_backslash(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) {
+    let Some(with) = escape.as_ref().and_then(|v| v.value.clone().into_string()) else { return };
+    let (mut one, Expr::Value(text)) = (with.chars(), pattern) else { return };
+    let (Some(with), None) = (one.next(), one.next()) else { return };
+    let Value::SingleQuotedString(text) = &mut text.value else { return };
+    let mut written = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c == with {
+            written.push('\\');
+            written.extend(chars.next());
+        } else if c == '\\' {
+            written.push_str("\\\\");
+        } else {
+            written.push(c);
+        }
+    }
+    *text = written;
+    *escape = None;
 }
 
 /// Names of the functions that CAST and TRY_CAST become: the type follows.
 const CASTS: [(&str, bool); 2] = [("__cast ", false), ("__try_cast ", true)];
 
 /// Flink's CAST as a call of the function that does it; its name carries the type.
-fn cast_call(try_cast: bool, ty: &SqlType, inner: &Expr) -> Expr {
+pub(super) fn cast_call(try_cast: bool, ty: &SqlType, inner: &Expr) -> Expr {
     let (prefix, _) = CASTS[usize::from(try_cast)];
     let argument = FunctionArg::Unnamed(FunctionArgExpr::Expr(inner.clone()));
     Expr::Function(Function {

@@ -40,6 +40,23 @@ pub struct Record {
     pub timestamp: Option<i64>,
 }
 
+/// A producer that stays.
+pub struct Feed {
+    producer: ThreadedProducer<DefaultProducerContext>,
+    topic: String,
+}
+
+impl Feed {
+    /// Appends records in their order; returns when the broker has them all.
+    pub fn produce(&self, records: impl IntoIterator<Item = Record>) {
+        for record in records {
+            send(&self.producer, &self.topic, &record);
+        }
+        self.producer.flush(PATIENCE).expect("the broker takes the records");
+        assert_eq!(self.producer.in_flight_count(), 0, "all records are acknowledged");
+    }
+}
+
 impl Kafka {
     pub fn from_env() -> Option<Self> {
         std::env::var("BROOKLET_TEST_KAFKA").ok().map(Kafka::at)
@@ -78,12 +95,11 @@ impl Kafka {
 impl Topic {
     /// Appends records in their order; returns when the broker has them all.
     pub fn produce(&self, records: impl IntoIterator<Item = Record>) {
-        let producer = self.producer();
-        for record in records {
-            send(&producer, &self.name, &record);
-        }
-        producer.flush(PATIENCE).expect("the broker takes the records");
-        assert_eq!(producer.in_flight_count(), 0, "all records are acknowledged");
+        self.feed().produce(records);
+    }
+    /// For many small portions: logging in takes longer than sending one.
+    pub fn feed(&self) -> Feed {
+        Feed { producer: self.producer(), topic: self.name.clone() }
     }
     fn producer(&self) -> ThreadedProducer<DefaultProducerContext> {
         let mut config = self.kafka.config();

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 use arrow::datatypes::SchemaRef;
 
 use brooklet_core::env::CrashPoint;
-use brooklet_core::{Delta, Env, Epoch, Error, ErrorKind, Result};
+use brooklet_core::time::Millis;
+use brooklet_core::{Delta, Env, Error, ErrorKind, Result};
+use brooklet_engine::run::edit::Agreed;
 use brooklet_engine::run::start::{Start, start};
 use brooklet_engine::run::status::Status;
 use brooklet_engine::run::{Connections, RunConfig};
 use brooklet_pipeline::compile::SqlFile;
 use brooklet_plan::StreamPlan;
-use brooklet_plan::node::NodeOp;
 
 use crate::coverage::Coverage;
 use crate::owner::{Asleep, Owner};
@@ -109,18 +110,7 @@ pub async fn run(case: &Case) -> Result<Outcome> {
     let mut dice = Dice::new(case.seed);
     let store = SimStore::new(dice.draw());
     store.trouble(case.trouble.faults, case.trouble.tears);
-    let config = RunConfig {
-        pipeline: "sim".into(),
-        shards: 1 + dice.below(4) as u32,
-        max_rows: *dice.pick(&[4, 12, 60]),
-        max_bytes: 1 << 20,
-        epoch_interval_ms: 0,
-        snapshot_interval_ms: 0,
-        retained: 1 + dice.below(3) as usize,
-        memory_limit_bytes: 0,
-        start_timeout_ms: 0,
-        fresh: false,
-    };
+    let config = config(&mut dice, 0);
     let mut simulation = Simulation {
         case,
         plan,
@@ -138,6 +128,23 @@ pub async fn run(case: &Case) -> Result<Outcome> {
         dice,
     };
     simulation.run().await
+}
+
+/// Small epochs, few shards; a snapshot every so many milliseconds of a live run.
+pub fn config(dice: &mut Dice, snapshot_interval_ms: Millis) -> RunConfig {
+    RunConfig {
+        pipeline: "sim".into(),
+        shards: 1 + dice.below(4) as u32,
+        max_rows: *dice.pick(&[4, 12, 60]),
+        max_bytes: 1 << 20,
+        epoch_interval_ms: 0,
+        snapshot_interval_ms,
+        retained: 1 + dice.below(3) as usize,
+        memory_limit_bytes: 0,
+        start_timeout_ms: 0,
+        fresh: false,
+        agreed: Agreed::default(),
+    }
 }
 
 impl Simulation<'_> {
@@ -277,7 +284,7 @@ impl Simulation<'_> {
     }
 
     async fn outcome(&mut self, mut owner: Owner) -> Result<Outcome> {
-        let (accounts, state) = (owner.accounts(), owner.state()?);
+        let (accounts, state) = (owner.accounts()?, owner.state()?);
         drop(owner);
         self.crashes_left = 0;
         self.store.trouble(0, 0);
@@ -286,7 +293,7 @@ impl Simulation<'_> {
         if !again.recovered.finished {
             return Err(Error::bug("a finished pipeline did not know that it is"));
         }
-        if again.accounts() != accounts {
+        if again.accounts()? != accounts {
             return Err(Error::bug("a restart after the end changed the accounts"));
         }
         let sinks = lock(&self.sinks);
@@ -295,37 +302,34 @@ impl Simulation<'_> {
         coverage.ran(&self.plan);
         coverage.lost_answers += faults.before + faults.after;
         coverage.torn += faults.torn;
-        let (mut rows, mut visible) = (BTreeMap::new(), BTreeMap::new());
+        let mut visible = BTreeMap::new();
         for (domain, content) in sinks.iter() {
-            if let Some(fault) = &content.fault {
-                return Err(Error::bug(fault.clone()));
-            }
             coverage.repeated += content.repeated;
             visible.insert(domain.clone(), format!("{:?}", content.epochs));
         }
-        for (_, spec) in self.plan.sinks() {
-            for (number, table) in spec.tables.iter().enumerate() {
-                let schema: SchemaRef = table.table.write_schema();
-                let epochs = sinks.get(&spec.domain).map(|c| &c.epochs);
-                let changes: Vec<Delta> =
-                    epochs.into_iter().flat_map(|e| of_table(e, number)).collect();
-                rows.insert(table.table.name.clone(), rows::sum(&schema, &changes)?);
-            }
-        }
+        let rows = summed(&self.plan, &sinks)?;
         let journal = self.store.journal();
         Ok(Outcome { rows, accounts, journal, visible, state, coverage })
     }
 }
 
-fn of_table(epochs: &BTreeMap<Epoch, Vec<Vec<Delta>>>, table: usize) -> Vec<Delta> {
-    epochs.values().flat_map(|tables| tables[table].clone()).collect()
-}
-
-/// The tables a plan reads.
-pub fn tables(plan: &StreamPlan) -> Vec<String> {
-    let scan = |n: &brooklet_plan::Node| match &n.op {
-        NodeOp::Scan(spec) => Some(spec.table.name.clone()),
-        _ => None,
-    };
-    plan.nodes.iter().filter_map(scan).collect()
+/// What the changes given to each sink table come to.
+pub fn summed(
+    plan: &StreamPlan,
+    sinks: &BTreeMap<String, Content>,
+) -> Result<BTreeMap<String, Vec<Row>>> {
+    let mut rows = BTreeMap::new();
+    for (_, spec) in plan.sinks() {
+        let Some(content) = sinks.get(&spec.domain) else { continue };
+        if let Some(fault) = &content.fault {
+            return Err(Error::bug(fault.clone()));
+        }
+        for (number, table) in spec.tables.iter().enumerate() {
+            let schema: SchemaRef = table.table.write_schema();
+            let epochs = content.epochs.values();
+            let changes: Vec<Delta> = epochs.flat_map(|tables| tables[number].clone()).collect();
+            rows.insert(table.table.name.clone(), rows::sum(&schema, &changes)?);
+        }
+    }
+    Ok(rows)
 }

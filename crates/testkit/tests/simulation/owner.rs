@@ -12,10 +12,13 @@ use brooklet_engine::checkpoint::manifest::Manifest;
 use brooklet_engine::checkpoint::snapshot::{Capture, Snapshots};
 use brooklet_engine::compute::Compute;
 use brooklet_engine::ingest::IngestState;
+use brooklet_engine::ops::Counts;
 use brooklet_engine::run::committer::{Committer, Outgoing};
 use brooklet_engine::run::live::{CaptureArgs, capture};
 use brooklet_engine::run::reader::{Read, Reader};
 use brooklet_engine::run::start::{self, Ready, Recovered};
+
+use brooklet_plan::node::{Keep, NodeOp, ReduceKind, ReduceSpec};
 
 use crate::tables::Gate;
 use crate::world::SimWorld;
@@ -206,23 +209,31 @@ impl Owner {
         Ok(true)
     }
 
-    /// Rows read of each table, and those that Maps over append-only input dropped.
-    pub fn accounts(&self) -> BTreeMap<String, u64> {
+    /// Rows read of each table; at each node what does not depend on how epochs are cut. An error
+    /// when they do not add up.
+    pub fn accounts(&self) -> Result<BTreeMap<String, u64>> {
         let scans = &self.reader.state().scans;
         let mut accounts: BTreeMap<String, u64> =
             scans.iter().map(|(table, scan)| (format!("read {table}"), scan.counts.read)).collect();
         let plan = self.compute.plan();
         for (id, node) in plan.nodes.iter().enumerate() {
-            let append_only = node.inputs.iter().all(|input| plan.node(*input).append_only);
-            if node.op.name() == "Map" && append_only {
-                let counts = self.compute.counts()[id];
-                let said = format!("{id} {}", node.label);
-                accounts.insert(format!("into {said}"), counts.rows_in);
-                accounts.insert(format!("filtered {said}"), counts.filtered);
+            let counts = self.compute.counts()[id];
+            if self.drained() && !adds_up(&node.op, &counts) {
+                return Err(Error::bug(format!("{}: {counts:?} do not add up", node.label)));
+            }
+            let insertions = node.inputs.iter().all(|input| plan.node(*input).append_only);
+            if !insertions || node.inputs.is_empty() {
+                continue;
+            }
+            let said = format!("{id} {} {}", node.op.name(), node.label);
+            accounts.insert(format!("into {said}"), counts.rows_in);
+            accounts.insert(format!("filtered at {said}"), counts.filtered);
+            accounts.insert(format!("late at {said}"), counts.late);
+            if node.append_only {
                 accounts.insert(format!("out of {said}"), counts.rows_out);
             }
         }
-        accounts
+        Ok(accounts)
     }
 
     /// The whole state as bytes, by table.
@@ -231,4 +242,17 @@ impl Owner {
         let each = tables.into_iter().map(|(id, rows)| Ok((format!("{id:?}"), rows.encode()?)));
         each.collect()
     }
+}
+
+/// in = passed + filtered + late + duplicates, at the end, when nothing is held any more.
+fn adds_up(op: &NodeOp, counts: &Counts) -> bool {
+    let first =
+        |spec: &ReduceSpec| matches!(spec.kind, ReduceKind::Dedup { keep: Keep::First, .. });
+    let applies = match op {
+        NodeOp::Map(map) => map.window.is_none(),
+        NodeOp::Reduce(spec) => first(spec),
+        _ => false,
+    };
+    let gone = counts.filtered + counts.late + counts.duplicates + counts.bad;
+    !applies || counts.rows_in == counts.rows_out + gone
 }

@@ -79,14 +79,14 @@ impl Connections for SimTables {
         &self,
         scan: &ScanSpec,
         positions: Option<Vec<SplitPosition>>,
-        _waker: Waker,
+        waker: Waker,
     ) -> Result<Box<dyn Source>> {
         let log = self.logs.get(&scan.table.name).cloned();
         let log = log.ok_or_else(|| Error::bug("a table without a log"))?;
         let known = positions.unwrap_or_default().into_iter().map(|p| (p.split, p.offset));
         let positions: BTreeMap<SplitId, i64> = known.collect();
         let (schema, dice, faults) = (scan.decode.clone(), self.draw(), self.faults.clone());
-        Ok(Box::new(SimSource { log, schema, positions, dice, faults }))
+        Ok(Box::new(SimSource { log, schema, positions, dice, faults, waker }))
     }
 
     async fn sink(&self, spec: &SinkSpec, open: OpenSink) -> Result<Box<dyn Sink>> {
@@ -125,6 +125,7 @@ struct SimSource {
     positions: BTreeMap<SplitId, i64>,
     dice: Dice,
     faults: Arc<Mutex<u32>>,
+    waker: Waker,
 }
 
 impl SimSource {
@@ -170,6 +171,9 @@ impl Source for SimSource {
             left -= to - from;
             input.ended &= to == end;
             input.splits.push(self.split(&split, from, to)?);
+        }
+        if !input.ended {
+            (self.waker)();
         }
         Ok(input)
     }

@@ -13,17 +13,26 @@ use brooklet_testkit::dice::Dice;
 
 /// Shared by all processes of a simulation.
 #[derive(Clone)]
-pub struct Clock(Arc<Mutex<Millis>>);
+pub struct Clock {
+    now: Arc<Mutex<Millis>>,
+    /// Time that passes with every look at it.
+    tick: Millis,
+}
 
 impl Clock {
     pub fn new(at: Millis) -> Self {
-        Clock(Arc::new(Mutex::new(at)))
+        Clock::ticking(at, 0)
+    }
+    pub fn ticking(at: Millis, tick: Millis) -> Self {
+        Clock { now: Arc::new(Mutex::new(at)), tick }
     }
     pub fn now(&self) -> Millis {
-        *lock(&self.0)
+        let mut now = lock(&self.now);
+        *now += self.tick;
+        *now
     }
     pub fn advance(&self, by: Millis) {
-        *lock(&self.0) += by;
+        *lock(&self.now) += by;
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Keep-first by arrival stores keys only and stays append-only. The others keep the row.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{Int64Type, SchemaRef, TimestampMillisecondType};
@@ -14,6 +14,7 @@ use brooklet_plan::node::{Keep, ReduceKind};
 
 use super::ReduceArgs;
 use crate::column::ValueType;
+use crate::ops::bisect::all_but;
 use crate::ops::map::millis;
 use crate::ops::rows::{RowCodec, by_arrival, columns_at, fields_at};
 use crate::ops::{Counts, Operator, StepCtx, StepOutput};
@@ -167,18 +168,20 @@ impl Operator for KeepLast {
         let times = self.time.map(|c| millis(rows.column(c))).transpose()?;
         let times = times.as_ref().map(|t| t.as_primitive::<TimestampMillisecondType>());
         let (groups, fresh) = self.base.groups(&rows, ctx.now)?;
-        let mut old: Vec<(u32, Option<Box<[u8]>>)> = Vec::new();
-        let mut best: std::collections::BTreeMap<u32, (usize, Millis)> = Default::default();
+        let mut old: BTreeMap<u32, Option<Box<[u8]>>> = BTreeMap::new();
+        let mut best: BTreeMap<u32, (usize, Millis)> = BTreeMap::new();
         for (row, group) in groups.iter().enumerate() {
             let time = times.map_or(0, |t| if t.is_null(row) { Millis::MIN } else { t.value(row) });
             let kept = best.get(group).map(|(_, time)| *time);
             let kept = match kept {
                 None if fresh[row] => {
-                    old.push((*group, None));
+                    old.insert(*group, None);
                     None
                 }
                 None => {
-                    old.push((*group, self.base.table.columns[ROW].blobs().get(*group).clone()));
+                    // Rows of the epoch may have failed against the kept one before this.
+                    let blobs = self.base.table.columns[ROW].blobs();
+                    old.entry(*group).or_insert_with(|| blobs.get(*group).clone());
                     Some(*self.base.table.columns[TIME].i64().get(*group))
                 }
                 kept => kept,
@@ -199,8 +202,8 @@ impl KeepLast {
         &mut self,
         ctx: &StepCtx,
         rows: &Delta,
-        old: Vec<(u32, Option<Box<[u8]>>)>,
-        best: std::collections::BTreeMap<u32, (usize, Millis)>,
+        old: BTreeMap<u32, Option<Box<[u8]>>>,
+        best: BTreeMap<u32, (usize, Millis)>,
     ) -> Result<StepOutput> {
         let encoded = self.base.codec.encode(&rows.rows)?;
         let mut out: Vec<(&[u8], i64)> = Vec::new();
@@ -231,7 +234,7 @@ impl KeepLast {
 }
 
 /// The row with the smallest event time of each key, emitted once when the watermark passes it.
-/// Rows at or before the watermark are late and dropped.
+/// Rows before the watermark are late and dropped.
 struct FirstByTime {
     base: Base,
     time: usize,
@@ -290,7 +293,7 @@ impl FirstByTime {
         let limit = |row: usize| limits.as_ref().map_or(ctx.late_before, |c| c.value(row));
         let on_time: Vec<u32> = (0..rows.len() as u32)
             .filter(|row| times.is_valid(*row as usize))
-            .filter(|row| times.value(*row as usize) > limit(*row as usize))
+            .filter(|row| times.value(*row as usize) >= limit(*row as usize))
             .collect();
         out.counts.late += (rows.len() - on_time.len()) as u64;
         if on_time.len() < rows.len() {
@@ -322,8 +325,5 @@ impl FirstByTime {
     }
 }
 
-/// The numbers below `len` that are not in `some`, which is sorted.
-fn all_but(some: &[u32], len: usize) -> Vec<u32> {
-    let mut some = some.iter().copied().peekable();
-    (0..len as u32).filter(|n| some.next_if_eq(n).is_none()).collect()
-}
+#[cfg(test)]
+mod tests;

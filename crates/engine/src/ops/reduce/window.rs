@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, TimestampMillisecondArray};
 use arrow::datatypes::{Int64Type, SchemaRef, TimestampMillisecondType};
 
 use brooklet_core::time::Millis;
@@ -61,36 +61,38 @@ impl WindowAggregate {
     fn deal(&mut self, ctx: &StepCtx, rows: &Delta) -> Result<Option<Delta>> {
         let ends = millis(rows.column(self.window_end))?;
         let ends = ends.as_primitive::<TimestampMillisecondType>();
-        let late_before = self.late.map(|c| rows.column(c).as_primitive::<Int64Type>().clone());
-        let is_late = |row: usize| {
-            let limit = late_before.as_ref().map_or(ctx.late_before, |c| c.value(row));
-            ends.value(row) - 1 <= limit
+        let first = ends.values().iter().copied().min().unwrap_or(Millis::MAX);
+        let (mut rows, mut ends, mut late_rows) = (rows.clone(), ends.clone(), None);
+        if self.late.is_some() || first - 1 <= ctx.late_before {
+            let late = self.late_ones(ctx, &rows, &ends);
+            if late.true_count() > 0 {
+                let on_time = arrow::compute::not(&late)?;
+                late_rows = Some(rows.filter(&late)?);
+                rows = rows.filter(&on_time)?;
+                let kept = arrow::compute::filter(&ends, &on_time)?;
+                ends = kept.as_primitive::<TimestampMillisecondType>().clone();
+            }
+        }
+        for (end, indices) in by_window(ends.values()) {
+            match indices.len() == rows.len() {
+                true => self.add(&rows, end)?,
+                false => self.add(&rows.take(&indices)?, end)?,
+            }
+        }
+        Ok(late_rows)
+    }
+
+    fn late_ones(
+        &self,
+        ctx: &StepCtx,
+        rows: &Delta,
+        ends: &TimestampMillisecondArray,
+    ) -> BooleanArray {
+        let limits = self.late.map(|c| rows.column(c).as_primitive::<Int64Type>());
+        let is_late = |(row, end): (usize, &Millis)| {
+            end - 1 <= limits.map_or(ctx.late_before, |limits| limits.value(row))
         };
-        let late: BooleanArray =
-            BooleanArray::from((0..rows.len()).map(is_late).collect::<Vec<bool>>());
-        let (rows, ends, late) = if late.true_count() == 0 {
-            (rows.clone(), ends.clone(), None)
-        } else {
-            let on_time = arrow::compute::not(&late)?;
-            let kept = arrow::compute::filter(ends, &on_time)?;
-            let kept = kept.as_primitive::<TimestampMillisecondType>().clone();
-            (rows.filter(&on_time)?, kept, Some(rows.filter(&late)?))
-        };
-        let mut windows: Vec<Millis> = ends.values().to_vec();
-        windows.sort_unstable();
-        windows.dedup();
-        if let [end] = windows.as_slice() {
-            self.add(&rows, *end)?;
-            return Ok(late);
-        }
-        let mut by_window: BTreeMap<Millis, Vec<u32>> = BTreeMap::new();
-        for (row, end) in ends.values().iter().enumerate() {
-            by_window.entry(*end).or_default().push(row as u32);
-        }
-        for (end, indices) in by_window {
-            self.add(&rows.take(&indices)?, end)?;
-        }
-        Ok(late)
+        BooleanArray::from(ends.values().iter().enumerate().map(is_late).collect::<Vec<bool>>())
     }
 
     /// The results of the windows that the watermark has passed.
@@ -111,6 +113,23 @@ impl WindowAggregate {
         }
         Ok(fired)
     }
+}
+
+/// The rows of each window, by window. A batch has few, mostly one after the other.
+fn by_window(ends: &[Millis]) -> Vec<(Millis, Vec<u32>)> {
+    let mut windows: Vec<(Millis, Vec<u32>)> = Vec::new();
+    let mut last = 0;
+    for (row, end) in ends.iter().enumerate() {
+        if windows.get(last).is_none_or(|(of, _)| of != end) {
+            last = windows.iter().position(|(of, _)| of == end).unwrap_or(windows.len());
+            if last == windows.len() {
+                windows.push((*end, Vec::with_capacity(ends.len() - row)));
+            }
+        }
+        windows[last].1.push(row as u32);
+    }
+    windows.sort_unstable_by_key(|(end, _)| *end);
+    windows
 }
 
 /// `w<end>.`: the tables of a pane start with it.

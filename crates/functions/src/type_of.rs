@@ -1,0 +1,57 @@
+//! TYPEOF, the one function that reads its argument's type and not its value.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+
+use crate::types::sql_type;
+
+/// `TYPEOF(value)`: the SQL type of the value, as text.
+///
+/// ```sql
+/// TYPEOF(CAST(NULL AS DECIMAL(10,2))) = 'DECIMAL(10, 2)'
+/// ```
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct TypeOf {
+    signature: Signature,
+}
+
+pub(crate) fn udf() -> Arc<ScalarUDF> {
+    let signature = Signature::user_defined(Volatility::Immutable);
+    Arc::new(ScalarUDF::from(TypeOf { signature }))
+}
+
+impl ScalarUDFImpl for TypeOf {
+    fn name(&self) -> &str {
+        "typeof"
+    }
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        match types {
+            [_] => Ok(types.to_vec()),
+            _ => plan_err!("TYPEOF takes one argument; {} were given", types.len()),
+        }
+    }
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+    fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
+        Ok(Arc::new(Field::new("typeof", DataType::Utf8, false)))
+    }
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let field = &args.arg_fields[0];
+        let text = match field.data_type() {
+            DataType::Null => "NULL".to_string(),
+            _ if field.is_nullable() => sql_type(field).to_string(),
+            _ => format!("{} NOT NULL", sql_type(field)),
+        };
+        Ok(ColumnarValue::Scalar(ScalarValue::Utf8(Some(text))))
+    }
+}

@@ -1,0 +1,147 @@
+//! Calls that mean another expression: MOD, ROW, the clauses of JSON functions.
+
+use brooklet_core::types::SqlType;
+use sqlparser::ast::{
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, Value,
+};
+
+use super::prepare::cast_call;
+use crate::parse::types::parse_type_text;
+
+/// What a call stands for, if not for itself.
+pub fn rewritten(function: &Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let name = function.name.to_string().to_uppercase();
+    match name.as_str() {
+        "MOD" => modulo(list),
+        "ROW" => row(list),
+        "UNIX_TIMESTAMP" if list.args.is_empty() => Some(seconds_of_now()),
+        "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" => json_read(&name, list),
+        "JSON_OBJECT" | "JSON_ARRAY" => json_made(&name, list),
+        _ => None,
+    }
+}
+
+fn plain(argument: &FunctionArg) -> Option<&Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e),
+        _ => None,
+    }
+}
+
+fn named<'a>(list: &'a FunctionArgumentList, wanted: &str) -> Option<&'a Expr> {
+    list.args.iter().find_map(|argument| match argument {
+        FunctionArg::Named { name, arg: FunctionArgExpr::Expr(e), .. } if name.value == wanted => {
+            Some(e)
+        }
+        _ => None,
+    })
+}
+
+fn word(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Value(v) => match &v.value {
+            Value::SingleQuotedString(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn text(value: &str) -> Expr {
+    Expr::value(Value::SingleQuotedString(value.to_string()))
+}
+
+fn call(name: &str, args: Vec<Expr>) -> Expr {
+    let args = args.into_iter().map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args,
+            clauses: vec![],
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
+/// MOD(a, b) is a % b.
+fn modulo(list: &FunctionArgumentList) -> Option<Expr> {
+    let [a, b] = list.args.as_slice() else { return None };
+    let nested = |e: &Expr| Box::new(Expr::Nested(Box::new(e.clone())));
+    let (left, right) = (nested(plain(a)?), nested(plain(b)?));
+    let rest = Expr::BinaryOp { left, op: BinaryOperator::Modulo, right };
+    Some(Expr::Nested(Box::new(rest)))
+}
+
+/// ROW(a, b) has the fields EXPR$0 and EXPR$1.
+fn row(list: &FunctionArgumentList) -> Option<Expr> {
+    let mut args = Vec::new();
+    for (i, argument) in list.args.iter().enumerate() {
+        args.push(text(&format!("EXPR${i}")));
+        args.push(plain(argument)?.clone());
+    }
+    Some(call("named_struct", args))
+}
+
+/// UNIX_TIMESTAMP(): the seconds of the clock.
+fn seconds_of_now() -> Expr {
+    call("extract", vec![text("EPOCH"), call("current_timestamp", vec![])])
+}
+
+/// The clauses ON ERROR and RETURNING. ON EMPTY changes nothing, as in Flink: a path that leads
+/// nowhere gives NULL.
+fn json_read(name: &str, list: &FunctionArgumentList) -> Option<Expr> {
+    list.args.iter().find(|a| matches!(a, FunctionArg::Named { .. }))?;
+    if named(list, "wrapper").is_some_and(|w| word(w) != Some("WITHOUT"))
+        || named(list, "on_empty").is_some_and(|e| word(e) == Some("ERROR"))
+    {
+        return None;
+    }
+    let mut args: Vec<Expr> = list.args.iter().filter_map(plain).cloned().collect();
+    let on_error = named(list, "on_error");
+    if let Some(on_error) = on_error {
+        args.push(on_error.clone());
+        args.extend(named(list, "on_error_default").cloned());
+    }
+    let read = call(name, args);
+    let returning = named(list, "returning").and_then(word);
+    let ty = match returning {
+        Some(text) => parse_type_text(text).ok()?.ty,
+        None => SqlType::STRING,
+    };
+    if ty == SqlType::STRING {
+        return Some(read);
+    }
+    Some(cast_call(on_error.and_then(word) != Some("ERROR"), &ty, &read))
+}
+
+/// JSON made by an inner call, which is nested and not quoted.
+fn is_json(expr: &Expr) -> bool {
+    match expr {
+        Expr::Function(f) => f.name.to_string().starts_with("__json_"),
+        _ => false,
+    }
+}
+
+/// NULL ON NULL or ABSENT ON NULL comes first; without it objects keep NULLs and arrays do not.
+fn json_made(name: &str, list: &FunctionArgumentList) -> Option<Expr> {
+    let on_null = match (named(list, "on_null").and_then(word), name) {
+        (Some(on_null), _) => on_null,
+        (None, "JSON_OBJECT") => "NULL",
+        (None, _) => "ABSENT",
+    };
+    let given: Vec<Expr> = list.args.iter().filter_map(plain).cloned().collect();
+    let mut mode = on_null.to_string();
+    for (i, _) in given.iter().enumerate().filter(|(_, e)| is_json(e)) {
+        mode += &format!(" {}", i + 1);
+    }
+    let args = std::iter::once(text(&mode)).chain(given).collect();
+    Some(call(&format!("__{}", name.to_lowercase()), args))
+}
