@@ -33,7 +33,8 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     let compiled = compile_files(&args.files)?;
-    let plans = std::iter::once(&compiled.plan).chain(&compiled.selects);
+    let queries = compiled.selects.iter().chain(&compiled.explained);
+    let plans = std::iter::once(&compiled.plan).chain(queries);
     let text: Vec<String> = plans
         .filter(|p| !p.nodes.is_empty())
         .map(|p| match args.format {

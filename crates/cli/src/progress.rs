@@ -75,7 +75,8 @@ fn line(p: &Progress, rates: Rates) -> String {
     text.push_str(&format!("  state {}", bytes(p.state_bytes)));
     text.push_str(&format!("  late {}  dead letters {}", count(p.late), count(p.dead)));
     if let Some(outage) = &p.outage {
-        text.push_str(&format!("  waiting: {outage}"));
+        let first: String = outage.lines().next().unwrap_or_default().chars().take(160).collect();
+        text.push_str(&format!("  waiting: {first}"));
     }
     text
 }

@@ -1,5 +1,6 @@
 //! `brooklet sql`: runs the queries of a file or of the command line and prints their rows.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
@@ -36,6 +37,12 @@ pub async fn run(args: Args) -> Result<()> {
         }
         (None, None) => return Err(Error::config("give statements with -e or a file with -f")),
     };
+    for plan in &compiled.explained {
+        let text = brooklet_plan::explain::text(plan);
+        std::io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(|e| Error::outside("stdout").caused_by(e))?;
+    }
     let name = if compiled.name.is_empty() { "sql" } else { &compiled.name };
     let jobs = std::iter::once(&compiled.plan).chain(&compiled.selects);
     for plan in jobs.filter(|p| !p.nodes.is_empty()) {

@@ -70,6 +70,7 @@ pub fn sink_spec(table: &Arc<TableDef>, instance: &str) -> SinkSpec {
         instance: Instance(instance.into()),
         generation: 1,
         fresh: false,
+        doubt: None,
         tables: vec![table.clone()],
         formats: &[],
         env: Env::new(Still(0)),

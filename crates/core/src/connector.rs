@@ -12,7 +12,7 @@ use crate::options::{OptionSpec, Options};
 use crate::schema::TableDef;
 use crate::source::SplitPosition;
 use crate::types::SqlType;
-use crate::{Env, Instance, Result, Sink, Source};
+use crate::{Env, Epoch, Instance, Result, Sink, Source};
 
 pub type Boxed<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
@@ -89,6 +89,9 @@ pub struct SinkSpec {
     pub generation: u64,
     /// `--fresh`: what an older instance wrote is to be ignored, not to be reported.
     pub fresh: bool,
+    /// Set when the journal may have lost records (it is empty, or its end is damaged): its last
+    /// epoch. A sink without numbers of its own reports what it holds beyond it.
+    pub doubt: Option<Epoch>,
     pub tables: Vec<Arc<TableDef>>,
     pub formats: &'static [Format],
     pub env: Env,

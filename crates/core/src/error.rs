@@ -70,9 +70,13 @@ impl Error {
     pub fn bug(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Bug, message)
     }
-    /// Adds where it happened; an inner place is kept in front.
+    /// Adds where it happened, unless the error says so already; an inner place is kept in front.
     pub fn at(mut self, place: impl Into<String>) -> Self {
         let place = place.into();
+        let known = |text: &String| text.contains(&place);
+        if known(&self.message) || self.place.as_ref().is_some_and(known) {
+            return self;
+        }
         self.place = Some(match self.place.take() {
             Some(inner) => format!("{inner}, {place}"),
             None => place,

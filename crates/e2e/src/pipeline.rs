@@ -128,8 +128,10 @@ impl Pipeline {
         let names = std::fs::read_dir(&snapshots).expect("a snapshot was taken");
         let names = names.map(|entry| entry.expect("readable").path());
         let newest = names.max().expect("a snapshot was taken");
-        let text = std::fs::read(&newest).expect("a snapshot can be read");
-        let manifest: Value = serde_json::from_slice(&text).expect("a manifest is JSON");
+        let text = std::fs::read_to_string(&newest).expect("a snapshot can be read");
+        // The second line is a checksum.
+        let line = text.lines().next().expect("a manifest has a line");
+        let manifest: Value = serde_json::from_str(line).expect("a manifest is JSON");
         let nodes = manifest["nodes"].as_array().expect("a manifest lists nodes");
         let counts = |node: &Value| {
             let name = format!("{} {}", node["kind"], node["label"]);

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use brooklet_core::{Error, Result};
 use brooklet_plan::{Settings, StreamPlan};
-use brooklet_sql::fault::Faults;
+use brooklet_sql::fault::{Fault, Faults};
 use brooklet_sql::lower::Offers;
+use brooklet_sql::parse::ast::{Insert, Query};
 use brooklet_sql::planner;
 use brooklet_sql::session::{JobKind, Script, Session};
 
@@ -23,6 +24,8 @@ pub struct Compiled {
     pub plan: StreamPlan,
     /// Top-level SELECTs, in order.
     pub selects: Vec<StreamPlan>,
+    /// What EXPLAIN statements ask for, in order.
+    pub explained: Vec<StreamPlan>,
     /// `pipeline.name`, or the first file's stem.
     pub name: String,
     /// Relative locations are relative to it.
@@ -50,42 +53,81 @@ pub fn compile(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Resul
         false => stem,
     };
     let base = first.parent().map(Path::to_path_buf).unwrap_or_default();
-    let (plan, selects) = plans(&scripts, &settings)?;
-    Ok(Compiled { settings, plan, selects, name, base })
+    let Plans { plan, selects, explained } = plans(&scripts, &settings)?;
+    Ok(Compiled { settings, plan, selects, explained, name, base })
 }
 
-fn plans(scripts: &[Script], settings: &Settings) -> Result<(StreamPlan, Vec<StreamPlan>)> {
-    let (mut selects, mut faults) = (Vec::new(), Vec::new());
-    let Some(last) = scripts.last() else { return Ok((StreamPlan::default(), selects)) };
-    let mut inserts = Vec::new();
+/// Everything that the statements of some scripts want planned.
+#[derive(Default)]
+struct Plans {
+    plan: StreamPlan,
+    selects: Vec<StreamPlan>,
+    explained: Vec<StreamPlan>,
+}
+
+/// A script's statements against the catalog of the last one; faults are shown in the script.
+struct Planning<'a> {
+    script: &'a Script,
+    last: &'a Script,
+    settings: &'a Settings,
+    faults: Vec<Fault>,
+}
+
+impl Planning<'_> {
+    fn noted(&mut self, planned: Result<StreamPlan, Faults>) -> Option<StreamPlan> {
+        let wrong = planned.map_err(|f| f.in_source(&self.script.source).0);
+        wrong.map_err(|f| self.faults.extend(f)).ok()
+    }
+    fn select(&mut self, query: &Query) -> Option<StreamPlan> {
+        self.noted(planner::plan_select(&self.last.catalog, self.settings, offers(), query))
+    }
+    fn inserts(&mut self, inserts: &[Insert]) -> Option<StreamPlan> {
+        self.noted(planner::plan(&self.last.catalog, self.settings, offers(), inserts))
+    }
+}
+
+fn plans(scripts: &[Script], settings: &Settings) -> Result<Plans> {
+    let mut plans = Plans::default();
+    let Some(last) = scripts.last() else { return Ok(plans) };
+    let (mut inserts, mut faults) = (Vec::new(), Vec::new());
     for script in scripts {
         let first = inserts.len();
+        let mut planning = Planning { script, last, settings, faults: Vec::new() };
         for job in &script.jobs {
             match &job.kind {
                 JobKind::Insert(insert) => inserts.push((**insert).clone()),
-                JobKind::Query(query) => {
-                    match planner::plan_select(&last.catalog, settings, offers(), query) {
-                        Ok(plan) => selects.push(plan),
-                        Err(wrong) => faults.extend(wrong.in_source(&script.source).0),
+                JobKind::Query(query) => plans.selects.extend(planning.select(query)),
+                JobKind::Explain { jobs, .. } => {
+                    let mut together = Vec::new();
+                    for job in jobs {
+                        match &job.kind {
+                            JobKind::Insert(insert) => together.push((**insert).clone()),
+                            JobKind::Query(query) => {
+                                plans.explained.extend(planning.select(query));
+                            }
+                            _ => {}
+                        }
+                    }
+                    if !together.is_empty() {
+                        plans.explained.extend(planning.inserts(&together));
                     }
                 }
-                JobKind::Explain { .. } | JobKind::Describe(_) | JobKind::Show(_) => {}
+                JobKind::Describe(_) | JobKind::Show(_) => {}
             }
         }
-        if scripts.len() > 1 && inserts.len() > first {
-            // Each file by itself, so that its faults are shown in it.
-            let own = planner::plan(&last.catalog, settings, offers(), &inserts[first..]);
-            faults.extend(own.err().map_or(vec![], |f| f.in_source(&script.source).0));
+        if inserts.len() > first {
+            let own = planning.inserts(&inserts[first..]);
+            plans.plan = own.unwrap_or_default();
         }
+        faults.extend(planning.faults);
     }
-    let planned = match inserts.is_empty() || scripts.len() > 1 && !faults.is_empty() {
-        true => Ok(StreamPlan::default()),
-        false => planner::plan(&last.catalog, settings, offers(), &inserts),
-    };
-    match planned {
-        Ok(plan) if faults.is_empty() => return Ok((plan, selects)),
-        Ok(_) => {}
-        Err(wrong) => faults.extend(wrong.in_source(&last.source).0),
+    if !faults.is_empty() {
+        return Err(Faults(faults).in_source(&last.source).into());
     }
-    Err(Faults(faults).in_source(&last.source).into())
+    if scripts.len() > 1 && !inserts.is_empty() {
+        // Each file was planned by itself, so that its faults are shown in it; now all as one.
+        let all = planner::plan(&last.catalog, settings, offers(), &inserts);
+        plans.plan = all.map_err(|f| f.in_source(&last.source))?;
+    }
+    Ok(plans)
 }

@@ -9,6 +9,8 @@ pub mod collect;
 pub mod compile;
 pub mod connect;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod reference;

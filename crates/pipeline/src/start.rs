@@ -136,7 +136,7 @@ fn run_config(settings: &Settings, name: &str, options: &StartOptions) -> Result
         retained: positive("brooklet.checkpoint.retained")?,
         memory_limit_bytes: settings.bytes("brooklet.memory.limit")?,
         start_timeout_ms: settings.millis("brooklet.start-timeout")?,
-        fresh: options.fresh || settings.is_batch(),
+        fresh: options.fresh || options.ephemeral || settings.is_batch(),
         agreed: options.agreed,
     })
 }

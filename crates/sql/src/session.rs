@@ -195,8 +195,11 @@ impl Run {
         name: &ObjectName,
         made: Result<(), Vec<Fault>>,
     ) -> Result<(), Vec<Fault>> {
+        let catalog = &self.session.catalog;
         if let (Err(_), Ok(name)) = (&made, name_of(name)) {
-            self.broken.insert(name);
+            if catalog.table(&name).is_none() && catalog.view(&name).is_none() {
+                self.broken.insert(name);
+            }
         }
         made
     }
@@ -256,6 +259,10 @@ impl Run {
                 false => Err(catalog.unknown("table", &insert.table).into()),
             };
         };
+        if insert.overwrite {
+            let message = "INSERT OVERWRITE is not supported: write INSERT INTO";
+            return Err(Fault::new(message, span_of(&insert.table)).into());
+        }
         let writable = table.def.write_schema();
         let names: Vec<&str> = writable.fields().iter().map(|f| f.name().as_str()).collect();
         let mut faults = Vec::new();

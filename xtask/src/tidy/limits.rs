@@ -24,6 +24,7 @@ pub const UNSAFE: &[(&str, &str)] = &[
 pub const DOWNCAST: &[&str] = &[
     "crates/core/src/raw.rs",
     "crates/engine/src/build.rs",
+    "crates/engine/src/ops/exprs.rs",
     "crates/plan/src/explain.rs",
     "crates/sql/src/lower/rel.rs",
     "crates/sql/src/lower/structs.rs",

@@ -33,6 +33,10 @@ impl Local {
         if name.is_empty() { self.root.clone() } else { self.root.join(name) }
     }
 
+    pub fn exists(&self) -> bool {
+        self.root.exists()
+    }
+
     pub fn list(&self) -> Result<Vec<File>> {
         let meta = fs::metadata(&self.root).map_err(|e| fault("read", &self.root, e))?;
         if meta.is_file() {

@@ -47,6 +47,9 @@ pub async fn open(spec: SinkSpec) -> Result<Box<dyn Sink>> {
         )));
     }
     let store = Store::open(table.options.required("path")?)?;
+    if let (Some(end), false) = (spec.doubt, spec.fresh) {
+        refuse_unknown(&store, &table, &spec.instance, end).await?;
+    }
     let encode = EncodeSpec { schema: file_schema(&table), options: table.options.clone() };
     Ok(Box::new(FileSink {
         format,
@@ -57,6 +60,43 @@ pub async fn open(spec: SinkSpec) -> Result<Box<dyn Sink>> {
         env: spec.env,
         table,
     }))
+}
+
+/// Names are all that files tell of who wrote them: one of another instance where there is none of
+/// ours, or one of an epoch that the journal does not know, means that the state was lost, and
+/// going on would write rows a second time.
+async fn refuse_unknown(
+    store: &Store,
+    table: &TableDef,
+    instance: &Instance,
+    end: Epoch,
+) -> Result<()> {
+    let files = store.list_written().await?;
+    let written: Vec<(&str, Epoch)> = files.iter().filter_map(|f| written_by(&f.name)).collect();
+    let (own, others): (Vec<_>, Vec<_>) = written.iter().partition(|(of, _)| *of == instance.0);
+    let beyond = own.iter().map(|(_, epoch)| *epoch).max().filter(|epoch| *epoch > end);
+    let what = match (beyond, others.first()) {
+        (Some(epoch), _) => format!("a file of epoch {epoch}, but the journal ends at {end}"),
+        (None, Some((of, _))) if own.is_empty() => format!("files of another instance ({of})"),
+        _ => return Ok(()),
+    };
+    Err(Error::corrupt(format!(
+        "table '{}': {} holds {what}: the state directory was lost or is not the one this \
+         pipeline wrote with. Bring it back, or start with --fresh (new instance, empty state, \
+         sources from scan.startup.mode; files already written stay)",
+        table.name,
+        table.options.required("path")?
+    )))
+}
+
+/// Instance and epoch of `part-<instance>-<epoch>-<writer>-<n>`; None for other files.
+fn written_by(name: &str) -> Option<(&str, Epoch)> {
+    let own = name.rsplit('/').next()?.strip_prefix("part-")?;
+    let parts: Vec<&str> = own.split('.').next()?.split('-').collect();
+    let [instance, epoch, writer, number] = parts[..] else { return None };
+    writer.parse::<u32>().ok()?;
+    number.parse::<u32>().ok()?;
+    Some((instance, Epoch(epoch.parse().ok()?)))
 }
 
 /// The table's format.

@@ -72,6 +72,14 @@ impl Store {
         Ok(files)
     }
 
+    /// As `list`, for a path that is written to and may not be there yet.
+    pub async fn list_written(&self) -> Result<Vec<File>> {
+        match self {
+            Store::Local(local) if !local.exists() => Ok(Vec::new()),
+            _ => self.list().await,
+        }
+    }
+
     /// Bytes `from..to` of a file.
     pub async fn read(&self, name: &str, from: u64, to: u64) -> Result<Bytes> {
         match self {
@@ -118,6 +126,9 @@ impl Store {
 
 impl Remote {
     fn open(url: &str, bucket: &str, prefix: &str) -> Result<Remote> {
+        if bucket.is_empty() {
+            return Err(wrong(url, "there is no bucket in it"));
+        }
         let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]
             .iter()
             .find_map(|name| std::env::var(name).ok());

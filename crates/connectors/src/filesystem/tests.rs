@@ -159,6 +159,7 @@ async fn sink(table: TableDef, env: Env) -> Result<Box<dyn Sink>> {
         instance: Instance("inst".into()),
         generation: 1,
         fresh: false,
+        doubt: None,
         tables: vec![Arc::new(table)],
         formats: FORMATS,
         env,

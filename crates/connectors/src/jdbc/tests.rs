@@ -118,6 +118,7 @@ impl Bench {
             instance: Instance("one".into()),
             generation: 1,
             fresh: false,
+            doubt: None,
             tables: tables.into_iter().map(Arc::new).collect(),
             formats: &[],
             env: Env::new(Fixed::default()),

@@ -135,6 +135,8 @@ pub fn read(config: &ClientConfig, key: &str, partition: i32) -> Result<Option<M
 fn consumer(config: &ClientConfig, isolation: &str) -> Result<BaseConsumer> {
     let mut config = config.clone();
     config.set("isolation.level", isolation).set("enable.partition.eof", "true");
+    // The end of the topic is told by an empty answer: it should come soon.
+    config.set("fetch.wait.max.ms", "10");
     config.create().map_err(|e| Error::config("Kafka refuses the options").caused_by(e))
 }
 

@@ -46,6 +46,8 @@ struct Work {
     /// The next partition of tables that are written in turn.
     turns: Vec<usize>,
     session: Option<Session>,
+    /// Was so once: the journal alone made us the owner at the start.
+    connected: bool,
     held: Option<(Instance, Epoch)>,
 }
 
@@ -98,7 +100,8 @@ pub async fn open(spec: SinkSpec) -> Result<Box<dyn Sink>> {
     };
     let turns = vec![0; writers.len()];
     let access = Arc::new(access);
-    let mut work = Work { access, writers, partitions, turns, session: None, held: None };
+    let mut work =
+        Work { access, writers, partitions, turns, session: None, connected: false, held: None };
     let work = blocking(move || work.connect().map(|()| work)).await?;
     Ok(Box::new(KafkaSink { held: work.held.clone(), work: Some(work) }))
 }
@@ -165,7 +168,10 @@ impl Work {
     /// Opens the producer and reads what the cluster holds.
     fn connect(&mut self) -> Result<()> {
         let access = self.access.clone();
-        access.check_owner(access.read()?.as_ref())?;
+        if self.connected {
+            // Opening a producer fences the owner: not before we know that we are it.
+            access.check_owner(access.read()?.as_ref())?;
+        }
         let session = Session::open(&access.producer, &access.transactional_id)?;
         let marker = access.read()?;
         access.check_owner(marker.as_ref())?;
@@ -179,6 +185,7 @@ impl Work {
         }
         self.held = held.filter(|(_, epoch)| *epoch > Epoch(0));
         self.session = Some(session);
+        self.connected = true;
         Ok(())
     }
 

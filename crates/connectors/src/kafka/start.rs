@@ -40,7 +40,10 @@ pub fn resolve(
     settings: &Settings,
     positions: Option<&[SplitPosition]>,
 ) -> Result<Vec<Start>> {
-    let partitions = partitions(consumer, &settings.topics)?;
+    // Whoever reads the message has to know which brokers were asked.
+    let brokers = settings.client.get("bootstrap.servers").unwrap_or_default();
+    let partitions =
+        partitions(consumer, &settings.topics).map_err(|e| e.at(format!("brokers {brokers}")))?;
     let offsets = match positions {
         None => offsets(consumer, settings, &settings.startup, &partitions)?,
         Some(positions) => resume(consumer, settings, positions, &partitions)?,

@@ -45,13 +45,13 @@ fn says(what: &str, finished: &Finished, texts: &[&str]) {
 /// `run` and `validate` end with 2 and say what is wrong; no service is asked.
 fn wrong_files() {
     let cases: &[(&str, &[&str])] = &[
-        ("INSERT INTO counts SELEC action, 1 FROM clicks;", &["8:20", "^"]),
+        ("INSERT INTO counts SELEC action, 1 FROM clicks;", &["7:20", "^"]),
         ("INSERT INTO counts SELECT action, 1 FROM clicks", &[]),
-        ("INSERT INTO counts SELECT actoin, 1 FROM clicks;", &["8:27", "^", "action"]),
-        ("INSERT INTO cuonts SELECT action, 1 FROM clicks;", &["8:13", "^", "counts"]),
+        ("INSERT INTO counts SELECT actoin, 1 FROM clicks;", &["7:27", "^", "action"]),
+        ("INSERT INTO cuonts SELECT action, 1 FROM clicks;", &["7:13", "^", "counts"]),
         ("INSERT INTO counts SELECT action, COUTN(*) FROM clicks GROUP BY action;", &["COUNT"]),
         ("INSERT INTO counts SELECT action, `timestamp` FROM clicks;", &["cnt", "TIMESTAMP"]),
-        ("INSERT INTO counts SELECT action FROM clicks;", &["counts", "8:"]),
+        ("INSERT INTO counts SELECT action FROM clicks;", &["counts", "7:"]),
         ("SET 'brooklet.epoch.intervall' = '1 s';", &["brooklet.epoch.interval'"]),
         ("SET 'brooklet.epoch.max-rows' = 'many';", &["brooklet.epoch.max-rows", "many"]),
         (
@@ -68,7 +68,7 @@ fn wrong_files() {
         (
             "INSERT INTO counts SELECT actoin, 1 FROM clicks;\n\
              INSERT INTO counts SELECT userrid, 1 FROM clicks;",
-            &["8:27", "9:27", "action", "userid"],
+            &["7:27", "8:27", "action", "userid"],
         ),
         ("INSERT INTO counts SELECT '${NOT_SET_ANYWHERE}', 1 FROM clicks;", &["NOT_SET_ANYWHERE"]),
     ];

@@ -86,12 +86,14 @@ fn records_that_are_no_json() {
     events.topic.produce(records);
     let done = events.pipeline("", "SELECT id, text FROM events").finish();
     no_panic(&done);
-    let good: Vec<String> = (0..bad.len()).map(|n| (100 + n).to_string()).collect();
+    // Text behind an object is ignored, as by Flink.
+    let good = [3].into_iter().chain(100..100 + bad.len());
+    let good: Vec<String> = good.map(|n| n.to_string()).collect();
     // A lone surrogate is no text, but Java's strings hold it: either way the others pass.
     let mut kept = events.kept();
     kept.retain(|id| id != "8");
     same("kept", &good, &kept);
-    for offset in (0..2 * bad.len()).step_by(2).filter(|o| *o != 14) {
+    for offset in (0..2 * bad.len()).step_by(2).filter(|o| ![4, 14].contains(o)) {
         assert!(done.stderr.contains(&format!("offset={offset}")), "{offset}: {}", done.stderr);
     }
 }

@@ -136,6 +136,21 @@ impl Journal {
         Ok(records)
     }
 
+    /// Whether records may be missing at the end: the newest slot that is no mark of an owner is
+    /// damaged.
+    pub async fn is_torn(&self) -> Result<bool> {
+        for (generation, slot) in self.slots().await?.into_iter().rev() {
+            let name = self.name(generation, slot);
+            let Some(content) = self.store.read(&name).await? else { continue };
+            match parse(&name, &content)? {
+                None => return Ok(true),
+                Some((header, _)) if header.kind == Kind::Records => return Ok(false),
+                Some(_) => {}
+            }
+        }
+        Ok(false)
+    }
+
     /// Deletes slots that hold only epochs up to `upto`. Seals and the newest slot stay: otherwise
     /// a sleeping owner could find its slot free again, or a new one seal a slot that is behind.
     pub async fn trim(&self, upto: Epoch) -> Result<()> {

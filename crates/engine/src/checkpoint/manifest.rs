@@ -46,13 +46,25 @@ pub struct SegmentRef {
 }
 
 impl Manifest {
+    /// One line of JSON and one with its checksum: a wrong bit may leave JSON that parses.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|e| Error::bug("a manifest").caused_by(e))
+        let mut content =
+            serde_json::to_vec(self).map_err(|e| Error::bug("a manifest").caused_by(e))?;
+        content.push(b'\n');
+        let check = checksum(&content);
+        content.extend(check.into_bytes());
+        Ok(content)
     }
     /// A `Corrupt` error for anything this version cannot read.
     pub fn parse(name: &str, content: &[u8]) -> Result<Manifest> {
-        let manifest: Manifest = serde_json::from_slice(content)
-            .map_err(|e| Error::corrupt(format!("snapshot {name} is damaged")).caused_by(e))?;
+        let damaged = || Error::corrupt(format!("snapshot {name} is damaged"));
+        let end = content.iter().position(|b| *b == b'\n').ok_or_else(damaged)? + 1;
+        let (line, check) = content.split_at(end);
+        if check != checksum(line).as_bytes() {
+            return Err(damaged());
+        }
+        let manifest: Manifest =
+            serde_json::from_slice(line).map_err(|e| damaged().caused_by(e))?;
         if manifest.brooklet_snapshot != VERSION {
             return Err(Error::corrupt(format!(
                 "snapshot {name} has version {}, this brooklet reads {VERSION}",
@@ -65,4 +77,8 @@ impl Manifest {
     pub fn bytes(&self) -> u64 {
         self.tables.iter().flat_map(|(_, refs)| refs).map(|r| r.length).sum()
     }
+}
+
+fn checksum(line: &[u8]) -> String {
+    format!("crc32 {:08x}\n", crc32fast::hash(line))
 }

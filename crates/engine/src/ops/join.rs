@@ -19,6 +19,7 @@ use brooklet_plan::node::{JoinKind, JoinSpec, Node, Retain};
 use super::exprs::Prepared;
 use super::map::{batch, millis};
 use super::rows::{any_null, columns_at, consolidate, fields_at};
+use super::ttl::Ttl;
 use super::{Counts, Operator, StepCtx, StepOutput};
 use crate::column::ValueType;
 use crate::table::Table;
@@ -46,8 +47,8 @@ struct Side {
     by_key: HashMap<Box<[u8]>, Vec<u32>, foldhash::fast::FixedState>,
     /// Rows by the time they may be forgotten; only with `Retain::UntilWatermark`.
     expiry: BTreeMap<Millis, Vec<u32>>,
-    /// When to look for idle rows again; only with `Retain::Idle`.
-    sweep_at: Millis,
+    /// Set with `Retain::Idle`.
+    ttl: Ttl,
 }
 
 /// Pairs of a changed row and a stored row of the other side, with the product of the weights.
@@ -71,11 +72,10 @@ impl Join {
         let fields: Vec<_> =
             inputs.iter().flat_map(|n| n.schema.fields().iter().cloned()).collect();
         let both = std::sync::Arc::new(arrow::datatypes::Schema::new(fields));
-        let filter =
-            spec.filter.iter().map(|f| Prepared::new(std::slice::from_ref(f), &both, &node.label));
+        let prepare = |f| Prepared::new(std::slice::from_ref(f), &both, &node.label);
         Ok(Join {
             kind: spec.kind,
-            filter: filter.last().transpose()?,
+            filter: spec.filter.as_ref().map(prepare).transpose()?,
             sides: [
                 Side::new("left", &inputs[0].schema, on_left, dealt_left, spec.retain[0])?,
                 Side::new("right", &inputs[1].schema, on_right, dealt_right, spec.retain[1])?,
@@ -250,7 +250,10 @@ impl Side {
             key_codec,
             by_key: HashMap::default(),
             expiry: BTreeMap::new(),
-            sweep_at: Millis::MIN,
+            ttl: Ttl::new(match retain {
+                Retain::Idle { ms } => Some(ms),
+                _ => None,
+            }),
         })
     }
 
@@ -282,10 +285,7 @@ impl Side {
     }
 
     fn is_expired(&self, group: u32, now: Millis) -> bool {
-        match self.retain {
-            Retain::Idle { ms } => now - *self.table.columns[TOUCHED].i64().get(group) > ms,
-            _ => false,
-        }
+        self.ttl.has_passed(*self.table.columns[TOUCHED].i64().get(group), now)
     }
 
     fn rows(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
@@ -310,7 +310,7 @@ impl Side {
                 fresh[row] = true;
             }
             // What is taken back was forgotten before.
-            if fresh[row] && rows.weight(row) < 0 && matches!(self.retain, Retain::Idle { .. }) {
+            if fresh[row] && rows.weight(row) < 0 && self.ttl.is_set() {
                 self.table.remove(*group);
                 continue;
             }
@@ -355,13 +355,10 @@ impl Side {
         Ok(Some((0..rows.len()).map(|row| at(row).saturating_add(after_ms)).collect()))
     }
 
-    /// Frees idle rows; they are absent on read already.
     fn sweep(&mut self, now: Millis) -> Result<()> {
-        let Retain::Idle { ms } = self.retain else { return Ok(()) };
-        if now < self.sweep_at {
+        if !self.ttl.sweep_is_due(now) {
             return Ok(());
         }
-        self.sweep_at = now + (ms / 4).max(1_000);
         let mut idle = self.table.groups();
         idle.retain(|g| self.is_expired(*g, now));
         if idle.is_empty() {

@@ -11,6 +11,7 @@ pub mod map;
 pub mod reduce;
 pub mod rows;
 pub mod stage;
+pub mod ttl;
 
 use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Epoch, Result};

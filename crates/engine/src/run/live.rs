@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{JoinError, JoinHandle};
 
 use brooklet_core::time::{Millis, WATERMARK_MIN};
 use brooklet_core::{Env, Epoch, Error, ErrorKind, Result};
@@ -28,6 +29,8 @@ use crate::ingest::IngestState;
 
 /// Epochs computed and waiting for the journal: they are committed as one group.
 const AHEAD: usize = 16;
+/// How often the size of the state is summed up for whoever shows it.
+const MEASURE_MS: Millis = 500;
 /// Without any news a source is looked at this often.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -52,6 +55,7 @@ pub async fn run(
     let (release_to, release) = mpsc::channel::<IngestState>(4);
     let (committed_to, committed) = watch::channel(committer.committed());
     let wants_full = Arc::new(AtomicBool::new(true));
+    let failed = Arc::new(AtomicBool::new(false));
     let next_roll = Arc::new(AtomicI64::new(compute.next_roll().unwrap_or(Millis::MAX)));
 
     let reading = Reading {
@@ -62,6 +66,7 @@ pub async fn run(
         next_roll: next_roll.clone(),
         release,
         interval_ms: config.epoch_interval_ms,
+        failed: failed.clone(),
         env: env.clone(),
         status: status.clone(),
     };
@@ -75,6 +80,7 @@ pub async fn run(
         config: config.clone(),
         env: env.clone(),
         status: status.clone(),
+        measured_at: Millis::MIN,
     };
     let snapshotter = Snapshotter {
         snapshots,
@@ -91,10 +97,12 @@ pub async fn run(
     let committing =
         tokio::spawn(commit_all(committer, out_from, covered, committed_to, release_to));
 
-    let committed = joined(committing.await);
-    let computed = joined(computing.await);
+    let (committed, computed, snapshotted) = tokio::join!(
+        watched(committing, &failed),
+        watched(computing, &failed),
+        watched(snapshotting, &failed)
+    );
     let read = joined(reading.await);
-    let snapshotted = joined(snapshotting.await);
     committed?;
     computed?;
     snapshotted?;
@@ -137,7 +145,17 @@ fn aside_of(compute: &Compute, state: &IngestState) -> Aside {
     aside
 }
 
-fn joined<T>(result: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+/// Waits for a task; its failure stops the reading, which waits for nothing else when its sources
+/// are silent.
+async fn watched(task: JoinHandle<Result<()>>, failed: &AtomicBool) -> Result<()> {
+    let result = joined(task.await);
+    if result.is_err() {
+        failed.store(true, Ordering::Release);
+    }
+    result
+}
+
+fn joined<T>(result: Result<Result<T>, JoinError>) -> Result<T> {
     result.map_err(|e| Error::bug("a task of the pipeline panicked").caused_by(e))?
 }
 
@@ -150,6 +168,8 @@ struct Reading {
     next_roll: Arc<AtomicI64>,
     release: mpsc::Receiver<IngestState>,
     interval_ms: Millis,
+    /// Another task has ended with an error.
+    failed: Arc<AtomicBool>,
     env: Env,
     status: Status,
 }
@@ -159,7 +179,7 @@ impl Reading {
     fn run(mut self, runtime: &Handle) -> Result<bool> {
         let mut asked_roll = Millis::MAX;
         let mut outage = Outage::new("source");
-        while !*self.stop.borrow() {
+        while !*self.stop.borrow() && !self.failed.load(Ordering::Acquire) {
             while let Ok(covered) = self.release.try_recv() {
                 if let Err(e) = runtime.block_on(self.reader.release(&covered)) {
                     tracing::warn!("offsets were not committed to the group: {e}");
@@ -228,6 +248,8 @@ struct Computing {
     config: RunConfig,
     env: Env,
     status: Status,
+    /// When the state's size was last looked at, for showing it.
+    measured_at: Millis,
 }
 
 impl Computing {
@@ -274,8 +296,12 @@ impl Computing {
     }
 
     fn show(&mut self, epoch: Epoch, state: &IngestState) {
-        let every = epoch.0.is_multiple_of(16);
-        let bytes = every.then(|| self.compute.state_bytes().iter().sum::<usize>() as u64);
+        let now = self.env.now();
+        let due = now.saturating_sub(self.measured_at) >= MEASURE_MS;
+        let bytes = due.then(|| self.compute.state_bytes().iter().sum::<usize>() as u64);
+        if due {
+            self.measured_at = now;
+        }
         let aside = aside_of(&self.compute, state);
         let plan = self.compute.plan();
         let counts = self.compute.counts();

@@ -84,8 +84,11 @@ pub async fn start(start: Start) -> Result<Ready> {
     let manifest = loaded.map(|l| l.into_compute(&mut compute)).transpose()?;
     let state = manifest.as_ref().map(|m| m.ingest.clone()).unwrap_or_default();
     let end = tail.last().map_or(from, |r| r.epoch);
+    let doubt = (end == Epoch(0) || journal.is_torn().await?).then_some(end);
+    let generation = journal.generation();
     let opening = Opening { connections, config: &config, status: &status, env: &env };
-    let domains = opening.domains(compute.plan(), &home, journal.generation(), end).await?;
+    let domains =
+        opening.domains(compute.plan(), &home, JournalEnd { generation, end, doubt }).await?;
     let arrived = Arc::new(Notify::new());
     let scans = opening.scans(compute.plan(), &state, &arrived).await?;
     let budget = Budget { max_rows: config.max_rows, max_bytes: config.max_bytes };
@@ -146,6 +149,14 @@ fn shards_of(tail: &[EpochRecord], manifest: Option<&Manifest>, config: &RunConf
     recorded.unwrap_or(config.shards).max(1)
 }
 
+/// What the journal says to sinks.
+#[derive(Clone, Copy)]
+struct JournalEnd {
+    generation: u64,
+    end: Epoch,
+    doubt: Option<Epoch>,
+}
+
 /// Opens connectors, waiting for services within the start timeout.
 struct Opening<'a> {
     connections: Arc<dyn Connections>,
@@ -159,8 +170,7 @@ impl Opening<'_> {
         &self,
         plan: &StreamPlan,
         home: &InstanceHome,
-        generation: u64,
-        journal_end: Epoch,
+        journal: JournalEnd,
     ) -> Result<Vec<Domain>> {
         let mut domains = Vec::new();
         for (_, spec) in plan.sinks() {
@@ -168,15 +178,16 @@ impl Opening<'_> {
                 let open = OpenSink {
                     pipeline: self.config.pipeline.clone(),
                     instance: home.instance.clone(),
-                    generation,
+                    generation: journal.generation,
                     fresh: self.config.fresh,
+                    doubt: journal.doubt,
                     tables: spec.tables.iter().map(|t| t.table.clone()).collect(),
                     formats: &[],
                     env: self.env.clone(),
                 };
                 let sink = self.connections.sink(spec, open).await?;
                 let instance = &home.instance;
-                Domain::open(spec.domain.clone(), sink, instance, journal_end).await
+                Domain::open(spec.domain.clone(), sink, instance, journal.end).await
             };
             domains.push(self.patiently(&spec.domain, open).await?);
         }
@@ -223,7 +234,9 @@ impl Opening<'_> {
                     outage.wait(&e, self.env, self.status).await;
                 }
                 result => {
-                    outage.over(self.status);
+                    if result.is_ok() {
+                        outage.over(self.status);
+                    }
                     return result.map_err(|e| e.at(what.to_string()));
                 }
             }

@@ -284,10 +284,10 @@ impl Eval {
 
     fn rounded(&self, name: &str, expr: &Expr, field: &CeilFloorKind) -> Res<Cell> {
         let mut args = vec![self.expr(expr)?];
-        if let CeilFloorKind::DateTimeField(unit) = field {
-            if *unit != DateTimeField::NoDateTime {
-                args.push(self.word(&unit.to_string())?);
-            }
+        if let CeilFloorKind::DateTimeField(unit) = field
+            && *unit != DateTimeField::NoDateTime
+        {
+            args.push(self.word(&unit.to_string())?);
         }
         self.call(name, args)
     }

@@ -143,7 +143,12 @@ impl Columns<'_> {
             span if span == Span::empty() => column,
             span => span,
         };
-        let fault = |e| query::errors::fault(&e, at, &provider.functions());
+        let fault = |e| {
+            let fault = query::errors::fault(&e, at, &provider.functions());
+            let name = query::errors::missing_column(&fault);
+            let place = name.and_then(|name| query::check::place_of(expr, name));
+            Fault { span: place.unwrap_or(fault.span), ..fault }
+        };
         let bound = query::bind_expr(&provider, expr.clone(), stored).map_err(fault)?;
         let (ty, nullable) = query::expr_type(&bound, stored).map_err(fault)?;
         match SqlType::from_arrow(&ty) {

@@ -16,6 +16,7 @@ use super::facts::{self, TimeKind};
 use super::needs::Need;
 use super::rel::{self, Rel};
 use super::{Lowering, error, names_of, needs};
+use crate::query::clock::is_proctime;
 use crate::query::row_number::ROW_NUMBER;
 
 /// What stands over a ROW_NUMBER.
@@ -106,7 +107,10 @@ impl Lowering<'_> {
         let times: Vec<Option<TimeKind>> = ranked
             .order_by
             .iter()
-            .map(|s| facts::trace(&s.expr, source).and_then(|i| facts[i].time))
+            .map(|s| match facts::trace(&s.expr, source) {
+                Some(i) => facts[i].time,
+                None => is_proctime(&s.expr).then_some(TimeKind::Proctime),
+            })
             .collect();
         let kind = kind(ranked, order, &times);
         let with_rank = matches!(kind, ReduceKind::TopN { rank: true, .. });

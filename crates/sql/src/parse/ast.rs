@@ -4,7 +4,8 @@
 //! substituted; `placeholders::Source` leads from there to the file. Names keep their case.
 
 use brooklet_core::types::Nullable;
-use sqlparser::ast::{Expr, Ident, ObjectName, Query};
+pub use sqlparser::ast::Query;
+use sqlparser::ast::{Expr, Ident, ObjectName};
 pub use sqlparser::tokenizer::Span;
 
 /// One statement and where its text stands.

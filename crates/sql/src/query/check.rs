@@ -43,6 +43,10 @@ pub fn bind_all(
         new.retain(|f| first || errors::is_about_a_name(f));
         let mut replaced = false;
         for fault in &mut new {
+            if fault.span == Span::empty() {
+                let name = errors::missing_column(fault);
+                fault.span = name.and_then(|n| place_of(&patched, n)).unwrap_or(Span::empty());
+            }
             replaced |= errors::is_about_a_name(fault) && without(&mut patched, fault.span.start);
             if fault.span == Span::empty() {
                 fault.span = place_of_call(query, &fault.message).unwrap_or(default);
@@ -169,6 +173,37 @@ impl VisitorMut for Patch {
             self.done = true;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Where a column of that name is read first, in a query or an expression.
+pub fn place_of(text: &impl Visit, name: &str) -> Option<Span> {
+    let mut columns = Columns { name, found: None };
+    let _ = text.visit(&mut columns);
+    columns.found
+}
+
+struct Columns<'a> {
+    name: &'a str,
+    found: Option<Span>,
+}
+
+impl Visitor for Columns<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        let ids = match expr {
+            Expr::Identifier(id) => std::slice::from_ref(id),
+            Expr::CompoundIdentifier(ids) => ids.as_slice(),
+            _ => return ControlFlow::Continue(()),
+        };
+        match ids.iter().rfind(|id| id.value == self.name) {
+            Some(id) => {
+                self.found = Some(id.span);
+                ControlFlow::Break(())
+            }
+            None => ControlFlow::Continue(()),
+        }
     }
 }
 

@@ -68,7 +68,7 @@ fn of_schema(error: &SchemaError, at: Span) -> Fault {
 }
 
 fn of_message(message: &str, at: Span, functions: &[String]) -> Fault {
-    let Some(name) = unknown_function(message) else { return Fault::new(message, at) };
+    let Some(name) = unknown_function(message) else { return Fault::new(plain(message), at) };
     let among = functions.iter().map(String::as_str).filter(|f| !f.starts_with('_'));
     let upper = name.to_uppercase();
     let mut fault =
@@ -85,6 +85,26 @@ fn message(error: &DataFusionError) -> String {
         | DataFusionError::Configuration(text) => text.clone(),
         other => other.strip_backtrace(),
     }
+}
+
+/// DataFusion's words about arguments and GROUP BY, shortened to what a person has to know.
+fn plain(message: &str) -> String {
+    if let Some((_, reason)) = message.split_once("coercion failed with: Error during planning: ") {
+        let end = reason.find(". No function matches").unwrap_or(reason.len());
+        return reason[..end].to_string();
+    }
+    let group = "must be in GROUP BY or an aggregate function: ";
+    if let Some((_, detail)) = message.split_once(group) {
+        let column = detail.split('"').nth(1).unwrap_or_default();
+        let column = column.rsplit('.').next().unwrap_or_default();
+        return format!("column '{column}' must be in GROUP BY or in an aggregate function");
+    }
+    message.to_string()
+}
+
+/// The column of a fault that says there is none.
+pub fn missing_column(fault: &Fault) -> Option<&str> {
+    fault.message.strip_prefix(NO_COLUMN)?.strip_suffix('\'')
 }
 
 fn unknown_function(message: &str) -> Option<&str> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use brooklet_functions::Arithmetic;
-use datafusion::common::{DFSchema, Result, plan_err};
+use datafusion::common::{DFSchema, DataFusionError, Diagnostic, Result, Span};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, binary_expr, cast};
 use sqlparser::ast::BinaryOperator;
@@ -41,7 +41,9 @@ impl ExprPlanner for FlinkOperators {
         let (left, right) = (expr.left.get_type(schema)?, expr.right.get_type(schema)?);
         let op = &expr.op;
         if let Some(wrong) = mismatch(op, &left, &right) {
-            return plan_err!("{wrong}");
+            let plain = DataFusionError::Plan(wrong.clone());
+            let place = place(&[&expr.left, &expr.right]);
+            return Err(plain.with_diagnostic(Diagnostic::new_error(wrong, place)));
         }
         let Some(arithmetic) = arithmetic(op) else { return Ok(PlannerResult::Original(expr)) };
         let exact = |t: &DataType| t.is_integer() || is_decimal(t);
@@ -75,6 +77,13 @@ impl ExprPlanner for FlinkOperators {
     fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         self.call("overlay", args)
     }
+}
+
+/// Where the columns of some expressions stand.
+fn place(exprs: &[&Expr]) -> Option<Span> {
+    let columns = exprs.iter().flat_map(|e| e.column_refs());
+    let spans = columns.filter_map(|c| c.spans.first());
+    spans.reduce(|a, b| Span::new(a.start.min(b.start), a.end.max(b.end)))
 }
 
 fn is_decimal(ty: &DataType) -> bool {

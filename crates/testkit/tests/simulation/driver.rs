@@ -51,7 +51,7 @@ pub struct Trouble {
     pub tears: u32,
     /// Only this point, not one after the other.
     pub only: Option<CrashPoint>,
-    /// Restarts have (or have not) another number of shards; None: now and then.
+    /// Restarts have (or have not) another number of shards; None: half of them.
     pub reshard: Option<bool>,
 }
 
@@ -225,9 +225,8 @@ impl Simulation<'_> {
             let restarts = e.kind == ErrorKind::Outside || e.message == TORN;
             return if restarts { Ok(()) } else { Err(e) };
         };
-        let points = CrashPoint::ALL.len() as u64 - 1;
-        let by_turn = (self.turn / points + self.turn).is_multiple_of(2);
-        let reshard = self.case.trouble.reshard.unwrap_or(by_turn);
+        let by_chance = self.dice.chance(0.5);
+        let reshard = self.case.trouble.reshard.unwrap_or(by_chance);
         self.turn += 1;
         self.crashes_left = self.crashes_left.saturating_sub(1);
         if reshard {

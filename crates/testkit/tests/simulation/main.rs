@@ -15,6 +15,7 @@ mod batch;
 mod coverage;
 mod data;
 mod driver;
+mod files;
 mod live;
 mod owner;
 mod points;

@@ -19,6 +19,7 @@ use brooklet_plan::node::ReduceKind;
 use super::ReduceArgs;
 use super::group::{GroupLayout, GroupSet};
 use crate::ops::map::batch;
+use crate::ops::ttl::Ttl;
 use crate::ops::{Counts, Operator, StepCtx, StepOutput};
 use crate::table::Table;
 
@@ -26,9 +27,7 @@ pub struct Aggregate {
     set: GroupSet,
     input_schema: SchemaRef,
     schema: SchemaRef,
-    ttl_ms: Option<Millis>,
-    /// Processing time of the next sweep of expired groups.
-    sweep_at: Millis,
+    ttl: Ttl,
     /// Compares old and new results, without hidden columns.
     compared: RowConverter,
     visible: usize,
@@ -48,8 +47,7 @@ impl Aggregate {
             set: GroupSet::new(&layout, "")?,
             input_schema: args.input.schema.clone(),
             schema,
-            ttl_ms: args.spec.ttl_ms,
-            sweep_at: Millis::MIN,
+            ttl: Ttl::new(args.spec.ttl_ms),
             compared: RowConverter::new(sort)?,
             visible,
         })
@@ -78,16 +76,13 @@ impl Aggregate {
     }
 
     fn is_expired(&self, group: u32, now: Millis) -> bool {
-        self.ttl_ms.is_some_and(|ttl| now - self.set.last_touched(group) > ttl)
+        self.ttl.is_set() && self.ttl.has_passed(self.set.last_touched(group), now)
     }
 
-    /// Frees expired groups; only memory changes, they are absent on read already.
     fn sweep(&mut self, now: Millis) {
-        let Some(ttl) = self.ttl_ms else { return };
-        if now < self.sweep_at {
+        if !self.ttl.sweep_is_due(now) {
             return;
         }
-        self.sweep_at = now + (ttl / 4).max(1_000);
         let expired: Vec<u32> =
             self.set.table.groups().into_iter().filter(|g| self.is_expired(*g, now)).collect();
         expired.into_iter().for_each(|group| self.set.remove(group));
@@ -157,7 +152,7 @@ impl Operator for Aggregate {
         let (groups, touched) = self.first_touch(&rows, ctx.now)?;
         let old = self.results(&touched.before)?;
         self.set.update(&rows, &groups)?;
-        if self.ttl_ms.is_some() {
+        if self.ttl.is_set() {
             touched.all.iter().for_each(|g| self.set.set_touched(*g, ctx.now));
         }
         let changes = self.changes(&touched, old)?;

@@ -17,6 +17,7 @@ use crate::column::ValueType;
 use crate::ops::bisect::all_but;
 use crate::ops::map::millis;
 use crate::ops::rows::{RowCodec, by_arrival, columns_at, fields_at};
+use crate::ops::ttl::Ttl;
 use crate::ops::{Counts, Operator, StepCtx, StepOutput};
 use crate::table::Table;
 
@@ -54,8 +55,7 @@ pub fn build(args: ReduceArgs<'_>) -> Result<Box<dyn Operator>> {
         keys,
         ord: args.input.ord.clone(),
         late: args.input.late,
-        ttl_ms: args.spec.ttl_ms,
-        sweep_at: Millis::MIN,
+        ttl: Ttl::new(args.spec.ttl_ms),
     };
     Ok(match (keep, time) {
         (Keep::First, None) => Box::new(KeepFirst(base)),
@@ -72,8 +72,7 @@ struct Base {
     keys: Vec<usize>,
     ord: Vec<usize>,
     late: Option<usize>,
-    ttl_ms: Option<Millis>,
-    sweep_at: Millis,
+    ttl: Ttl,
 }
 
 impl Base {
@@ -91,16 +90,13 @@ impl Base {
         self.table.touch(group);
     }
     fn is_expired(&self, group: u32, now: Millis) -> bool {
-        self.ttl_ms.is_some_and(|ttl| now - self.touched(group) > ttl)
+        self.ttl.has_passed(self.touched(group), now)
     }
 
-    /// Frees expired keys; they are absent on read already.
     fn sweep(&mut self, now: Millis) {
-        let Some(ttl) = self.ttl_ms else { return };
-        if now < self.sweep_at {
+        if !self.ttl.sweep_is_due(now) {
             return;
         }
-        self.sweep_at = now + (ttl / 4).max(1_000);
         let expired: Vec<u32> =
             self.table.groups().into_iter().filter(|g| self.is_expired(*g, now)).collect();
         expired.into_iter().for_each(|group| self.table.remove(group));
@@ -115,7 +111,7 @@ impl Base {
             fresh[*row as usize] = true;
             self.touch(found.groups[*row as usize], now);
         }
-        if self.ttl_ms.is_some() {
+        if self.ttl.is_set() {
             for (row, group) in found.groups.iter().enumerate() {
                 if !fresh[row] && self.is_expired(*group, now) {
                     fresh[row] = true;

@@ -19,6 +19,7 @@ use super::ReduceArgs;
 use crate::column::ValueType;
 use crate::ops::map::batch;
 use crate::ops::rows::{columns_at, consolidate};
+use crate::ops::ttl::Ttl;
 use crate::ops::{Counts, Operator, StepCtx, StepOutput};
 use crate::table::Table;
 
@@ -35,8 +36,7 @@ pub struct TopN {
     append_only: bool,
     input_schema: SchemaRef,
     schema: SchemaRef,
-    ttl_ms: Option<Millis>,
-    sweep_at: Millis,
+    ttl: Ttl,
     /// Keyed by all input columns.
     table: Table,
     key_codec: Option<RowConverter>,
@@ -77,8 +77,7 @@ impl TopN {
             n: *n as i64,
             rank: *rank,
             append_only: args.input.append_only,
-            ttl_ms: args.spec.ttl_ms,
-            sweep_at: Millis::MIN,
+            ttl: Ttl::new(args.spec.ttl_ms),
             table: Table::new("rows", fields_of_rows, args.dealt_by.clone(), &values)?,
             input_schema: schema,
             schema: args.node.schema.clone(),
@@ -106,17 +105,13 @@ impl TopN {
     }
 
     fn is_expired(&self, group: u32, now: Millis) -> bool {
-        let touched = || *self.table.columns[TOUCHED].i64().get(group);
-        self.ttl_ms.is_some_and(|ttl| now - touched() > ttl)
+        self.ttl.has_passed(*self.table.columns[TOUCHED].i64().get(group), now)
     }
 
-    /// Frees idle rows; they are absent on read already.
     fn sweep(&mut self, now: Millis) {
-        let Some(ttl) = self.ttl_ms else { return };
-        if now < self.sweep_at {
+        if !self.ttl.sweep_is_due(now) {
             return;
         }
-        self.sweep_at = now + (ttl / 4).max(1_000);
         let mut index = std::mem::take(&mut self.index);
         index.retain(|_, group| {
             let idle = self.is_expired(*group, now);
