@@ -2,6 +2,7 @@
 #   make demo           builds a release and runs `brooklet demo`; ARGS="--events 100000" ends it
 #   make check          formatting, lints, our own rules, licences: no test runs
 #   make test           every test, against real Kafka, Postgres and S3 started for it
+#   make sim            crashes with new seeds for SIM_SECONDS (an hour); SIM_SEED repeats one
 #   make bench          what events, state and starts cost: bench/README.md. BLOCKS="queries keys"
 #                       chooses parts, BROOKLET_BIN measures another binary
 #   make advisories     known security faults of what we build on (asks the network)
@@ -12,7 +13,7 @@ SERVICES ?= /tmp/brooklet-services
 CARGO_DENY_VERSION = 0.20.2
 BENCH_PROFILE ?= release
 
-.PHONY: demo check test bench advisories services-up services-down cargo-deny
+.PHONY: demo check test sim bench advisories services-up services-down cargo-deny
 
 demo:
 	scripts/demo.sh $(ARGS)
@@ -25,6 +26,11 @@ check: cargo-deny
 
 test:
 	scripts/test.sh
+
+sim:
+	cargo build --workspace --all-targets --profile checked
+	cargo test --workspace --profile checked --test simulation -- \
+		--ignored --exact --nocapture property::for_as_long_as_wanted
 
 bench:
 	cargo build --workspace --bins --profile $(BENCH_PROFILE)

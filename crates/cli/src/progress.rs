@@ -68,6 +68,9 @@ fn line(p: &Progress, rates: Rates) -> String {
     if p.computed > p.committed {
         text.push_str(&format!(" (+{} on their way)", p.computed.0 - p.committed.0));
     }
+    if let Some(lag) = p.lag {
+        text.push_str(&format!("  lag {}", count(lag)));
+    }
     match p.watermark {
         Some(watermark) => text.push_str(&format!("  watermark {}", moment(watermark))),
         None => text.push_str("  no watermark yet"),
@@ -89,6 +92,7 @@ fn log(p: &Progress, rates: Rates) {
         rows_out = p.rows_out,
         epoch = p.committed.0,
         epochs_waiting = p.computed.0.saturating_sub(p.committed.0),
+        lag = p.lag,
         watermark = p.watermark.map(moment),
         state_bytes = p.state_bytes,
         late = p.late,
@@ -108,11 +112,12 @@ mod tests {
     fn the_line_says_why_nothing_comes_out() {
         let mut p = Progress { computed: Epoch(9), committed: Epoch(7), ..Progress::default() };
         p.watermark = Some(1_705_314_605_000);
+        p.lag = Some(1_234);
         p.outage = Some("sink: connection refused".into());
         let rates = Rates { rows_in: 12_000, rows_out: 0 };
         assert_eq!(
             line(&p, rates),
-            "in 12,000/s  out 0/s  epoch 7 (+2 on their way)  watermark 2024-01-15 10:30:05  \
+            "in 12,000/s  out 0/s  epoch 7 (+2 on their way)  lag 1,234  watermark 2024-01-15 10:30:05  \
              state 0 B  late 0  dead letters 0  waiting: sink: connection refused"
         );
     }

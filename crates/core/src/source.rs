@@ -95,4 +95,9 @@ pub trait Source: Send {
     async fn replay(&mut self, ranges: &[SplitRange]) -> Result<Input>;
     /// A snapshot covers everything before `upto`: the outside may forget it. May be repeated.
     async fn release(&mut self, upto: &[SplitPosition]) -> Result<()>;
+    /// Records known to wait outside behind what `poll` has returned; None when nobody can know.
+    /// For showing it: answers at once, perhaps from what was heard a moment ago.
+    fn lag(&self) -> Option<u64> {
+        None
+    }
 }

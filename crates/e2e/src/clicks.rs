@@ -143,7 +143,8 @@ pub fn filesystem(path: &str, format: &str) -> String {
 /// `<root>/json` and `<root>/parquet`; the tables' names start with `stem`.
 pub fn to_files(stem: &str, root: &str) -> String {
     format!(
-        "SET 'brooklet.table.{stem}_json.rolling.records' = '700';
+        "SET 'execution.checkpointing.interval' = '700 ms';
+SET 'brooklet.table.{stem}_json.rolling.records' = '700';
 CREATE TABLE {stem}_json (eventid STRING, action STRING, at TIMESTAMP(3)) WITH ({});
 CREATE TABLE {stem}_parquet (eventid STRING, action STRING, at TIMESTAMP(3))
 PARTITIONED BY (action) WITH ({});

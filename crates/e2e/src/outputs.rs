@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "files are watched in real time")]
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -60,10 +61,10 @@ impl Place<'_> {
         loop {
             let last = over.load(Ordering::Acquire);
             for name in self.names() {
-                if !seen.contains_key(&name) {
-                    let content = self.read(&name);
-                    assert_whole(&name, &content);
-                    seen.insert(name, content);
+                if let Entry::Vacant(first) = seen.entry(name) {
+                    let content = self.read(first.key());
+                    assert_whole(first.key(), &content);
+                    first.insert(content);
                 }
             }
             if last {

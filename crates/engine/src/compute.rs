@@ -4,10 +4,10 @@
 //! each other. Sinks gather from all shards at the end.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::FieldRef;
-use rayon::prelude::*;
 
 use brooklet_core::sink::{EpochOutput, TableOutput};
 use brooklet_core::time::{Millis, WATERMARK_MIN};
@@ -23,21 +23,72 @@ use crate::ops::rows::{by_arrival, consolidate};
 use crate::ops::stage::{Moment, Stage};
 use crate::ops::{BadRows, Counts, Operator, StepCtx};
 use crate::table::Table;
+use crate::workers::Workers;
 
 /// Epochs below this many rows run on one thread.
 const PARALLEL_ROWS: usize = 4_096;
 
 /// The operators of a plan with their state.
 pub struct Compute {
-    plan: StreamPlan,
-    stages: Vec<usize>,
+    shape: Arc<Shape>,
     shards: Vec<Shard>,
     sinks: Vec<SinkStages>,
     /// Per node, after the last epoch.
     watermarks: Vec<Millis>,
     counts: Vec<Counts>,
     letters: Letters,
-    pool: Option<rayon::ThreadPool>,
+    workers: Workers,
+}
+
+/// The plan and what follows from it alone.
+struct Shape {
+    plan: StreamPlan,
+    /// The stage each node runs in.
+    stages: Vec<usize>,
+    /// The last node that reads each node's rows, which are handed over to it; None for those
+    /// that Sinks read.
+    last_readers: Vec<Option<NodeId>>,
+}
+
+impl Shape {
+    fn of(plan: StreamPlan) -> Self {
+        let stages = build::stage_of(&plan);
+        // Sinks read when everything has run; Exchanges at the end of the stage below theirs.
+        let turn = |reader: NodeId| match plan.node(reader).op {
+            NodeOp::Sink(_) => (usize::MAX, 0, reader),
+            NodeOp::Exchange(_) => (stages[reader] - 1, 1, reader),
+            _ => (stages[reader], 0, reader),
+        };
+        let last = |id: NodeId| {
+            let readers = (0..plan.nodes.len()).filter(|r| plan.node(*r).inputs.contains(&id));
+            let last = readers.max_by_key(|reader| turn(*reader));
+            last.filter(|reader| !matches!(plan.node(*reader).op, NodeOp::Sink(_)))
+        };
+        let last_readers = (0..plan.nodes.len()).map(last).collect();
+        Shape { stages, last_readers, plan }
+    }
+
+    /// What the inputs of a node gave; nothing is kept for longer than it is needed.
+    fn inputs(&self, out: &mut [Vec<Delta>], reader: NodeId) -> Vec<Vec<Delta>> {
+        let inputs = &self.plan.node(reader).inputs;
+        let mut read = |(place, input): (usize, &NodeId)| {
+            let last = self.last_readers[*input] == Some(reader);
+            // A self-join reads its input twice.
+            match last && !inputs[place + 1..].contains(input) {
+                true => std::mem::take(&mut out[*input]),
+                false => out[*input].clone(),
+            }
+        };
+        inputs.iter().enumerate().map(&mut read).collect()
+    }
+}
+
+/// A stage of one epoch.
+struct StageRun {
+    shape: Arc<Shape>,
+    stage: usize,
+    contexts: Arc<[StepCtx]>,
+    shards: u32,
 }
 
 struct Shard {
@@ -104,19 +155,14 @@ impl Compute {
             Ok(SinkStages { node: id, tables })
         });
         let sinks = sinks.collect::<Result<_>>()?;
-        let pool = (shards > 1)
-            .then(|| rayon::ThreadPoolBuilder::new().num_threads(shards as usize).build())
-            .transpose()
-            .map_err(|e| Error::outside("threads for the shards").caused_by(e))?;
         Ok(Compute {
-            stages: build::stage_of(&plan),
             letters: Letters::new(&plan),
             watermarks: vec![WATERMARK_MIN; nodes],
             counts: vec![Counts::default(); nodes],
             shards: each,
             sinks,
-            pool,
-            plan,
+            workers: Workers::new("shard", shards as usize)?,
+            shape: Arc::new(Shape::of(plan)),
         })
     }
 
@@ -128,7 +174,7 @@ impl Compute {
         self.letters.row_text()
     }
     pub fn plan(&self) -> &StreamPlan {
-        &self.plan
+        &self.shape.plan
     }
     pub fn shard_count(&self) -> u32 {
         self.shards.len() as u32
@@ -137,10 +183,10 @@ impl Compute {
     /// Runs an epoch. On an error the state is undefined and the pipeline must stop.
     pub fn step(&mut self, moment: EpochMoment, mut scanned: Scanned) -> Result<Computed> {
         let mut aside = SetAside::of_scans(&mut scanned);
-        let contexts = self.contexts(moment, &scanned);
+        let contexts: Arc<[StepCtx]> = self.contexts(moment, &scanned).into();
         let rows: usize = scanned.values().flat_map(|s| &s.rows).map(Delta::len).sum();
         self.hand_out(scanned);
-        let last = self.stages.iter().copied().max().unwrap_or(0);
+        let last = self.shape.stages.iter().copied().max().unwrap_or(0);
         for stage in 0..=last {
             self.run_stage(stage, &contexts, rows)?;
             self.exchange();
@@ -164,7 +210,7 @@ impl Compute {
     /// Gives what was set aside to the nodes that feed its Sinks; returns what goes to the log.
     /// The watermarks are still those before the epoch.
     fn set_aside(&mut self, aside: SetAside) -> Result<Vec<Letter>> {
-        let dealt = self.letters.deal(&self.plan, aside, &self.watermarks)?;
+        let dealt = self.letters.deal(&self.shape.plan, aside, &self.watermarks)?;
         for (scan, rows) in dealt.late_of {
             self.counts[scan].late += rows;
         }
@@ -179,8 +225,8 @@ impl Compute {
 
     /// Watermarks are static in the plan: the minimum over the scans below a node.
     fn contexts(&self, moment: EpochMoment, scanned: &Scanned) -> Vec<StepCtx> {
-        let mut contexts: Vec<StepCtx> = Vec::with_capacity(self.plan.nodes.len());
-        for (id, node) in self.plan.nodes.iter().enumerate() {
+        let mut contexts: Vec<StepCtx> = Vec::with_capacity(self.shape.plan.nodes.len());
+        for (id, node) in self.shape.plan.nodes.iter().enumerate() {
             let watermark = match scanned.get(&id) {
                 Some(scan) => scan.watermark,
                 None if node.inputs.is_empty() => self.watermarks[id],
@@ -206,16 +252,21 @@ impl Compute {
         }
     }
 
-    fn run_stage(&mut self, stage: usize, contexts: &[StepCtx], rows: usize) -> Result<()> {
-        let (plan, stages) = (&self.plan, &self.stages);
+    fn run_stage(&mut self, stage: usize, contexts: &Arc<[StepCtx]>, rows: usize) -> Result<()> {
         let shards = self.shards.len() as u32;
-        let run = |shard: &mut Shard| shard.run(plan, stages, stage, contexts, shards);
-        match &self.pool {
-            Some(pool) if rows >= PARALLEL_ROWS => {
-                pool.install(|| self.shards.par_iter_mut().try_for_each(run))
-            }
-            _ => self.shards.iter_mut().try_for_each(run),
+        let (shape, contexts) = (self.shape.clone(), contexts.clone());
+        let run = StageRun { shape, stage, contexts, shards };
+        if shards == 1 || rows < PARALLEL_ROWS {
+            return self.shards.iter_mut().try_for_each(|shard| shard.run(&run));
         }
+        let shards = std::mem::take(&mut self.shards);
+        let done = self.workers.each(shards, move |mut shard| {
+            let result = shard.run(&run);
+            (shard, result)
+        });
+        let (shards, results): (Vec<Shard>, Vec<Result<()>>) = done.into_iter().unzip();
+        self.shards = shards;
+        results.into_iter().collect()
     }
 
     /// Takes what the shards dealt to its destinations, in the order of the senders.
@@ -231,12 +282,12 @@ impl Compute {
         let file_moment = Moment { epoch: moment.epoch, now: moment.now, end: moment.end };
         let mut outputs = Vec::with_capacity(self.sinks.len());
         for sink in &mut self.sinks {
-            let node = self.plan.node(sink.node);
+            let node = self.shape.plan.node(sink.node);
             let mut tables = Vec::with_capacity(node.inputs.len());
             for (i, input) in node.inputs.iter().enumerate() {
                 let of_shards = self.shards.iter_mut().map(|s| s.out[*input].clone());
                 let rows: Vec<Delta> = of_shards.flatten().collect();
-                let changes = sink_rows(self.plan.node(*input), node, i, rows)?;
+                let changes = sink_rows(self.shape.plan.node(*input), node, i, rows)?;
                 self.counts[sink.node].rows_in +=
                     changes.iter().map(|d| d.len() as u64).sum::<u64>();
                 tables.push(match &mut sink.tables[i] {
@@ -268,7 +319,7 @@ impl Compute {
 
     /// Bytes of state per node.
     pub fn state_bytes(&mut self) -> Vec<usize> {
-        let mut bytes = vec![0; self.plan.nodes.len()];
+        let mut bytes = vec![0; self.shape.plan.nodes.len()];
         self.each_table(|id, _, table| bytes[id] += table.bytes());
         bytes
     }
@@ -290,7 +341,7 @@ impl Compute {
     /// What changed since the last capture (everything if `full`), by table; tables without
     /// changes are there too, because a snapshot names every living table.
     pub fn capture(&mut self, full: bool) -> Vec<(TableId, Captured)> {
-        let fingerprints: Vec<u64> = self.plan.nodes.iter().map(|n| n.fingerprint).collect();
+        let fingerprints: Vec<u64> = self.shape.plan.nodes.iter().map(|n| n.fingerprint).collect();
         let mut captured = Vec::new();
         self.each_table(|id, shard, table| {
             let name = table.name().to_string();
@@ -302,7 +353,7 @@ impl Compute {
 
     /// Restores totals and watermarks of a snapshot.
     pub fn restore(&mut self, counts: &BTreeMap<u64, (Counts, Millis)>) {
-        for (id, node) in self.plan.nodes.iter().enumerate() {
+        for (id, node) in self.shape.plan.nodes.iter().enumerate() {
             if let Some((total, watermark)) = counts.get(&node.fingerprint) {
                 self.counts[id] = *total;
                 self.watermarks[id] = *watermark;
@@ -312,7 +363,7 @@ impl Compute {
 
     /// Loads the merged rows of one table into the shards that own them.
     pub fn load(&mut self, id: &TableId, rows: &[arrow::array::RecordBatch]) -> Result<()> {
-        let found = self.plan.nodes.iter().position(|n| n.fingerprint == id.fingerprint);
+        let found = self.shape.plan.nodes.iter().position(|n| n.fingerprint == id.fingerprint);
         let Some(node) = found else {
             return Err(Error::corrupt(format!("the plan has no node for table {}", id.table)));
         };
@@ -343,19 +394,13 @@ impl Compute {
 }
 
 impl Shard {
-    fn run(
-        &mut self,
-        plan: &StreamPlan,
-        stages: &[usize],
-        stage: usize,
-        contexts: &[StepCtx],
-        shards: u32,
-    ) -> Result<()> {
-        for id in (0..plan.nodes.len()).filter(|id| stages[*id] == stage) {
+    fn run(&mut self, run: &StageRun) -> Result<()> {
+        let StageRun { shape, stage, contexts, shards } = run;
+        let Shape { plan, stages, .. } = &**shape;
+        for id in (0..plan.nodes.len()).filter(|id| stages[*id] == *stage) {
             let node = plan.node(id);
             if let Some(operator) = &mut self.operators[id] {
-                let inputs: Vec<Vec<Delta>> =
-                    node.inputs.iter().map(|input| self.out[*input].clone()).collect();
+                let inputs = shape.inputs(&mut self.out, id);
                 let output = operator
                     .step(&contexts[id], &inputs)
                     .map_err(|e| if e.place.is_none() { e.at(node.label.clone()) } else { e })?;
@@ -364,14 +409,14 @@ impl Shard {
                 self.bad.extend(output.bad.into_iter().map(|rows| (id, rows)));
                 self.out[id] = output.rows;
             } else if matches!(node.op, NodeOp::Union) {
-                let rows = node.inputs.iter().flat_map(|input| self.out[*input].clone());
-                self.out[id] = rows.collect();
+                self.out[id] = shape.inputs(&mut self.out, id).concat();
             }
         }
         for (id, node) in plan.nodes.iter().enumerate() {
             let NodeOp::Exchange(spec) = &node.op else { continue };
             if stages[id] == stage + 1 {
-                let dealt = exchange::deal(&self.out[node.inputs[0]], &spec.keys, shards)?;
+                let rows = shape.inputs(&mut self.out, id).concat();
+                let dealt = exchange::deal(rows, &spec.keys, *shards)?;
                 let rows = dealt.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty());
                 self.dealt.extend(rows.map(|(to, rows)| (id, to, rows)));
             }

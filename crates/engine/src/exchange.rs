@@ -7,15 +7,15 @@ use crate::ops::rows::columns_at;
 use crate::planted::{self, Mistake};
 
 /// Deals rows to shards by the hash of their keys; without keys all go to one shard.
-pub fn deal(rows: &[Delta], keys: &[usize], shards: u32) -> Result<Vec<Vec<Delta>>> {
+pub fn deal(rows: Vec<Delta>, keys: &[usize], shards: u32) -> Result<Vec<Vec<Delta>>> {
+    if shards == 1 {
+        return Ok(vec![rows]);
+    }
     let mut dealt: Vec<Vec<Delta>> = vec![Vec::new(); shards as usize];
-    for rows in rows.iter().filter(|d| !d.is_empty()) {
-        if shards == 1 {
-            dealt[0].push(rows.clone());
-            continue;
-        }
-        let hashes = hash_rows(&columns_at(rows, keys), rows.len())?;
-        let mut indices: Vec<Vec<u32>> = vec![Vec::new(); shards as usize];
+    for rows in rows.into_iter().filter(|d| !d.is_empty()) {
+        let hashes = hash_rows(&columns_at(&rows, keys), rows.len())?;
+        let room = rows.len() / shards as usize * 3 / 2;
+        let mut indices: Vec<Vec<u32>> = vec![Vec::with_capacity(room); shards as usize];
         for (row, hash) in hashes.iter().enumerate() {
             indices[owner(*hash, shards) as usize].push(row as u32);
         }

@@ -17,3 +17,4 @@ pub mod ops;
 pub mod planted;
 pub mod run;
 pub mod table;
+mod workers;

@@ -13,6 +13,8 @@ pub enum Mistake {
     SkippedRecord,
     /// An exchange deals one epoch's rows of a key elsewhere than the state's dealing says.
     Misdealt,
+    /// Rows that came through an exchange are not put back into their order of arrival.
+    Unsorted,
 }
 
 #[cfg(debug_assertions)]

@@ -250,6 +250,7 @@ impl Function {
         let (least, most) = (self.kinds.len() - self.optional, self.kinds.len());
         match (self.variadic, least == most) {
             (true, _) => format!("at least {least} arguments"),
+            (false, true) if most == 1 => "one argument".to_string(),
             (false, true) => format!("{most} arguments"),
             (false, false) => format!("{least} to {most} arguments"),
         }

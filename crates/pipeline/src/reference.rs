@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_REFERENCE=1 cargo test` writes the page anew; without it a difference fails.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -10,9 +11,17 @@ use brooklet_core::connector::{Connector, Guarantee};
 use brooklet_core::options::{OptionKind, OptionSpec};
 use brooklet_formats::FORMATS;
 use brooklet_plan::settings::{SETTINGS, TABLE_SETTINGS};
+use brooklet_sql::catalog::Catalog;
+use brooklet_sql::query::Provider;
 
 /// Not for users' DDL.
 const INTERNAL: [&str; 2] = ["memory", "values"];
+
+/// Written by the planner only.
+const PLANNER: [&str; 3] = ["GET_FIELD", "NAMED_STRUCT", "MAKE_ARRAY"];
+/// Calls that the planner turns into others.
+const REWRITTEN: [&str; 4] = ["JSON_ARRAY", "JSON_OBJECT", "MOD", "ROW"];
+const AGGREGATES: [&str; 7] = ["AVG", "COUNT", "FIRST_VALUE", "LAST_VALUE", "MAX", "MIN", "SUM"];
 
 const INTRODUCTION: &str = "\
 # Reference
@@ -68,17 +77,31 @@ fn page(root: &Path) -> String {
     out.push_str("\n## SET 'brooklet.table.&lt;table&gt;.&lt;key&gt;'\n\n");
     out.push_str("Before or behind the table's CREATE TABLE.\n");
     table(&mut out, TABLE_SETTINGS);
-    let mut names: Vec<String> =
-        brooklet_functions::all().iter().map(|f| f.name().to_uppercase()).collect();
-    names.sort();
+    functions(&mut out);
+    out
+}
+
+/// What the planner knows, without names that only it writes.
+fn functions(out: &mut String) {
+    let names = Catalog::default();
+    let known = Provider::new(&names).functions();
+    let known: BTreeSet<String> = known.iter().map(|name| name.to_uppercase()).collect();
+    let (aggregates, scalars): (Vec<String>, Vec<String>) = known
+        .into_iter()
+        .filter(|name| !name.starts_with('_') && !PLANNER.contains(&name.as_str()))
+        .chain(REWRITTEN.map(String::from))
+        .partition(|name| AGGREGATES.contains(&name.as_str()));
+    assert_eq!(aggregates.len(), AGGREGATES.len(), "{aggregates:?}");
+    let mut scalars: Vec<String> = scalars;
+    scalars.sort();
     let _ = write!(
         out,
-        "\n## Functions\n\n{} scalar functions beside operators, CASE, CAST and TRY_CAST:\n\n{}\n\n\
-         Aggregates: COUNT, SUM, AVG, MIN, MAX, FIRST_VALUE, LAST_VALUE, with DISTINCT and FILTER.\n",
-        names.len(),
-        wrapped(&names)
+        "\n## Functions\n\n{} beside operators, predicates, CASE, CAST and TRY_CAST:\n\n{}\n\n\
+         Aggregates, with DISTINCT and FILTER:\n\n{}\n",
+        scalars.len(),
+        wrapped(&scalars),
+        wrapped(&aggregates)
     );
-    out
 }
 
 fn connector_section(out: &mut String, root: &Path, connector: &Connector) {

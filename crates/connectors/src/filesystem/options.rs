@@ -13,7 +13,8 @@ pub const OPTIONS: &[OptionSpec] = &[
          AWS_SECRET_ACCESS_KEY.",
     )
     .required(),
-    OptionSpec::text("format", "How files are written: json, csv, parquet, raw, …").required(),
+    OptionSpec::text("format", "How files are written: json, debezium-json, parquet or raw.")
+        .required(),
     OptionSpec::text(
         "partition.default-name",
         "The directory of rows whose partition value is NULL or empty.",
@@ -41,7 +42,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     .default("1 min"),
     OptionSpec::text(
         "sink.rolling-policy.inactivity-interval",
-        "A file without new rows is finished after this long.",
+        "Accepted; a file is finished by its age and size.",
     )
     .kind(OptionKind::Duration)
     .default("30 min"),

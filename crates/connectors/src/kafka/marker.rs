@@ -11,9 +11,10 @@ use brooklet_core::hash::hash_bytes;
 use brooklet_core::{Epoch, Error, Instance, Result};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
 use super::start::TIMEOUT;
@@ -132,22 +133,39 @@ pub fn read(config: &ClientConfig, key: &str, partition: i32) -> Result<Option<M
     }
 }
 
-fn consumer(config: &ClientConfig, isolation: &str) -> Result<BaseConsumer> {
+/// Keeps to itself what is reported beside answers: the end of a partition is no error.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!("Kafka, topic {TOPIC}: {error}: {reason}");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+fn consumer(config: &ClientConfig, isolation: &str) -> Result<BaseConsumer<Quiet>> {
     let mut config = config.clone();
     config.set("isolation.level", isolation).set("enable.partition.eof", "true");
     // The end of the topic is told by an empty answer: it should come soon.
     config.set("fetch.wait.max.ms", "10");
-    config.create().map_err(|e| Error::config("Kafka refuses the options").caused_by(e))
+    BaseConsumer::from_config_and_context(&config, Quiet)
+        .map_err(|e| Error::config("Kafka refuses the options").caused_by(e))
 }
 
-fn edges(consumer: &BaseConsumer, partition: i32) -> Result<(i64, i64)> {
+fn edges(consumer: &BaseConsumer<Quiet>, partition: i32) -> Result<(i64, i64)> {
     consumer
         .fetch_watermarks(TOPIC, partition, TIMEOUT)
         .map_err(|e| Error::outside(format!("no offsets of topic {TOPIC}")).caused_by(e))
 }
 
 /// The last record of `key` from an offset to the end of what is committed.
-fn last(consumer: &BaseConsumer, partition: i32, from: i64, key: &str) -> Result<Option<Marker>> {
+fn last(
+    consumer: &BaseConsumer<Quiet>,
+    partition: i32,
+    from: i64,
+    key: &str,
+) -> Result<Option<Marker>> {
     let failed =
         |e: KafkaError| Error::outside(format!("topic {TOPIC} cannot be read")).caused_by(e);
     let mut list = TopicPartitionList::new();

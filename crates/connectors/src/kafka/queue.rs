@@ -10,7 +10,7 @@
 #![allow(unsafe_code)]
 
 use std::collections::{BTreeSet, VecDeque};
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -120,6 +120,24 @@ impl Consumer {
     pub fn pause(&self, list: &TopicPartitionList) -> Result<(), RDKafkaErrorCode> {
         // SAFETY: as in `assign`.
         check(unsafe { sys::rd_kafka_pause_partitions(self.client.native_ptr(), list.ptr()) })
+    }
+
+    /// The end of a partition as its leader last told it, without asking; None before that.
+    pub fn known_end(&self, topic: &str, partition: i32) -> Option<i64> {
+        let topic = CString::new(topic).ok()?;
+        let (mut low, mut high) = (0, 0);
+        // SAFETY: the client is live, the name ends in NUL, both offsets are written.
+        let answer = check(unsafe {
+            let client = self.client.native_ptr();
+            sys::rd_kafka_get_watermark_offsets(
+                client,
+                topic.as_ptr(),
+                partition,
+                &mut low,
+                &mut high,
+            )
+        });
+        answer.ok().map(|()| high).filter(|high| *high >= 0)
     }
 
     /// Fills in the group's committed offsets; blocks.

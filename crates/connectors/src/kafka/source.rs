@@ -425,6 +425,15 @@ impl Source for KafkaSource {
         Ok(Input { splits, ended })
     }
 
+    fn lag(&self) -> Option<u64> {
+        let of = |split: &Split| {
+            let end = self.consumer.known_end(&split.topic, split.partition)?;
+            let end = split.stop.map_or(end, |stop| stop.min(end));
+            u64::try_from(end.saturating_sub(split.position)).ok()
+        };
+        Some(self.splits.iter().filter_map(of).sum())
+    }
+
     async fn release(&mut self, upto: &[SplitPosition]) -> Result<()> {
         if !self.settings.commit || upto.is_empty() {
             return Ok(());

@@ -2,13 +2,14 @@
 //! while the process is killed.
 #![allow(clippy::disallowed_methods, reason = "processes are watched in real time")]
 
+use std::collections::BTreeSet;
 use std::slice::Chunks;
 use std::time::Duration;
 
 use brooklet_core::env::CrashPoint;
 use brooklet_e2e::clicks::same_accounts;
 use brooklet_e2e::devices::DeviceRun;
-use brooklet_e2e::outputs::json;
+use brooklet_e2e::outputs::{Place, json};
 use brooklet_e2e::pipeline::Scratch;
 use brooklet_e2e::scaled;
 use brooklet_testkit::devices::Devices;
@@ -25,6 +26,7 @@ pub const TESTS: &[Test] = &[
     ("the_rows_that_flink_gave", the_rows_that_flink_gave),
     ("four_partitions_without_late_rows", four_partitions_without_late_rows),
     ("one_partition_with_late_rows", one_partition_with_late_rows),
+    ("four_partitions_with_late_rows", four_partitions_with_late_rows),
 ];
 
 /// Input and rows of a run of Flink 2.3.
@@ -124,7 +126,7 @@ fn killed_and_undisturbed(devices: &Devices, lateness: Lateness) {
         killed.pipeline.kill_at(point.name(), next);
     }
     std::thread::scope(|scope| {
-        let filling = scope.spawn(move || fill(&feed, portions));
+        let filling = scope.spawn(move || fill(&feed, portions, LONGEST * KILLS / 2));
         killed.pipeline.kill_often(KILLS, LONGEST, &mut Dice::new(devices.seed));
         filling.join().expect("the topic is filled");
     });
@@ -140,13 +142,57 @@ fn killed_and_undisturbed(devices: &Devices, lateness: Lateness) {
     check_accounts(&expected, &accounts);
 }
 
-/// As long as the kills take.
-fn fill(feed: &Feed, portions: Chunks<'_, Record>) {
-    let pause = LONGEST * KILLS / 2 / portions.len().max(1) as u32;
+/// Takes about `time`.
+fn fill(feed: &Feed, portions: Chunks<'_, Record>, time: Duration) {
+    let pause = time / portions.len().max(1) as u32;
     for portion in portions {
         feed.produce(portion.iter().cloned());
         std::thread::sleep(pause);
     }
+}
+
+/// Which rows are late depends on how far each partition was read. Those that were are set aside;
+/// a batch over the others gives the result.
+fn four_partitions_with_late_rows() {
+    let records = shape().records / 2;
+    let devices = Devices { seed: 6, partitions: 4, late: 0.01, records, ..shape() };
+    let topic = Kafka::from_env().expect("Kafka is up").topic("late", devices.partitions);
+    let records: Vec<Record> = devices.generate().collect();
+    let scratch = Scratch::new("late");
+    let late = "SET 'brooklet.table.input_events.late-records' = './late/rows';\n";
+    let run = DeviceRun::new(&scratch, &topic, &[BUSY, late].concat());
+    let (kills, feed) = (10, topic.feed());
+    std::thread::scope(|scope| {
+        let portions = records.chunks(records.len().div_ceil(PORTIONS));
+        let filling = scope.spawn(move || fill(&feed, portions, LONGEST * kills / 2));
+        run.pipeline.kill_often(kills, LONGEST, &mut Dice::new(devices.seed));
+        filling.join().expect("the topic is filled");
+    });
+    run.finish();
+
+    let set_aside = Place::Directory(scratch.path().join("late/rows")).files();
+    let letters: Vec<Value> = set_aside.values().flat_map(|content| json(content)).collect();
+    assert!(letters.len() > records.len() / 1_000, "only {} rows were late", letters.len());
+    let late: BTreeSet<&[u8]> = letters.iter().map(|l| record_of(l, &records)).collect();
+    // A record that repeats a late one was dropped as a duplicate of it.
+    let others = records.iter().map(|r| r.value.as_deref().unwrap_or_default());
+    let expected = device_minutes(others.filter(|v| !late.contains(v)), Lateness::Ignored);
+    run.check(&expected.minutes);
+    let counted = format!("\"late\":{}", letters.len());
+    let accounts = run.pipeline.accounts();
+    assert!(accounts.0.values().any(|counts| counts.contains(&counted)), "{accounts:#?}");
+}
+
+/// The record that a letter is about, found by its position; its bytes must be those.
+fn record_of<'a>(letter: &Value, records: &'a [Record]) -> &'a [u8] {
+    assert_eq!(letter["kind"], "late", "{letter}");
+    let split = letter["partition"].as_str().expect("a partition's name");
+    let partition: i32 = split.rsplit('-').next().and_then(|n| n.parse().ok()).expect("a number");
+    let offset = letter["offset"].as_i64().expect("an offset") as usize;
+    let record = records.iter().filter(|r| r.partition == partition).nth(offset);
+    let value = record.and_then(|r| r.value.as_deref()).expect("a record of this topic");
+    assert_eq!(letter["bytes"].as_str().map(str::as_bytes), Some(value), "{letter}");
+    value
 }
 
 /// Every record is accounted for: read, refused by the decoder, late.

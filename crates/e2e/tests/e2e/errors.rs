@@ -318,7 +318,7 @@ SET 'brooklet.epoch.max-rows' = '1000';
         damage(filled.stored(folder).last().expect("there is one"));
         filled.bounded(true);
         let done = filled.pipeline.finish();
-        says(what, &done, &["the one before is used", "restored snapshot"]);
+        says(what, &done, &["the one before is used", "restored"]);
         filled.check();
     }
 }

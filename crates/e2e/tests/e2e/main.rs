@@ -8,6 +8,7 @@ mod clicks;
 mod devices;
 mod errors;
 mod files;
+mod kafka;
 mod nexmark;
 mod outages;
 mod records;
@@ -22,10 +23,11 @@ fn main() {
     // More than cores: most of a test's time is waiting for services and pauses between kills.
     args.test_threads = args.test_threads.or(Some(4));
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
-    let groups: [(&str, &[Test], bool); 7] = [
+    let groups: [(&str, &[Test], bool); 8] = [
         ("clicks", clicks::TESTS, served),
         ("devices", devices::TESTS, served),
         ("files", files::TESTS, served),
+        ("kafka", kafka::TESTS, served),
         ("outages", outages::TESTS, served),
         ("errors", errors::TESTS, served),
         ("records", records::TESTS, served),

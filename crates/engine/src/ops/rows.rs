@@ -12,6 +12,7 @@ use brooklet_core::hash::hash_bytes;
 use brooklet_core::{Delta, Error, Result};
 
 use super::map::batch;
+use crate::planted::{self, Mistake};
 
 /// Rows of one schema to bytes and back; encodings of equal rows are equal.
 pub struct RowCodec {
@@ -76,7 +77,7 @@ pub fn consolidate(schema: &SchemaRef, deltas: &[Delta]) -> Result<Option<Delta>
 pub fn by_arrival(rows: Delta, ord: &[usize]) -> Result<Delta> {
     let Some(first) = ord.first() else { return Ok(rows) };
     let values = rows.column(*first).as_primitive::<Int64Type>().values();
-    if ord.len() == 1 && values.is_sorted() {
+    if (ord.len() == 1 && values.is_sorted()) || planted::has(Mistake::Unsorted) {
         return Ok(rows);
     }
     let columns: Vec<compute::SortColumn> = ord

@@ -29,7 +29,7 @@ use crate::ingest::IngestState;
 
 /// Epochs computed and waiting for the journal: they are committed as one group.
 const AHEAD: usize = 16;
-/// How often the size of the state is summed up for whoever shows it.
+/// How often the size of the state and the lag are looked at for whoever shows them.
 const MEASURE_MS: Millis = 500;
 /// Without any news a source is looked at this often.
 const LOOK: Duration = Duration::from_millis(100);
@@ -97,16 +97,21 @@ pub async fn run(
     let committing =
         tokio::spawn(commit_all(committer, out_from, covered, committed_to, release_to));
 
-    let (committed, computed, snapshotted) = tokio::join!(
-        watched(committing, &failed),
-        watched(computing, &failed),
-        watched(snapshotting, &failed)
-    );
+    let read = ended([committing, computing, snapshotting], reading, &failed).await?;
+    Ok(if read { Stopped::Finished } else { Stopped::Asked })
+}
+
+/// Waits for all tasks; the error that comes first in their order.
+async fn ended(
+    tasks: [JoinHandle<Result<()>>; 3],
+    reading: JoinHandle<Result<bool>>,
+    failed: &AtomicBool,
+) -> Result<bool> {
+    let [committing, computing, snapshotting] = tasks.map(|task| watched(task, failed));
+    let results = tokio::join!(committing, computing, snapshotting);
     let read = joined(reading.await);
-    committed?;
-    computed?;
-    snapshotted?;
-    Ok(if read? { Stopped::Finished } else { Stopped::Asked })
+    results.0.and(results.1).and(results.2)?;
+    read
 }
 
 /// What earlier runs counted, before the first epoch of this one.
@@ -178,6 +183,7 @@ impl Reading {
     /// True when the sources ended.
     fn run(mut self, runtime: &Handle) -> Result<bool> {
         let mut asked_roll = Millis::MAX;
+        let mut measured_at = Millis::MIN;
         let mut outage = Outage::new("source");
         while !*self.stop.borrow() && !self.failed.load(Ordering::Acquire) {
             while let Ok(covered) = self.release.try_recv() {
@@ -186,6 +192,11 @@ impl Reading {
                 }
             }
             let started = self.env.now();
+            if started.saturating_sub(measured_at) >= MEASURE_MS {
+                measured_at = started;
+                let lag = self.reader.lag();
+                self.status.update(|p| p.lag = lag);
+            }
             let roll = self.next_roll.load(Ordering::Acquire);
             let due = roll <= started && roll != asked_roll;
             match runtime.block_on(self.reader.poll(due)) {

@@ -214,6 +214,12 @@ impl Reader {
         Ok(Read { record, scanned, state: self.state.clone() })
     }
 
+    /// Records known to wait outside, over the sources that can tell; None when none can.
+    pub fn lag(&self) -> Option<u64> {
+        let known = self.scans.iter().filter_map(|scan| scan.source.lag());
+        known.fold(None, |sum, lag| Some(sum.unwrap_or(0) + lag))
+    }
+
     /// A snapshot covers everything before these positions.
     pub async fn release(&mut self, state: &IngestState) -> Result<()> {
         for scan in &mut self.scans {

@@ -30,6 +30,8 @@ pub struct Progress {
     pub dead_of: BTreeMap<String, u64>,
     /// The lowest watermark of the scans; None before the first event.
     pub watermark: Option<Millis>,
+    /// Records known to wait outside; None when no source can tell.
+    pub lag: Option<u64>,
     pub state_bytes: u64,
     pub snapshot: Option<Epoch>,
     pub snapshot_bytes: u64,

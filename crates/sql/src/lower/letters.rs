@@ -127,7 +127,13 @@ impl Lowering<'_> {
                 options.0.insert(key.clone(), value.clone());
             }
         }
-        for (key, value) in [("connector", "kafka"), ("topic", topic), ("format", "json")] {
+        let given = [
+            ("connector", "kafka"),
+            ("topic", topic),
+            ("format", "json"),
+            ("brooklet.create-table", "if-not-exists"),
+        ];
+        for (key, value) in given {
             options.0.insert(key.into(), value.into());
         }
         let brokers = options.get("properties.bootstrap.servers").unwrap_or_default();

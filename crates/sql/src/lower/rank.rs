@@ -97,12 +97,6 @@ impl Lowering<'_> {
         for e in &ranked.partition_by {
             keys.push(add(e, &rel)?);
         }
-        let mut order = Vec::new();
-        for s in &ranked.order_by {
-            let column = add(&s.expr, &rel)?;
-            let key = SortKey { column, descending: !s.asc, nulls_first: s.nulls_first };
-            order.push(key);
-        }
         let facts = facts::columns(source, self.provider.names());
         let times: Vec<Option<TimeKind>> = ranked
             .order_by
@@ -112,7 +106,24 @@ impl Lowering<'_> {
                 None => is_proctime(&s.expr).then_some(TimeKind::Proctime),
             })
             .collect();
-        let kind = kind(ranked, order, &times);
+        let kind = match (ranked.order_by.as_slice(), times.as_slice(), ranked.n) {
+            // Arrival is the order; no column of it is kept.
+            ([by], [Some(TimeKind::Proctime)], 1) => {
+                ReduceKind::Dedup { keep: keep(by), time: None }
+            }
+            ([by], [Some(TimeKind::Rowtime)], 1) => {
+                ReduceKind::Dedup { keep: keep(by), time: Some(add(&by.expr, &rel)?) }
+            }
+            _ => {
+                let mut order = Vec::new();
+                for s in &ranked.order_by {
+                    let column = add(&s.expr, &rel)?;
+                    let (descending, nulls_first) = (!s.asc, s.nulls_first);
+                    order.push(SortKey { column, descending, nulls_first });
+                }
+                ReduceKind::TopN { order, n: ranked.n, rank: ranked.rank && ranked.n > 1 }
+            }
+        };
         let with_rank = matches!(kind, ReduceKind::TopN { rank: true, .. });
         map.label = match &kind {
             ReduceKind::Dedup { .. } => "deduplication by ROW_NUMBER()".into(),
@@ -214,17 +225,8 @@ impl Lowering<'_> {
     }
 }
 
-/// Order by one time attribute and n = 1 is a deduplication, all else a top-N.
-fn kind(ranked: &Ranked, order: Vec<SortKey>, times: &[Option<TimeKind>]) -> ReduceKind {
-    if let ([key], [Some(time)], 1) = (order.as_slice(), times, ranked.n) {
-        let keep = if key.descending { Keep::Last } else { Keep::First };
-        let time = match time {
-            TimeKind::Proctime => None,
-            TimeKind::Rowtime => Some(key.column),
-        };
-        return ReduceKind::Dedup { keep, time };
-    }
-    ReduceKind::TopN { order, n: ranked.n, rank: ranked.rank && ranked.n > 1 }
+fn keep(by: &Sort) -> Keep {
+    if by.asc { Keep::First } else { Keep::Last }
 }
 
 /// The Window below a plan that only passes columns on, and where each column stands in it.

@@ -44,7 +44,7 @@ pub fn bind_all(
         let mut replaced = false;
         for fault in &mut new {
             if fault.span == Span::empty() {
-                let name = errors::missing_column(fault);
+                let name = errors::missing_column(fault).or(errors::missing_field(fault));
                 fault.span = name.and_then(|n| place_of(&patched, n)).unwrap_or(Span::empty());
             }
             replaced |= errors::is_about_a_name(fault) && without(&mut patched, fault.span.start);
@@ -79,7 +79,7 @@ pub fn all_tables_exist(names: &dyn Names, query: &Query) -> bool {
     true
 }
 
-/// Whether the query reads one of these names.
+/// Whether the query reads one of these names; a view over one of them is among them.
 pub fn reads_any(names: &dyn Names, query: &Query, which: &BTreeSet<String>) -> bool {
     let mut tables = Tables::new(names);
     let _ = query.visit(&mut tables);

@@ -56,6 +56,13 @@ fn collect(error: &DataFusionError, at: Span, functions: &[String], found: &mut 
 fn of_schema(error: &SchemaError, at: Span) -> Fault {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
+            let named = valid_fields.iter().find(|c| c.name == field.name);
+            if let (Some(_), Some(right)) = (&field.relation, named) {
+                // The name is right, what stands before it is not.
+                let right = right.flat_name();
+                let fault = Fault::new(format!("{NO_COLUMN}{}'", field.flat_name()), at);
+                return Fault { suggestion: Some(right), ..fault };
+            }
             let names: Vec<&str> = valid_fields.iter().map(|c| c.name.as_str()).collect();
             Fault::new(format!("{NO_COLUMN}{}'", field.name), at).suggest(&field.name, names)
         }
@@ -99,7 +106,29 @@ fn plain(message: &str) -> String {
         let column = column.rsplit('.').next().unwrap_or_default();
         return format!("column '{column}' must be in GROUP BY or in an aggregate function");
     }
+    if let Some(name) = field_of(message) {
+        return format!("{NO_FIELD}{name}' in the ROW");
+    }
+    if let Some((_, returned)) = message.split_once("non-boolean predicate ") {
+        let ty = returned.rsplit(' ').next().unwrap_or_default();
+        return format!(
+            "WHERE, HAVING and ON need a BOOLEAN, not {}",
+            ty.replace("Utf8", "STRING")
+        );
+    }
     message.to_string()
+}
+
+const NO_FIELD: &str = "no field '";
+
+fn field_of(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("Field ")?;
+    rest.strip_suffix(" not found in struct")
+}
+
+/// The field of a fault that says a ROW has none of that name.
+pub fn missing_field(fault: &Fault) -> Option<&str> {
+    fault.message.strip_prefix(NO_FIELD)?.strip_suffix("' in the ROW")
 }
 
 /// The column of a fault that says there is none.

@@ -38,6 +38,7 @@ pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
 /// The same for a query that is prepared already.
 fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
+    operators::check_choices(&plan)?;
     optimize::coerce(plan, provider.options())
 }
 

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use brooklet_functions::Arithmetic;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DataFusionError, Diagnostic, Result, Span};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, binary_expr, cast};
+use datafusion::logical_expr::{
+    Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF, binary_expr, cast,
+};
 use sqlparser::ast::BinaryOperator;
 
 use super::aggregates::flink_name;
@@ -77,6 +80,49 @@ impl ExprPlanner for FlinkOperators {
     fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         self.call("overlay", args)
     }
+}
+
+/// Refuses CASE and COALESCE over values that Flink does not make alike by itself.
+pub fn check_choices(plan: &LogicalPlan) -> Result<()> {
+    plan.apply(|node| {
+        let inputs = node.inputs();
+        let schema = match inputs.as_slice() {
+            [one] => one.schema(),
+            _ => node.schema(),
+        };
+        node.apply_expressions(|e| {
+            e.apply(|e| {
+                check_choice(e, schema)?;
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })
+    .map(drop)
+}
+
+fn check_choice(expr: &Expr, schema: &DFSchema) -> Result<()> {
+    let (name, values): (&str, Vec<&Expr>) = match expr {
+        Expr::Case(case) => {
+            let then = case.when_then_expr.iter().map(|(_, then)| &**then);
+            ("CASE", then.chain(case.else_expr.as_deref()).collect())
+        }
+        Expr::ScalarFunction(f) if f.func.name() == "coalesce" => {
+            ("COALESCE", f.args.iter().collect())
+        }
+        _ => return Ok(()),
+    };
+    let types: Vec<DataType> = values.iter().filter_map(|e| e.get_type(schema).ok()).collect();
+    let text = |t: &&DataType| matches!(t, DataType::Utf8);
+    let Some(other) = types.iter().find(|t| !text(t) && !t.is_null()) else { return Ok(()) };
+    if !types.iter().any(|t| text(&t)) {
+        return Ok(());
+    }
+    let message = format!(
+        "the values of {name} have no type in common: STRING and {}; write a CAST",
+        flink_name(other)
+    );
+    let plain = DataFusionError::Plan(message.clone());
+    Err(plain.with_diagnostic(Diagnostic::new_error(message, place(&values))))
 }
 
 /// Where the columns of some expressions stand.

@@ -315,7 +315,7 @@ fn names_of_inserts() {
         ("INSERT INTO clicks (idd) SELECT 1", "did you mean 'id'?"),
         ("INSERT INTO clicks (pt) SELECT 1", "has no column 'pt' to write"),
         ("INSERT INTO clicks (id, id) SELECT 1, 2", "column 'id' is given twice"),
-        ("INSERT OVERWRITE clicks PARTITION (id = 1) SELECT 1", "not partitioned by 'id'"),
+        ("INSERT INTO clicks PARTITION (id = 1) SELECT 1", "not partitioned by 'id'"),
         ("INSERT INTO cat.db.clicks SELECT 1", "there is one catalog, 'default_catalog'"),
         ("CREATE VIEW clicks AS SELECT 1", "there is already a 'clicks'"),
         ("CREATE VIEW v AS SELECT 1; INSERT INTO v SELECT 1", "'v' is a view"),

@@ -17,6 +17,7 @@ pub struct Coverage {
     pub lost_answers: u32,
     pub torn: u32,
     pub repeated: u32,
+    pub late: u64,
 }
 
 /// All that a plan can be made of.
@@ -94,6 +95,7 @@ impl Coverage {
         self.lost_answers += other.lost_answers;
         self.torn += other.torn;
         self.repeated += other.repeated;
+        self.late += other.late;
     }
     /// Kind × point × re-shard that was never met; MidUpload belongs to files.
     pub fn holes(&self) -> Vec<String> {
@@ -125,9 +127,15 @@ impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} cases, {} fenced owners, {} late wakers, {} lost answers, {} torn slots, {} \
-             repeated epochs; crashes (same shards/re-sharded):",
-            self.cases, self.fenced, self.sleepers, self.lost_answers, self.torn, self.repeated
+            "{} cases, {} late rows, {} fenced owners, {} late wakers, {} lost answers, {} torn \
+             slots, {} repeated epochs; crashes (same shards/re-sharded):",
+            self.cases,
+            self.late,
+            self.fenced,
+            self.sleepers,
+            self.lost_answers,
+            self.torn,
+            self.repeated
         )?;
         for kind in &self.kinds {
             write!(f, "{kind:<26}")?;

@@ -20,12 +20,25 @@ use brooklet_testkit::dice::Dice;
 pub const COLUMNS: &str = "id BIGINT, p INT, k INT, s STRING, v BIGINT, d DOUBLE, ts TIMESTAMP(3)";
 
 const START: i64 = 1_700_000_000_000;
-/// Rows are out of order by at most this; the watermark's delay is longer.
-const JITTER_MS: i64 = 4_000;
+/// Rows are out of order by less than this; the watermark's delay, five seconds, is longer.
+pub const ON_TIME: i64 = 4_000;
+/// Some rows come after their windows have closed.
+pub const LATE: i64 = 14_000;
 const TEXTS: [&str; 7] = ["", "a", "ab", "b", "ba", "Ünï", "zz"];
 
-/// `rows` rows of table number `table` dealt to at most `splits` splits.
-pub fn log(dice: &mut Dice, table: i64, rows: usize, splits: i64) -> Result<Log> {
+/// What the rows of a table are to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    pub rows: usize,
+    /// At most.
+    pub splits: i64,
+    /// Milliseconds that rows are out of order, at most.
+    pub jitter: i64,
+}
+
+/// The rows of table number `table`.
+pub fn log(dice: &mut Dice, table: i64, wanted: Wanted) -> Result<Log> {
+    let Wanted { rows, splits, jitter } = wanted;
     let splits = dice.between(1, splits + 1);
     let mut times = BTreeSet::new();
     let mut left = rows;
@@ -37,7 +50,8 @@ pub fn log(dice: &mut Dice, table: i64, rows: usize, splits: i64) -> Result<Log>
         };
         left -= of_split;
         let name = SplitId::new(format!("split-{split}"));
-        let of = Split { number: split as i32, first_id: table * 100_000_000 + split * 1_000_000 };
+        let first_id = table * 100_000_000 + split * 1_000_000;
+        let of = Split { number: split as i32, first_id, jitter };
         log.insert(name, batch(dice, of, of_split, &mut times)?);
     }
     Ok(log)
@@ -46,6 +60,7 @@ pub fn log(dice: &mut Dice, table: i64, rows: usize, splits: i64) -> Result<Log>
 struct Split {
     number: i32,
     first_id: i64,
+    jitter: i64,
 }
 
 /// `times`: no two rows of a table have the same event time, or a first and a last row by time
@@ -67,7 +82,7 @@ fn batch(
     let mut ts = Vec::with_capacity(rows);
     for _ in all {
         base += dice.between(0, 1_500);
-        let mut time = base + dice.between(0, JITTER_MS);
+        let mut time = base + dice.between(0, split.jitter);
         while !times.insert(time) {
             time += 1;
         }

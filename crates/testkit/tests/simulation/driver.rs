@@ -67,6 +67,8 @@ pub struct Outcome {
     /// By sink table.
     pub rows: BTreeMap<String, Vec<Row>>,
     pub accounts: BTreeMap<String, u64>,
+    /// Rows that came too late.
+    pub late: u64,
     pub journal: BTreeMap<String, bytes::Bytes>,
     /// By sink, then epoch: everything that was made visible, as text.
     pub visible: BTreeMap<String, String>,
@@ -284,6 +286,7 @@ impl Simulation<'_> {
 
     async fn outcome(&mut self, mut owner: Owner) -> Result<Outcome> {
         let (accounts, state) = (owner.accounts()?, owner.state()?);
+        let late = owner.late();
         drop(owner);
         self.crashes_left = 0;
         self.store.trouble(0, 0);
@@ -301,6 +304,7 @@ impl Simulation<'_> {
         coverage.ran(&self.plan);
         coverage.lost_answers += faults.before + faults.after;
         coverage.torn += faults.torn;
+        coverage.late += late;
         let mut visible = BTreeMap::new();
         for (domain, content) in sinks.iter() {
             coverage.repeated += content.repeated;
@@ -308,7 +312,7 @@ impl Simulation<'_> {
         }
         let rows = summed(&self.plan, &sinks)?;
         let journal = self.store.journal();
-        Ok(Outcome { rows, accounts, journal, visible, state, coverage })
+        Ok(Outcome { rows, accounts, late, journal, visible, state, coverage })
     }
 }
 

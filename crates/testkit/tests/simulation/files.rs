@@ -13,10 +13,11 @@ use brooklet_engine::run::Connections;
 use brooklet_pipeline::connect::Registry;
 use brooklet_testkit::dice::Dice;
 
+use crate::data::{self, ON_TIME, Wanted};
 use crate::driver::{self, Case, Real, Trouble};
 use crate::points::block_on;
 use crate::queries::{Query, base};
-use crate::{data, tables::Log};
+use crate::tables::Log;
 
 /// A file table beside a table in memory.
 fn sql(directory: &Path) -> String {
@@ -79,7 +80,8 @@ fn expected(log: &Log) -> Vec<i64> {
 #[test]
 fn every_row_is_in_one_file_after_any_crash() {
     let mut dice = Dice::new(1);
-    let logs = ["a", "b"].map(|t| (t.to_string(), data::log(&mut dice, 0, 120, 3).unwrap()));
+    let wanted = Wanted { rows: 120, splits: 3, jitter: ON_TIME };
+    let logs = ["a", "b"].map(|t| (t.to_string(), data::log(&mut dice, 0, wanted).unwrap()));
     let logs: Arc<BTreeMap<String, Log>> = Arc::new(logs.into());
     let expected = expected(&logs["a"]);
     let mut crashes: BTreeMap<&str, u32> = BTreeMap::new();

@@ -9,11 +9,12 @@ use brooklet_plan::StreamPlan;
 use brooklet_testkit::dice::Dice;
 
 use crate::coverage::Coverage;
+use crate::data::{self, LATE, ON_TIME, Wanted};
 use crate::driver::{Case, Outcome, Trouble};
 use crate::queries::{Query, features};
 use crate::rows::{self, Row};
 use crate::tables::Log;
-use crate::{batch, data, driver};
+use crate::{batch, driver};
 
 /// A query over rows, planned once, with its answer.
 pub struct Setup {
@@ -29,8 +30,12 @@ impl Setup {
     pub async fn new(query: Query, seed: u64, rows: usize, splits: i64) -> Result<Setup> {
         let mut dice = Dice::new(seed);
         let mut logs = BTreeMap::new();
+        let wanted = match query.late {
+            true => Wanted { rows, splits: 1, jitter: LATE },
+            false => Wanted { rows, splits, jitter: ON_TIME },
+        };
         for (i, table) in ["a", "b"].into_iter().enumerate() {
-            logs.insert(table.to_string(), data::log(&mut dice, i as i64, rows, splits)?);
+            logs.insert(table.to_string(), data::log(&mut dice, i as i64, wanted)?);
         }
         let answer = batch::answer(&query, &logs).await?;
         let plan = driver::plan(&query.sql())?;
@@ -69,6 +74,9 @@ impl Setup {
         let outcome = self.run(seed, turn, trouble).await.map_err(|e| e.to_string())?;
         if let Some(difference) = self.difference(&outcome) {
             return Err(difference);
+        }
+        if outcome.late > 0 && !self.query.late {
+            return Err(format!("{} rows were late", outcome.late));
         }
         if outcome.accounts != self.accounts {
             let pairs = outcome.accounts.iter().zip(&self.accounts);

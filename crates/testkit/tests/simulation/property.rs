@@ -102,7 +102,7 @@ fn the_sum_of_deltas_is_the_batch_answer() {
         assert!(met.crashes_at(point) > 0, "no crash at {}", point.name());
     }
     let others = [met.fenced, met.sleepers, met.lost_answers, met.torn, met.repeated];
-    assert!(others.iter().all(|count| *count > 0), "{others:?}");
+    assert!(others.iter().all(|count| *count > 0) && met.late > 0, "{others:?} {}", met.late);
     assert_eq!(met.kinds_missing(), Vec::<&str>::new(), "kinds of nodes never drawn");
 }
 
@@ -171,6 +171,7 @@ fn planted_mistakes_are_found() {
         Mistake::ForgottenRow,
         Mistake::SkippedRecord,
         Mistake::Misdealt,
+        Mistake::Unsorted,
     ];
     for mistake in mistakes {
         plant(Some(mistake));

@@ -29,6 +29,8 @@ pub struct Output {
 pub struct Query {
     pub name: String,
     pub outputs: Vec<Output>,
+    /// Rows come too late: each is judged when it comes (on-event), in a single split.
+    pub late: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,6 +67,35 @@ pub fn in_order(rel: &Rel) -> Output {
         stream: sql("FIRST_VALUE(v)", "LAST_VALUE(v)", &rel.stream),
         batch: sql(&ordered("FIRST_VALUE"), &ordered("LAST_VALUE"), &rel.batch),
     }
+}
+
+/// The first or last row of each k by arrival, of a table with a single split.
+pub fn arrived(table: &str, last: bool) -> Rel {
+    let way = if last { " DESC" } else { "" };
+    let sql = |order: &str| {
+        format!(
+            "SELECT {VISIBLE} FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY \
+             {order}{way}) AS rn FROM {table}) WHERE rn = 1"
+        )
+    };
+    let (stream, batch) = (sql("pt"), sql("id"));
+    Rel { stream, batch, rowtime: false, append_only: !last, unique: true }
+}
+
+/// Windows of a table with a single split over rows of which some come too late: after a row that
+/// moved the watermark over the window's end.
+pub fn late_windows(table: &str, window: Window, condition: &str) -> Output {
+    let rel = base(table).filter(condition);
+    let before = format!(
+        "SELECT *, MAX(ts) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) \
+         - INTERVAL '5 seconds' AS closed FROM {table}"
+    );
+    let windows = assigned(window, &format!("SELECT * FROM ({before}) WHERE {condition}"));
+    let batch = format!(
+        "SELECT window_start, window_end, k, {AGGREGATES} FROM ({windows}) WHERE closed IS NULL \
+         OR window_end - INTERVAL '1 millisecond' > closed GROUP BY window_start, window_end, k"
+    );
+    Output { batch, ..rel.windowed(window) }
 }
 
 impl Rel {
@@ -264,17 +295,21 @@ fn assigned(window: Window, sql: &str) -> String {
 
 impl Query {
     pub fn new(name: impl Into<String>, outputs: Vec<Output>) -> Query {
-        Query { name: name.into(), outputs }
+        Query { name: name.into(), outputs, late: false }
     }
 
     /// The whole file: tables `a` and `b`, a sink table and an INSERT for each output.
     pub fn sql(&self) -> String {
         let mut sql = String::new();
+        let judged = match self.late {
+            true => ", 'scan.watermark.emit.strategy' = 'on-event'",
+            false => "",
+        };
         for table in ["a", "b"] {
             sql += &format!(
                 "CREATE TABLE {table} ({}, pt AS PROCTIME(), \
                  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) \
-                 WITH ('connector' = 'memory', 'name' = '{table}');\n",
+                 WITH ('connector' = 'memory', 'name' = '{table}'{judged});\n",
                 crate::data::COLUMNS
             );
         }
@@ -308,6 +343,14 @@ pub fn features() -> Vec<Query> {
         both("interval join", a.interval(&b).keyed(), a.interval(&b).rows()),
         both("semi join", a.exists(false, &b).rows(), a.exists(false, &b.last()).keyed()),
         both("anti join", a.exists(true, &b).rows(), a.exists(true, &b.last()).keyed()),
+        Query {
+            late: true,
+            ..both(
+                "late rows",
+                late_windows("a", Window::Tumble, FILTERS[4]),
+                late_windows("b", Window::Hop, FILTERS[3]),
+            )
+        },
         both("two sources", a.union(&b).keyed(), a.union(&b).windowed(Window::Tumble)),
     ]
 }

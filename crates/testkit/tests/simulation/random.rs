@@ -2,30 +2,49 @@
 
 use brooklet_testkit::dice::Dice;
 
-use crate::queries::{FILTERS, Output, Query, Rel, Window, base, in_order};
+use crate::queries::{FILTERS, Output, Query, Rel, Window, arrived, base, in_order, late_windows};
 
+const WINDOWS: [Window; 3] = [Window::Tumble, Window::Hop, Window::Cumulate];
 const KINDS: [&str; 4] = ["INNER", "LEFT", "RIGHT", "FULL"];
 
 /// A pipeline of one or two outputs. `splits`: with one, arrival is the order of `id`.
 pub fn query(dice: &mut Dice, splits: i64) -> Query {
     let count = 1 + dice.below(2) as usize;
-    let outputs = (0..count).map(|_| output(dice, splits)).collect();
-    Query::new("random", outputs)
+    let late = splits == 1 && dice.chance(0.4);
+    let outputs = (0..count).map(|_| match late {
+        true => late_output(dice),
+        false => output(dice, splits),
+    });
+    Query { late, ..Query::new("random", outputs.collect()) }
+}
+
+/// What does not ask for rows to be on time.
+fn late_output(dice: &mut Dice) -> Output {
+    let table = ["a", "b"][dice.below(2) as usize];
+    let filter = FILTERS[dice.below(FILTERS.len() as u64) as usize];
+    match dice.below(4) {
+        0 => in_order(&base(table).filter(filter)),
+        1 => arrived(table, dice.chance(0.5)).rows(),
+        2 => late_windows(table, *dice.pick(&WINDOWS), filter),
+        _ => late_windows(table, *dice.pick(&WINDOWS), "id IS NOT NULL"),
+    }
 }
 
 fn output(dice: &mut Dice, splits: i64) -> Output {
     if dice.chance(0.05) {
         return Rel::distinct(["a", "b"][dice.below(2) as usize]);
     }
-    if splits == 1 && dice.chance(0.15) {
-        return in_order(&filtered(dice, base("a"), 0.5));
+    if splits == 1 && dice.chance(0.3) {
+        return match dice.below(3) {
+            0 => in_order(&filtered(dice, base("a"), 0.5)),
+            1 => arrived("a", false).rows(),
+            _ => arrived("b", true).keyed(),
+        };
     }
     let rel = relation(dice);
     let windows = rel.rowtime && rel.append_only;
     match dice.below(8) {
-        0..3 if windows => {
-            rel.windowed(*dice.pick(&[Window::Tumble, Window::Hop, Window::Cumulate]))
-        }
+        0..3 if windows => rel.windowed(*dice.pick(&WINDOWS)),
         0..4 => rel.keyed(),
         4 => rel.global(),
         5 if rel.unique => rel.top().rows(),

@@ -143,15 +143,22 @@ impl SimSource {
                 let of = |f: &Arc<arrow::datatypes::Field>| own.index_of(f.name());
                 let columns = self.schema.fields().iter().map(of).collect::<Result<Vec<_>, _>>()?;
                 let rows = rows.slice(from as usize, count as usize).project(&columns)?;
-                // An epoch's rows of a split may come in several batches.
-                let cut = self.dice.below(rows.num_rows() as u64) as usize;
-                let parts = [rows.slice(0, cut), rows.slice(cut, rows.num_rows() - cut)];
-                let filled = parts.into_iter().filter(|p| p.num_rows() > 0);
-                Payload::Rows(filled.map(Delta::inserts).collect())
+                Payload::Rows(self.parts(rows).into_iter().map(Delta::inserts).collect())
             }
         };
         let range = SplitRange { split: split.clone(), from, to };
         Ok(SplitInput { range, payload, caught_up: to == end })
+    }
+
+    /// An epoch's rows of a split may come in several batches.
+    fn parts(&mut self, mut rows: RecordBatch) -> Vec<RecordBatch> {
+        let mut parts = Vec::new();
+        while rows.num_rows() > 0 {
+            let cut = 1 + self.dice.below(rows.num_rows() as u64) as usize;
+            parts.push(rows.slice(0, cut));
+            rows = rows.slice(cut, rows.num_rows() - cut);
+        }
+        parts
     }
 }
 

@@ -1,0 +1,168 @@
+//! Kafka to Kafka while the process is killed: rows, late records and dead letters, each once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use brooklet_e2e::clicks::{self, Click, PARTITIONS, same, source};
+use brooklet_e2e::pipeline::{Pipeline, Scratch};
+use brooklet_e2e::scaled;
+use brooklet_testkit::dice::Dice;
+use brooklet_testkit::services::{Kafka, Record, Topic};
+use serde_json::Value;
+
+use crate::Test;
+
+pub const TESTS: &[Test] = &[("every_row_once_over_kills", every_row_once_over_kills as fn())];
+
+const KILLS: u32 = 16;
+const LONGEST: Duration = Duration::from_millis(1_200);
+/// One in so many records is cut in its middle.
+const CUT: usize = 400;
+/// One in so many clicks comes twenty minutes after its time.
+const LATE: u64 = 150;
+const MINUTE: i64 = 60_000;
+
+/// What the pipeline writes to; the two for records set aside are created by it.
+struct Sinks {
+    views: Topic,
+    bought: Topic,
+    late: Topic,
+    dead: Topic,
+}
+
+impl Sinks {
+    fn new(kafka: &Kafka) -> Sinks {
+        let topic = |stem| kafka.topic(stem, PARTITIONS);
+        Sinks {
+            views: topic("views"),
+            bought: topic("bought"),
+            late: topic("late"),
+            dead: topic("dead"),
+        }
+    }
+
+    fn sql(&self, kafka: &Kafka, input: &Topic, bounded: bool) -> String {
+        let options = |topic: &Topic| {
+            format!(
+                "'connector' = 'kafka', 'topic' = '{}', 'properties.bootstrap.servers' = '{}', \
+                 'format' = 'json'",
+                topic.name,
+                kafka.brokers()
+            )
+        };
+        format!(
+            "SET 'brooklet.checkpoint.interval' = '200 ms';
+SET 'brooklet.epoch.max-rows' = '5000';
+{}
+SET 'brooklet.table.clicks.late-records' = 'topic:{}';
+SET 'brooklet.table.clicks.dead-letters' = 'topic:{}';
+CREATE TABLE views (start TIMESTAMP(3), action STRING, cnt BIGINT) WITH ({},
+  'key.format' = 'json', 'key.fields' = 'start;action');
+CREATE TABLE bought (eventid STRING) WITH ({});
+INSERT INTO views SELECT window_start, action, COUNT(*)
+FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(`timestamp`), INTERVAL '1' MINUTE))
+GROUP BY window_start, window_end, action;
+INSERT INTO bought SELECT eventid FROM clicks WHERE action = 'buy';
+",
+            source(input, kafka.brokers(), bounded),
+            self.late.name,
+            self.dead.name,
+            options(&self.views),
+            options(&self.bought)
+        )
+    }
+}
+
+/// Clicks, some of which come much too late.
+fn clicks_with_late(count: u64) -> Vec<Click> {
+    let mut all = clicks::generate(7, count);
+    for click in all.iter_mut().filter(|c| c.id % LATE == LATE - 1) {
+        click.time -= 20 * MINUTE;
+    }
+    all
+}
+
+/// Values of a topic's committed records.
+fn values(topic: &Topic) -> Vec<Value> {
+    let parse = |r: Record| serde_json::from_slice(&r.value.expect("a value")).expect("JSON");
+    topic.read().into_iter().map(parse).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_string()
+}
+
+fn every_row_once_over_kills() {
+    let kafka = Kafka::from_env().expect("Kafka is up");
+    let input = kafka.topic("clicks", PARTITIONS);
+    let all = clicks_with_late(scaled(120_000));
+    let mut cut = 0;
+    let records = all.iter().enumerate().flat_map(|(i, click)| {
+        let whole = click.record();
+        let mut part = whole.clone();
+        part.value.as_mut().expect("a value").truncate(25);
+        cut += usize::from(i % CUT == 0);
+        (i % CUT == 0).then_some(part).into_iter().chain([whole])
+    });
+    input.produce(records.collect::<Vec<_>>());
+    let sinks = Sinks::new(&kafka);
+    let scratch = Scratch::new("kafka");
+    // The cluster remembers pipelines by their names.
+    let name = format!("of-{}", input.name);
+    let pipeline = Pipeline::new(&scratch, &name, &sinks.sql(&kafka, &input, false));
+    pipeline.kill_often(KILLS, LONGEST, &mut Dice::new(16));
+    pipeline.rewrite(&sinks.sql(&kafka, &input, true));
+    pipeline.finish();
+
+    let mut bought: Vec<String> =
+        values(&sinks.bought).iter().map(|v| text(&v["eventid"])).collect();
+    bought.sort();
+    let mut wanted: Vec<String> =
+        all.iter().filter(|c| c.action == "buy").map(|c| format!("e{}", c.id)).collect();
+    wanted.sort();
+    same("bought", &wanted, &bought);
+    let late = set_aside(&sinks.late, "late");
+    assert!(late.len() as u64 > scaled(120_000) / LATE / 4, "{} were late", late.len());
+    check_views(&sinks.views, &all, &late);
+    assert_eq!(set_aside(&sinks.dead, "dead").len(), cut);
+    let accounts = pipeline.accounts();
+    let counted = format!("\"late\":{}", late.len());
+    assert!(accounts.0.values().any(|c| c.contains(&counted)), "{accounts:#?}");
+    assert!(accounts.0["scan clicks"].contains(&format!("\"dead\":{cut}")), "{accounts:#?}");
+}
+
+/// The bytes of records that were set aside, whose positions must all differ.
+fn set_aside(topic: &Topic, kind: &str) -> Vec<String> {
+    let mut places = BTreeSet::new();
+    let each = values(topic).into_iter().map(|letter| {
+        assert_eq!(
+            (text(&letter["kind"]), text(&letter["source"])),
+            (kind.into(), "clicks".into())
+        );
+        let place = (text(&letter["partition"]), letter["offset"].as_i64().expect("an offset"));
+        assert!(places.insert(place), "twice: {letter}");
+        text(&letter["bytes"])
+    });
+    each.collect()
+}
+
+/// The windows hold the input without the late records.
+fn check_views(topic: &Topic, all: &[Click], late: &[String]) {
+    let id = |bytes: &String| -> String {
+        let click: Value = serde_json::from_str(bytes).expect("late records are whole");
+        text(&click["eventid"])
+    };
+    let late: BTreeSet<String> = late.iter().map(id).collect();
+    let mut wanted: BTreeMap<(String, String), i64> = BTreeMap::new();
+    for click in all.iter().filter(|c| !late.contains(&format!("e{}", c.id))) {
+        let start = click.time.div_euclid(MINUTE) * MINUTE;
+        let start = chrono::DateTime::from_timestamp_millis(start).expect("a time");
+        let key = (start.format("%Y-%m-%d %H:%M:%S").to_string(), click.action.to_string());
+        *wanted.entry(key).or_default() += 1;
+    }
+    let row =
+        |v: &Value| ((text(&v["start"]), text(&v["action"])), v["cnt"].as_i64().expect("a count"));
+    let mut found: Vec<_> = values(topic).iter().map(row).collect();
+    found.sort();
+    same("views", &wanted.into_iter().collect::<Vec<_>>(), &found);
+}
