@@ -25,6 +25,7 @@ pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) 
         .flat_map(|(_, sink)| sink.tables.iter().map(|table| sink_line(sink, table)))
         .collect();
     let restored = restored(running);
+    let state = place(&running.location);
     if preview {
         console.say(&format!(
             "brooklet {}: preview of pipeline {name}: rows are printed, nothing is written, no \
@@ -40,7 +41,7 @@ pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) 
             shards = running.shards(),
             sources = sources.join("; "),
             sinks = sinks.join("; "),
-            state = running.location,
+            state,
             instance = running.instance(),
             restored,
             "started"
@@ -56,12 +57,20 @@ pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) 
     console.say(&format!("  reads {}", sources.join(", ")));
     sinks.iter().for_each(|line| console.say(&format!("  writes {line}")));
     console.say(&format!(
-        "  state in {} (instance {}), a snapshot every {}",
-        running.location,
+        "  state in {state} (instance {}), a snapshot every {}",
         running.instance(),
         duration(snapshots)
     ));
     console.say(&format!("  {restored}"));
+}
+
+/// A local directory with its whole path: a restart may come from another one.
+fn place(location: &str) -> String {
+    match location.contains("://") {
+        true => location.to_string(),
+        false => std::path::absolute(location)
+            .map_or_else(|_| location.to_string(), |path| path.to_string_lossy().into_owned()),
+    }
 }
 
 /// `table → place: exactly once, upsert by (a, b)`.
@@ -72,7 +81,7 @@ fn sink_line(sink: &SinkSpec, table: &SinkTable) -> String {
     };
     let mut line = format!("{} → {}: {guarantee}", table.table.name, sink.domain);
     if let Some(staging) = &table.staging {
-        line.push_str(&format!(", files of up to {}", duration(staging.max_age_ms)));
+        line.push_str(&format!(", a file within {}", duration(staging.max_age_ms)));
     } else if !table.table.primary_key.is_empty() {
         line.push_str(&format!(", by key ({})", table.table.primary_key.join(", ")));
     }

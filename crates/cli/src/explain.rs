@@ -87,3 +87,27 @@ fn dot(plan: &StreamPlan) -> String {
     out.push_str("}\n");
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::compile_text;
+
+    #[test]
+    fn every_node_and_edge_is_told() {
+        let text = "CREATE TABLE t (id INT) WITH ('connector' = 'datagen', 'number-of-rows' = '1');
+            CREATE TABLE \"s\" (id INT, n BIGINT) WITH ('connector' = 'blackhole');
+            INSERT INTO s SELECT id, COUNT(*) FROM t GROUP BY id;";
+        let plan = compile_text(None, &text.replace('"', "`")).unwrap().plan;
+        let edges: usize = plan.nodes.iter().map(|n| n.inputs.len()).sum();
+        let nodes = json(&plan);
+        let nodes = nodes.as_array().unwrap();
+        assert_eq!(nodes.len(), plan.nodes.len());
+        assert_eq!(nodes[0]["kind"], "Scan");
+        let inputs = |n: &Value| n["inputs"].as_array().unwrap().len();
+        assert_eq!(nodes.iter().map(inputs).sum::<usize>(), edges);
+        let picture = dot(&plan);
+        assert_eq!(picture.matches(" -> ").count(), edges);
+        assert_eq!(picture.matches("[label=").count(), plan.nodes.len());
+    }
+}

@@ -11,10 +11,11 @@ pub fn compile_files(paths: &[PathBuf]) -> Result<Compiled> {
     compile(&files, &|name| std::env::var(name).ok())
 }
 
-/// Compiles a text that stands on the command line.
-pub fn compile_text(text: &str) -> Result<Compiled> {
-    let file = SqlFile { text: text.to_string(), name: "command line".into() };
-    compile(&[file], &|name| std::env::var(name).ok())
+/// Compiles a text that stands on the command line, behind a file if there is one.
+pub fn compile_text(file: Option<&Path>, text: &str) -> Result<Compiled> {
+    let mut files = file.map(read).transpose()?.into_iter().collect::<Vec<_>>();
+    files.push(SqlFile { text: text.to_string(), name: "command line".into() });
+    compile(&files, &|name| std::env::var(name).ok())
 }
 
 fn read(path: &Path) -> Result<SqlFile> {

@@ -45,10 +45,12 @@ pub async fn run(args: Args, console: Console) -> Result<()> {
         ));
     }
     let several = compiled.plan.sinks().map(|(_, sink)| sink.tables.len()).sum::<usize>() > 1;
+    let signal = stop_signal(compiled.settings.millis("brooklet.stop-timeout")?, Some(console))?;
+    let (no_reader, stop) = also_stopped_by(signal);
     let show = move |table: &str, changes: &[Delta]| {
         let prefix = if several { format!("{table}> ") } else { String::new() };
-        if let Err(e) = rows::print_changes(&prefix, changes) {
-            tracing::warn!("{e}");
+        if rows::print_changes(&prefix, changes).is_err() {
+            no_reader.send_replace(true);
         }
     };
     let options = StartOptions {
@@ -59,7 +61,6 @@ pub async fn run(args: Args, console: Console) -> Result<()> {
         on_rows: args.preview.then(|| Arc::new(show) as _),
         ..StartOptions::default()
     };
-    let stop = stop_signal(compiled.settings.millis("brooklet.stop-timeout")?, console)?;
     let plan = compiled.plan.clone();
     let running =
         start(compiled.plan, &compiled.settings, &compiled.name, &compiled.base, options).await?;
@@ -69,7 +70,9 @@ pub async fn run(args: Args, console: Console) -> Result<()> {
     let line = progress::Line::start(status.clone(), console);
     let stopped = running.run(stop).await;
     drop(line);
-    console.say(&account(&status.read()));
+    if !matches!(stopped, Ok(Stopped::AlreadyFinished)) {
+        console.say(&account(&status.read()));
+    }
     console.say(match stopped? {
         Stopped::Finished => "finished: every source was read to its end",
         Stopped::AlreadyFinished => "this pipeline has finished already; --fresh repeats it",
@@ -100,10 +103,24 @@ fn account(p: &Progress) -> String {
     )
 }
 
-/// Turns true at the first SIGTERM or SIGINT. At the second, or when stopping takes too long, the
-/// process ends at once, which the journal makes safe.
+/// A stop that comes from `signal` or from the sender: rows that nobody reads any more.
+pub fn also_stopped_by(
+    mut signal: watch::Receiver<bool>,
+) -> (watch::Sender<bool>, watch::Receiver<bool>) {
+    let (stop, stopped) = watch::channel(false);
+    let from_signal = stop.clone();
+    tokio::spawn(async move {
+        if signal.wait_for(|stop| *stop).await.is_ok() {
+            from_signal.send_replace(true);
+        }
+    });
+    (stop, stopped)
+}
+
+/// Turns true at the first SIGTERM or SIGINT, which is said on `console`. At the second, or when
+/// stopping takes too long, the process ends at once, which the journal makes safe.
 #[allow(clippy::disallowed_methods, reason = "a stop that hangs must end by the clock")]
-pub fn stop_signal(timeout_ms: i64, console: Console) -> Result<watch::Receiver<bool>> {
+pub fn stop_signal(timeout_ms: i64, console: Option<Console>) -> Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let failed = |e| Error::outside("signals cannot be received").caused_by(e);
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
@@ -111,7 +128,9 @@ pub fn stop_signal(timeout_ms: i64, console: Console) -> Result<watch::Receiver<
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        console.say("stopping: epochs in flight are committed; a second signal ends at once");
+        if let Some(console) = console {
+            console.say("stopping: epochs in flight are committed; a second signal ends at once");
+        }
         stop.send_replace(true);
         let limit = std::time::Duration::from_millis(timeout_ms.max(0) as u64);
         tokio::select! {

@@ -2,16 +2,19 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use brooklet_core::{Error, Result};
+use brooklet_core::{Delta, Error, Result};
 use brooklet_pipeline::collect::keep_all;
+use brooklet_pipeline::connect::ends;
 use brooklet_pipeline::{StartOptions, start};
 use brooklet_plan::StreamPlan;
 
 use crate::files::{compile_files, compile_text};
 use crate::rows;
+use crate::run::{also_stopped_by, stop_signal};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -28,13 +31,7 @@ pub struct Args {
 pub async fn run(args: Args) -> Result<()> {
     let compiled = match (&args.file, &args.execute) {
         (Some(file), None) => compile_files(std::slice::from_ref(file))?,
-        (None, Some(text)) => compile_text(text)?,
-        (Some(file), Some(text)) => {
-            let before = std::fs::read_to_string(file).map_err(|e| {
-                Error::config(format!("cannot read {}", file.display())).caused_by(e)
-            })?;
-            compile_text(&format!("{before};\n{text}"))?
-        }
+        (file, Some(text)) => compile_text(file.as_deref(), text)?,
         (None, None) => return Err(Error::config("give statements with -e or a file with -f")),
     };
     for plan in &compiled.explained {
@@ -51,6 +48,7 @@ pub async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
+/// Final rows of sources that end; of others every change as it comes, until a signal.
 async fn one(
     plan: StreamPlan,
     settings: &brooklet_plan::Settings,
@@ -58,6 +56,9 @@ async fn one(
     base: &Path,
     format: rows::Format,
 ) -> Result<()> {
+    if !ends(&plan) {
+        return follow(plan, settings, name, base, format).await;
+    }
     let (on_rows, kept) = keep_all();
     let options =
         StartOptions { on_rows: Some(on_rows), ephemeral: true, ..StartOptions::default() };
@@ -66,4 +67,32 @@ async fn one(
     running.run(stopped).await?;
     let rows = kept.lock().unwrap_or_else(|broken| broken.into_inner());
     rows::print(format, &rows)
+}
+
+async fn follow(
+    plan: StreamPlan,
+    settings: &brooklet_plan::Settings,
+    name: &str,
+    base: &Path,
+    format: rows::Format,
+) -> Result<()> {
+    let lines = matches!(format, rows::Format::Jsonl | rows::Format::Csv);
+    let inserts_only = plan.sinks().all(|(id, _)| plan.node(id).append_only);
+    if lines && !inserts_only {
+        return Err(Error::config(
+            "the query takes rows back as more arrive, which --format jsonl and csv cannot say; \
+             use --format changelog",
+        ));
+    }
+    let format = if lines { format } else { rows::Format::Changelog };
+    let signal = stop_signal(settings.millis("brooklet.stop-timeout")?, None)?;
+    let (no_reader, stop) = also_stopped_by(signal);
+    let show = move |_: &str, changes: &[Delta]| {
+        if rows::print(format, changes).is_err() {
+            no_reader.send_replace(true);
+        }
+    };
+    let options =
+        StartOptions { on_rows: Some(Arc::new(show)), ephemeral: true, ..StartOptions::default() };
+    start(plan, settings, name, base, options).await?.run(stop).await.map(drop)
 }

@@ -36,7 +36,8 @@ pub fn operator(plan: &StreamPlan, id: NodeId) -> Result<Option<Box<dyn Operator
                     .ok_or_else(|| Error::bug("a Join whose input is not dealt by its keys"))
             };
             let inputs = [plan.node(left), plan.node(right)];
-            Some(Box::new(Join::new(spec, node, inputs, [dealt(left)?, dealt(right)?])?))
+            let join = Join::new(spec, node, inputs, [dealt(left)?, dealt(right)?])?;
+            Some(Box::new(join.setting_bad_rows_aside(plan.sets_bad_rows_aside)))
         }
     })
 }

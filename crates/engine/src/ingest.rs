@@ -25,7 +25,10 @@ use crate::letters::{Letter, Origin, Records, Refused};
 use crate::ops::bisect;
 use crate::ops::exprs::{self, Prepared};
 use crate::ops::map::{append, batch, millis, now_column, now_field};
+use crate::workers::Workers;
 
+/// Fewer records are decoded on one thread.
+const PARALLEL_RECORDS: usize = 4_096;
 /// Records decoded in one go: cuts are by count only, so that a replay cuts alike.
 const CHUNK_RECORDS: usize = 8_192;
 
@@ -113,6 +116,13 @@ struct Computed {
     kept: Option<Vec<u32>>,
 }
 
+/// What a split gave, decoded.
+enum Given {
+    Rows(Vec<Delta>),
+    /// The records and their chunks.
+    Records(Arc<RawBatch>, Vec<Decoded>),
+}
+
 /// One scan.
 pub struct Ingest {
     spec: ScanSpec,
@@ -122,6 +132,7 @@ pub struct Ingest {
     now: usize,
     /// Share the chunks of a batch between them.
     decoders: Vec<Box<dyn Decoder>>,
+    workers: Workers,
     /// Records stay at hand until the epoch is computed.
     keeps_origins: bool,
     /// Rows that a computed column fails on are dead letters.
@@ -143,7 +154,17 @@ impl Ingest {
         let now = fields.len();
         fields.push(Arc::new(now_field()));
         let exprs = Prepared::new(&spec.exprs, &Arc::new(Schema::new(fields)), &node.label)?;
-        Ok(Ingest { spec, node, exprs, now, decoders, keeps_origins: false, sets_bad_aside: false })
+        let workers = Workers::new("decode", decoders.len())?;
+        Ok(Ingest {
+            spec,
+            node,
+            exprs,
+            now,
+            decoders,
+            workers,
+            keeps_origins: false,
+            sets_bad_aside: false,
+        })
     }
 
     /// Does what the plan asks for with records that are set aside.
@@ -177,11 +198,13 @@ impl Ingest {
             refused: Vec::new(),
             origins: Vec::new(),
         };
-        for split in input.splits {
-            let SplitRange { split: id, from, to } = split.range;
+        let (ranges, payloads): (Vec<SplitRange>, Vec<Payload>) =
+            input.splits.into_iter().map(|split| (split.range, split.payload)).unzip();
+        for (range, given) in ranges.into_iter().zip(self.decoded(payloads)?) {
+            let SplitRange { split: id, from, to } = range;
             // Known from here on, also when it gives no row.
             state.splits.entry(id.clone()).or_default();
-            let chunks = self.rows(&id, from..to, split.payload, state, &mut out)?;
+            let chunks = self.rows(&id, from..to, given, state, &mut out)?;
             let others = self.others_watermark(ctx, &id, &before);
             state.splits.entry(id.clone()).or_default().position = to;
             for Chunk { rows, records } in chunks.into_iter().filter(|c| !c.rows.is_empty()) {
@@ -212,13 +235,12 @@ impl Ingest {
         &mut self,
         split: &SplitId,
         offsets: Range<i64>,
-        payload: Payload,
+        given: Given,
         state: &mut ScanState,
         out: &mut ScanOutput,
     ) -> Result<Vec<Chunk>> {
-        match payload {
-            Payload::None => Ok(Vec::new()),
-            Payload::Rows(rows) => {
+        match given {
+            Given::Rows(rows) => {
                 let count: u64 = rows.iter().map(|d| d.len() as u64).sum();
                 state.counts.read += count;
                 state.counts.decoded += count;
@@ -231,12 +253,11 @@ impl Ingest {
                 };
                 Ok(rows.into_iter().map(chunk).collect())
             }
-            Payload::Raw(raw) => {
+            Given::Records(raw, decoded) => {
                 state.counts.read += raw.len() as u64;
                 state.counts.bytes += raw.bytes() as u64;
-                let decoded = self.decode(&raw)?;
                 let parts = self.collect(split, &raw, decoded, state, out)?;
-                let raw = self.keeps_origins.then(|| Arc::new(raw));
+                let raw = self.keeps_origins.then_some(raw);
                 let chunk = |(first, (rows, of_row))| {
                     let first = first * CHUNK_RECORDS;
                     let records = raw.clone().map(|batch| Records::Raw { batch, of_row, first });
@@ -247,34 +268,66 @@ impl Ingest {
         }
     }
 
-    /// The chunks of a batch, decoded on all decoders, in order.
-    fn decode(&mut self, raw: &RawBatch) -> Result<Vec<Decoded>> {
-        let chunks: Vec<Range<usize>> = (0..raw.len())
-            .step_by(CHUNK_RECORDS)
-            .map(|from| from..raw.len().min(from + CHUNK_RECORDS))
-            .collect();
-        let workers = self.decoders.len().min(chunks.len());
-        if workers == 0 {
+    /// Decodes what all splits gave, on all decoders.
+    fn decoded(&mut self, payloads: Vec<Payload>) -> Result<Vec<Given>> {
+        let mut work: Vec<(usize, Arc<RawBatch>, Range<usize>)> = Vec::new();
+        let mut given: Vec<Given> = Vec::with_capacity(payloads.len());
+        for payload in payloads {
+            given.push(match payload {
+                Payload::None => Given::Rows(Vec::new()),
+                Payload::Rows(rows) => Given::Rows(rows),
+                Payload::Raw(raw) => {
+                    let raw = Arc::new(raw);
+                    work.extend((0..raw.len()).step_by(CHUNK_RECORDS).map(|from| {
+                        let to = raw.len().min(from + CHUNK_RECORDS);
+                        (given.len(), raw.clone(), from..to)
+                    }));
+                    Given::Records(raw, Vec::new())
+                }
+            });
+        }
+        for (split, decoded) in self.decode(work)? {
+            if let Given::Records(_, parts) = &mut given[split] {
+                parts.push(decoded);
+            }
+        }
+        Ok(given)
+    }
+
+    /// Decodes chunks; the results are in the chunks' order.
+    fn decode(
+        &mut self,
+        chunks: Vec<(usize, Arc<RawBatch>, Range<usize>)>,
+    ) -> Result<Vec<(usize, Decoded)>> {
+        let records: usize = chunks.iter().map(|(_, _, range)| range.len()).sum();
+        let shares = match records >= PARALLEL_RECORDS {
+            true => self.decoders.len().min(chunks.len()),
+            false => self.decoders.len().min(1),
+        };
+        if shares == 0 {
             return match chunks.is_empty() {
                 true => Ok(Vec::new()),
                 false => Err(Error::bug(format!("table {} has no decoder", self.table()))),
             };
         }
-        if workers == 1 {
-            let decoder = &mut self.decoders[0];
-            return Ok(chunks.into_iter().map(|chunk| decoder.decode(raw, chunk)).collect());
+        let mut jobs: Vec<(Box<dyn Decoder>, Vec<_>)> =
+            self.decoders.drain(..shares).map(|decoder| (decoder, Vec::new())).collect();
+        let mut before = 0;
+        for chunk in chunks {
+            let share = before * shares / records.max(1);
+            before += chunk.2.len();
+            jobs[share].1.push(chunk);
         }
-        let share = chunks.len().div_ceil(workers);
-        let mut parts: Vec<Vec<Decoded>> = chunks.chunks(share).map(|_| Vec::new()).collect();
-        rayon::scope(|scope| {
-            let work = self.decoders.iter_mut().zip(chunks.chunks(share)).zip(&mut parts);
-            for ((decoder, chunks), part) in work {
-                scope.spawn(move |_| {
-                    part.extend(chunks.iter().map(|c| decoder.decode(raw, c.clone())));
-                });
-            }
+        let done = self.workers.each(jobs, |(mut decoder, chunks)| {
+            let decode = |(split, raw, range): (usize, Arc<RawBatch>, Range<usize>)| {
+                (split, decoder.decode(&raw, range))
+            };
+            let decoded: Vec<(usize, Decoded)> = chunks.into_iter().map(decode).collect();
+            (decoder, decoded)
         });
-        Ok(parts.into_iter().flatten().collect())
+        let (decoders, decoded): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+        self.decoders.extend(decoders);
+        Ok(decoded.into_iter().flatten().collect())
     }
 
     /// Good rows with their metadata columns; bad records are counted and kept.

@@ -3,10 +3,12 @@
 use eval::{Mode, evaluate};
 
 mod eval;
+mod panics;
 
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     include_str!("text/basic.rs"),
     include_str!("text/regexp.rs"),
+    include_str!("text/split.rs"),
     include_str!("text/encode.rs"),
     include_str!("text/url.rs"),
     include_str!("time/convert.rs"),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::temporal_conversions::timestamp_ms_to_datetime;
 use brooklet_core::{Epoch, Error, Result};
 use brooklet_engine::checkpoint::manifest::Manifest;
 use brooklet_engine::checkpoint::snapshot;
@@ -30,14 +31,14 @@ impl Stored {
 
     /// One line per snapshot, oldest first.
     pub async fn list(&self) -> Result<String> {
-        let mut text = String::from("epoch\ttaken_at_ms\tbytes\ttables\tshards\tfinished\n");
+        let mut text = String::from("epoch\ttaken_at\tbytes\ttables\tshards\tfinished\n");
         for epoch in &self.epochs {
             let line = match snapshot::read_manifest(self.store.as_ref(), &self.root, *epoch).await
             {
                 Ok(m) => format!(
                     "{}\t{}\t{}\t{}\t{}\t{}\n",
                     m.epoch,
-                    m.taken_at,
+                    moment(m.taken_at),
                     m.bytes(),
                     m.tables.len(),
                     m.shards,
@@ -58,10 +59,23 @@ impl Stored {
     }
 }
 
+/// `2024-01-15T10:30:05.250Z`.
+fn moment(ms: i64) -> String {
+    timestamp_ms_to_datetime(ms)
+        .map_or_else(|| ms.to_string(), |t| format!("{}Z", t.format("%Y-%m-%dT%H:%M:%S%.3f")))
+}
+
 fn show(manifest: &Manifest) -> String {
     let mut text = format!("epoch {}, {} bytes\n", manifest.epoch, manifest.bytes());
     for (table, scan) in &manifest.ingest.scans {
-        text.push_str(&format!("source {table}: {} records read\n", scan.counts.read));
+        let node = manifest.nodes.iter().find(|n| n.kind == "Scan" && n.label == *table);
+        let above = node.map(|n| n.counts).unwrap_or_default();
+        text.push_str(&format!(
+            "source {table}: {} records read, {} dead letters, {} rows late\n",
+            scan.counts.read,
+            scan.counts.dead + above.bad,
+            above.late
+        ));
         for (split, state) in &scan.splits {
             text.push_str(&format!("  {split} at {}\n", state.position));
         }

@@ -16,6 +16,7 @@ use brooklet_core::{Delta, Env, Error, Result, Sink, Source};
 use brooklet_engine::letters::RowText;
 use brooklet_engine::run::{Connections, Waker};
 use brooklet_formats::FORMATS;
+use brooklet_plan::StreamPlan;
 use brooklet_plan::node::{ScanSpec, SinkSpec};
 use brooklet_sql::lower::COLLECT;
 
@@ -67,6 +68,15 @@ fn resolve(base: &Path, path: &str) -> String {
         return path.to_string();
     }
     base.join(path).to_string_lossy().into_owned()
+}
+
+/// Whether every source of the plan comes to an end.
+pub fn ends(plan: &StreamPlan) -> bool {
+    plan.scans().all(|(_, scan)| {
+        let connector = find_connector(scan.table.connector());
+        let side = connector.and_then(|c| c.source.as_ref());
+        side.is_some_and(|side| (side.bounded)(&scan.table.options))
+    })
 }
 
 /// A sink that hands the rows of its tables over.

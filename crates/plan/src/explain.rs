@@ -210,12 +210,13 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
         }
     };
     let mut text = format!("{keys}{what}");
-    if let Emit::OnClose { window_end } = spec.emit {
-        let _ = write!(text, "; when {} closes", input.field(window_end).name());
-    }
-    if let Some(ttl) = spec.ttl_ms {
-        let _ = write!(text, "; kept {} idle", duration(ttl));
-    }
+    let _ = match (spec.emit, spec.ttl_ms) {
+        (Emit::OnClose { window_end }, _) => {
+            write!(text, "; when {} closes", input.field(window_end).name())
+        }
+        (Emit::EveryEpoch, Some(ttl)) => write!(text, "; kept {} idle", duration(ttl)),
+        (Emit::EveryEpoch, None) => write!(text, "; kept for ever"),
+    };
     text
 }
 

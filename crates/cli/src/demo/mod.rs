@@ -72,12 +72,17 @@ pub async fn run(args: Args, console: Console) -> Result<()> {
         })),
         ..StartOptions::default()
     };
-    let stop = stop_signal(compiled.settings.millis("brooklet.stop-timeout")?, console)?;
+    // Without a word: it would stand in the middle of the table.
+    let stop = stop_signal(compiled.settings.millis("brooklet.stop-timeout")?, None)?;
     for line in introduction(&args, &dir) {
         console.say(&line);
     }
     let running =
         start(compiled.plan, &compiled.settings, &compiled.name, &compiled.base, options).await?;
+    let recovered = running.recovered();
+    if recovered.snapshot.is_some() || recovered.replayed > 0 {
+        screen.resume();
+    }
     let status = running.status.clone();
     let live = screen.clone().watch(status.clone());
     let stopped = running.run(stop).await;
@@ -161,17 +166,19 @@ fn ending(dir: &Path, stopped: Stopped) -> Result<Vec<String>> {
     let (number, size) = measure(&files)
         .map_err(|e| Error::outside(format!("reading {}", files.display())).caused_by(e))?;
     let dir = dir.display();
+    // As it was called, for it may not be on the path.
+    let me = std::env::args().next().unwrap_or_else(|| "brooklet".into());
     let mut lines = vec![
         String::new(),
         format!("{} Parquet files ({}) in {}", count(number), bytes(size), files.display()),
-        format!("  query them:  brooklet sql -f {dir}/read.sql"),
+        format!("  query them:  {me} sql -f {dir}/read.sql"),
     ];
     match stopped {
         Stopped::Finished => {}
         Stopped::AlreadyFinished => lines.push("  this demo had ended before".to_string()),
         Stopped::Asked => {
             lines.push("  rows of the last seconds wait in the state for their file".to_string());
-            lines.push(format!("  go on where it stopped:  brooklet demo --dir {dir}"));
+            lines.push(format!("  go on where it stopped:  {me} demo --dir {dir}"));
         }
     }
     Ok(lines)

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "showing rows decides nothing")]
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,11 +23,19 @@ pub struct Screen {
     terminal: bool,
     /// Lines of the last drawing, or whether the header was written.
     drawn: Arc<Mutex<usize>>,
+    /// Goes on with an earlier demo, whose rows are not on the board.
+    resumed: Arc<AtomicBool>,
 }
 
 impl Screen {
     pub fn new(board: Arc<Mutex<Board>>) -> Screen {
-        Screen { board, terminal: std::io::stdout().is_terminal(), drawn: Arc::default() }
+        let terminal = std::io::stdout().is_terminal();
+        Screen { board, terminal, drawn: Arc::default(), resumed: Arc::default() }
+    }
+
+    /// An earlier demo goes on.
+    pub fn resume(&self) {
+        self.resumed.store(true, Ordering::Release);
     }
 
     /// New rows, written at once unless the table shows them.
@@ -65,13 +74,14 @@ impl Screen {
             return;
         }
         let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = [vec![String::new()], board.table(), account(&board, progress)].concat();
+        let account = self.account(&board, progress);
+        let lines = [vec![String::new()], board.table(), account].concat();
         write(&(lines.join("\n") + "\n"));
     }
 
     fn draw(&self, progress: &Progress) {
         let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = [board.table(), account(&board, progress)].concat();
+        let lines = [board.table(), self.account(&board, progress)].concat();
         drop(board);
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
@@ -87,29 +97,33 @@ impl Screen {
         *drawn = lines.len();
         write(&text);
     }
-}
 
-/// What became of every event.
-fn account(board: &Board, p: &Progress) -> Vec<String> {
-    let sum =
-        |of: fn(&Counts) -> u64| -> u64 { p.nodes.iter().map(|(_, counts)| of(counts)).sum() };
-    let (read, duplicates, invalid) = (read_of(p), sum(|c| c.duplicates), sum(|c| c.filtered));
-    let gone = board.events() + duplicates + invalid + p.late;
-    vec![
-        String::new(),
-        format!(
-            "{} events read: {} counted in {} rows, {} repeated, {} not valid, {} late, {} in \
-                 minutes that are still open",
-            count(read),
-            count(board.events()),
-            count(board.minutes()),
-            count(duplicates),
+    /// What became of every event.
+    fn account(&self, board: &Board, p: &Progress) -> Vec<String> {
+        let sum =
+            |of: fn(&Counts) -> u64| -> u64 { p.nodes.iter().map(|(_, counts)| of(counts)).sum() };
+        let (read, repeated, invalid) = (read_of(p), sum(|c| c.duplicates), sum(|c| c.filtered));
+        let gone = format!(
+            "{} repeated, {} not valid, {} late",
+            count(repeated),
             count(invalid),
-            count(p.late),
-            count(read.saturating_sub(gone))
-        ),
-        format!("state {}, epoch {} committed", bytes(p.state_bytes), p.committed),
-    ]
+            count(p.late)
+        );
+        let (rows, events) = (count(board.minutes()), count(board.events()));
+        let events = match self.resumed.load(Ordering::Acquire) {
+            true => format!("{gone}; since this start {rows} rows of {events} events"),
+            false => {
+                let open = read.saturating_sub(board.events() + repeated + invalid + p.late);
+                let open = count(open);
+                format!("{events} counted in {rows} rows, {gone}, {open} in minutes still open")
+            }
+        };
+        vec![
+            String::new(),
+            format!("{} events read: {events}", count(read)),
+            format!("state {}, epoch {} committed", bytes(p.state_bytes), p.committed),
+        ]
+    }
 }
 
 fn write(text: &str) {

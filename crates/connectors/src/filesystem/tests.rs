@@ -1,5 +1,5 @@
-//! On a local directory always, and in a bucket when BROOKLET_TEST_S3 names one
-//! (`s3://bucket/prefix`, with the AWS_* variables set): the same cases.
+//! On a local directory always, and in a bucket when BROOKLET_TEST_S3 names a server: the same
+//! cases.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,6 +20,7 @@ use brooklet_core::sink::{EpochOutput, RolledFile, TableOutput};
 use brooklet_core::source::{Budget, Input, Payload, SplitId, SplitPosition, SplitRange};
 use brooklet_core::types::SqlType;
 use brooklet_core::{Delta, Env, Epoch, Error, ErrorKind, Instance, Result, Sink, Source};
+use brooklet_testkit::services::Bucket;
 use bytes::Bytes;
 
 use super::CONNECTOR;
@@ -431,12 +432,10 @@ async fn what_is_gone_is_reported() {
     assert_eq!(failure(source(watched, None).await).kind, ErrorKind::Config);
 }
 
-/// Needs an S3 endpoint, so it is listed apart: `make test` runs it with BROOKLET_TEST_S3 set.
 #[tokio::test]
 async fn a_bucket_holds_what_was_put() {
-    let url = std::env::var("BROOKLET_TEST_S3")
-        .expect("not run: BROOKLET_TEST_S3 is not set (make test starts an S3 endpoint)");
-    let path = format!("{}/filesystem-{}", url.trim_end_matches('/'), std::process::id());
+    let Some(bucket) = Bucket::from_env() else { return };
+    let path = bucket.url("filesystem");
     let mut sink = sink(table(&path, "plain", false), Env::new(Fixed::default())).await.unwrap();
     let files = vec![
         file("k=10%3A29 x/part-inst-1-0-0", &["x", "y"]),
@@ -461,4 +460,37 @@ async fn a_bucket_holds_what_was_put() {
     let error =
         failure(source(table("s3://brooklet-no-such-bucket/x", "plain", false), None).await);
     assert_eq!(error.kind, ErrorKind::Outside, "{error}");
+}
+
+/// What a start asks whose journal is empty, or has lost its end at an epoch.
+async fn doubting(path: &str, instance: &str, end: u64, fresh: bool) -> Result<()> {
+    let spec = SinkSpec {
+        pipeline: "p".into(),
+        instance: Instance(instance.into()),
+        generation: 1,
+        fresh,
+        doubt: Some(Epoch(end)),
+        tables: vec![Arc::new(table(path, "plain", false))],
+        formats: FORMATS,
+        env: Env::new(Fixed::default()),
+    };
+    (CONNECTOR.sink.unwrap().open)(spec).await.map(drop)
+}
+
+#[tokio::test]
+async fn files_that_the_journal_does_not_know_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out");
+    let path = path.to_str().unwrap();
+    doubting(path, "inst", 0, false).await.unwrap();
+    let mut sink = sink(table(path, "plain", false), Env::new(Fixed::default())).await.unwrap();
+    sink.commit(&[epoch(7, vec![file("k=1/part-inst-7-0-0", &["x"])])]).await.unwrap();
+    std::fs::write(Path::new(path).join("part-of-something-else"), "y").unwrap();
+
+    doubting(path, "inst", 7, false).await.unwrap();
+    let torn = doubting(path, "inst", 6, false).await.unwrap_err();
+    assert_eq!(torn.kind, ErrorKind::Corrupt, "{torn}");
+    let lost = doubting(path, "other", 0, false).await.unwrap_err();
+    assert!(lost.kind == ErrorKind::Corrupt && lost.message.contains("--fresh"), "{lost}");
+    doubting(path, "other", 0, true).await.unwrap();
 }

@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use brooklet_core::hash::hash_bytes;
 use brooklet_core::{Epoch, Error, Instance, Result};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
@@ -70,8 +69,8 @@ pub fn partition(key: &str, count: usize) -> i32 {
 
 /// Creates a topic; one that is there already is left as it is.
 pub async fn create(config: &ClientConfig, topic: &str) -> Result<()> {
-    let admin: AdminClient<DefaultClientContext> =
-        config.create().map_err(|e| Error::config("Kafka refuses the options").caused_by(e))?;
+    let admin = AdminClient::from_config_and_context(config, Quiet)
+        .map_err(|e| Error::config("Kafka refuses the options").caused_by(e))?;
     // Minus one: as many as the broker thinks right.
     let (count, settings) = match topic {
         TOPIC => (PARTITIONS, &SETTINGS[..]),
@@ -137,6 +136,9 @@ pub fn read(config: &ClientConfig, key: &str, partition: i32) -> Result<Option<M
 struct Quiet;
 
 impl ClientContext for Quiet {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!("Kafka, topic {TOPIC}: {facility}: {message}");
+    }
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!("Kafka, topic {TOPIC}: {error}: {reason}");
     }

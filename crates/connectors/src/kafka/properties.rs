@@ -26,6 +26,8 @@ const TUNED: &[(&str, &str)] = &[
     ("fetch.message.max.bytes", "2097152"),
     ("queued.max.messages.kbytes", "8192"),
     ("queued.min.messages", "100000"),
+    // librdkafka's own second is longer than the queue lasts.
+    ("fetch.queue.backoff.ms", "10"),
     // The Java client's default; librdkafka's own is read_committed.
     ("isolation.level", "read_uncommitted"),
 ];

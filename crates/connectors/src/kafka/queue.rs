@@ -25,6 +25,9 @@ use rdkafka::types::RDKafkaType;
 use rdkafka::{ClientConfig, ClientContext, Statistics, TopicPartitionList};
 
 type RawMessage = NonNull<sys::rd_kafka_message_t>;
+/// Bytes of free memory that the C allocator keeps; the queue of fetched data holds a quarter.
+#[cfg(target_env = "gnu")]
+const KEPT: c_int = 32 << 20;
 /// Called from librdkafka's threads: must not call back into the consumer.
 pub(super) type Waker = Box<dyn Fn() + Send + Sync>;
 
@@ -66,6 +69,7 @@ unsafe impl Sync for Consumer {}
 impl Consumer {
     /// A consumer for `config` (which needs a `group.id`); connects in the background.
     pub fn create(config: &ClientConfig, waker: Waker) -> Result<Arc<Consumer>, KafkaError> {
+        keep_memory();
         let native = config.create_native_config()?;
         // SAFETY: the configuration is live; the callbacks have the types asked for and read the
         // opaque pointer that `Client::new` sets to its context.
@@ -182,8 +186,13 @@ impl Drop for Consumer {
 }
 
 /// Messages in the order they were taken, freed when dropped.
+///
+/// What is read of a message is read when it is taken. Messages lie scattered in memory: looking
+/// at each again, when later ones have come, would cost more than decoding some columns.
 pub(super) struct Messages {
-    list: VecDeque<Entry>,
+    list: VecDeque<RawMessage>,
+    /// Of the messages in `list`.
+    records: VecDeque<RawRecord>,
     bytes: usize,
     consumer: Arc<Consumer>,
 }
@@ -192,32 +201,6 @@ pub(super) struct Messages {
 unsafe impl Send for Messages {}
 // SAFETY: as above.
 unsafe impl Sync for Messages {}
-
-/// A message and what is read of it when it is taken. Messages lie scattered in memory: looking
-/// at each again, when later ones have come, would cost more than decoding some columns.
-struct Entry {
-    message: RawMessage,
-    record: RawRecord,
-}
-
-impl Entry {
-    fn of(message: RawMessage) -> Entry {
-        // SAFETY: the message was just taken from the queue and is ours.
-        let m = unsafe { message.as_ref() };
-        let failed = m.err != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-        // The payload of an event is its text.
-        let value = if failed { (null(), 0) } else { (m.payload as *const u8, m.len) };
-        let key = if failed { (null(), 0) } else { (m.key as *const u8, m.key_len) };
-        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        // SAFETY: the message is live; its spans are as long as it is, and every entry stays with
-        // its message in a list that owns both.
-        let record = unsafe {
-            let timestamp = sys::rd_kafka_message_timestamp(m, &mut kind);
-            RawRecord::foreign(value, key, m.offset, timestamp)
-        };
-        Entry { message, record }
-    }
-}
 
 /// One message, or an event of a partition when `error` is set.
 #[derive(Clone, Copy)]
@@ -249,7 +232,8 @@ impl View<'_> {
 
 impl Messages {
     pub fn new(consumer: &Arc<Consumer>) -> Self {
-        Messages { list: VecDeque::new(), bytes: 0, consumer: consumer.clone() }
+        let (list, records) = (VecDeque::new(), VecDeque::new());
+        Messages { list, records, bytes: 0, consumer: consumer.clone() }
     }
 
     /// Takes up to `max` messages that have arrived, without waiting; returns how many.
@@ -262,9 +246,10 @@ impl Messages {
         };
         let taken = usize::try_from(taken).unwrap_or(0);
         for message in buffer.into_iter().take(taken).filter_map(NonNull::new) {
-            let entry = Entry::of(message);
-            self.bytes += entry.record.bytes();
-            self.list.push_back(entry);
+            let record = record(message);
+            self.bytes += record.bytes();
+            self.records.push_back(record);
+            self.list.push_back(message);
         }
         taken
     }
@@ -284,21 +269,32 @@ impl Messages {
     }
     /// The first message as a record; cheaper than [`Messages::front`].
     pub fn first(&self) -> Option<&RawRecord> {
-        self.list.front().map(|entry| &entry.record)
+        self.records.front()
     }
     pub fn last(&self) -> Option<&RawRecord> {
-        self.list.back().map(|entry| &entry.record)
+        self.records.back()
     }
 
     /// Moves the first message to the end of `to`, which must belong to the same consumer.
     pub fn shift(&mut self, to: &mut Messages) {
         assert!(Arc::ptr_eq(&self.consumer, &to.consumer), "messages stay with their consumer");
-        if let Some(entry) = self.list.pop_front() {
-            let bytes = entry.record.bytes();
+        if let (Some(message), Some(record)) = (self.list.pop_front(), self.records.pop_front()) {
+            let bytes = record.bytes();
             self.bytes -= bytes;
             to.bytes += bytes;
-            to.list.push_back(entry);
+            to.list.push_back(message);
+            to.records.push_back(record);
         }
+    }
+    /// All of them; the list is empty afterwards, with room for as many.
+    pub fn take_all(&mut self) -> Messages {
+        let fresh = Messages {
+            list: VecDeque::with_capacity(self.len()),
+            records: VecDeque::with_capacity(self.len()),
+            bytes: 0,
+            consumer: self.consumer.clone(),
+        };
+        std::mem::replace(self, fresh)
     }
     /// Frees the first message.
     pub fn skip(&mut self) {
@@ -307,10 +303,10 @@ impl Messages {
     }
     /// Frees the last message.
     pub fn drop_back(&mut self) {
-        if let Some(entry) = self.list.pop_back() {
-            self.bytes -= entry.record.bytes();
+        if let (Some(message), Some(record)) = (self.list.pop_back(), self.records.pop_back()) {
+            self.bytes -= record.bytes();
             // SAFETY: the message is ours and no longer reachable.
-            unsafe { sys::rd_kafka_message_destroy(entry.message.as_ptr()) };
+            unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
         }
     }
     pub fn clear(&mut self) {
@@ -320,8 +316,8 @@ impl Messages {
     }
 
     /// The messages as records of one split; their buffers live as long as the batch.
-    pub fn into_batch(self) -> RawBatch {
-        let records = self.list.iter().map(|entry| entry.record).collect();
+    pub fn into_batch(mut self) -> RawBatch {
+        let records = std::mem::take(&mut self.records).into();
         // SAFETY: the spans point into messages that `self` owns and does not change.
         unsafe { RawBatch::from_foreign(records, Box::new(self)) }
     }
@@ -329,16 +325,32 @@ impl Messages {
 
 impl Drop for Messages {
     fn drop(&mut self) {
-        for entry in self.list.drain(..) {
+        for message in self.list.drain(..) {
             // SAFETY: each message is ours and destroyed once; its consumer is still alive.
-            unsafe { sys::rd_kafka_message_destroy(entry.message.as_ptr()) };
+            unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
         }
     }
 }
 
-fn view(entry: &Entry) -> View<'_> {
-    // SAFETY: the list that the entry is borrowed from owns the message.
-    let m = unsafe { entry.message.as_ref() };
+/// What a batch needs of a message that was just taken.
+fn record(message: RawMessage) -> RawRecord {
+    // SAFETY: the message is ours and nobody writes to it.
+    let m = unsafe { message.as_ref() };
+    let failed = m.err != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+    // The payload of an event is its text.
+    let value = if failed { (null(), 0) } else { (m.payload as *const u8, m.len) };
+    let key = if failed { (null(), 0) } else { (m.key as *const u8, m.key_len) };
+    let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    // SAFETY: the spans are the message's own, and the record stays in the list that owns it.
+    unsafe {
+        let timestamp = sys::rd_kafka_message_timestamp(m, &mut kind);
+        RawRecord::foreign(value, key, m.offset, timestamp)
+    }
+}
+
+fn view(message: &RawMessage) -> View<'_> {
+    // SAFETY: the list that the message is borrowed from owns it.
+    let m = unsafe { message.as_ref() };
     let failed = m.err != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
     View {
         partition: m.partition,
@@ -346,6 +358,17 @@ fn view(entry: &Entry) -> View<'_> {
         error: failed.then(|| m.err.into()),
         topic_key: m.rkt as usize,
         message: m,
+    }
+}
+
+/// Tells the C allocator to keep the memory of fetch buffers for the next ones instead of giving
+/// it back after each: taking it again costs as much as receiving the data.
+fn keep_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: plain settings of the allocator, which may be changed at any time.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
     }
 }
 

@@ -121,6 +121,12 @@ impl Split {
     }
     /// Moves waiting records below `until` to a batch while `room` lasts; None when there is none.
     fn take(&mut self, until: i64, room: &mut Room, consumer: &Arc<Consumer>) -> Payload {
+        let all = self.waiting.last().is_some_and(|last| last.offset < until);
+        if all && room.admits_all(self.waiting.len(), self.waiting.bytes()) {
+            self.position = self.waiting.last().map_or(self.position, |last| last.offset + 1);
+            self.position = self.position.max(self.reach.min(until));
+            return Payload::Raw(self.waiting.take_all().into_batch());
+        }
         let mut taken = Messages::new(consumer);
         while let Some(next) = self.waiting.first() {
             if next.offset >= until || !room.admits(next.bytes()) {
@@ -152,6 +158,15 @@ impl Room {
         if fits {
             self.rows -= 1;
             self.bytes = self.bytes.saturating_sub(bytes);
+            self.used = true;
+        }
+        fits
+    }
+    fn admits_all(&mut self, rows: usize, bytes: usize) -> bool {
+        let fits = rows > 0 && rows <= self.rows && bytes <= self.bytes;
+        if fits {
+            self.rows -= rows;
+            self.bytes -= bytes;
             self.used = true;
         }
         fits

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use brooklet_core::{Error, Result};
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
@@ -12,8 +12,8 @@ use rdkafka::{ClientConfig, ClientContext};
 
 /// For one question to the transaction's coordinator.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// A commit that is not answered for so long is looked into by a new producer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Without any progress for so long it is an outage, and a new producer looks what became of it.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 pub struct Session {
     producer: BaseProducer<Context>,
@@ -40,6 +40,10 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    /// An outage is told once by whoever waits for it.
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!("Kafka producer: {facility}: {message}");
+    }
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!("Kafka producer: {error}: {reason}");
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Authentication) {
@@ -116,16 +120,21 @@ impl Session {
     /// Everything sent is there for readers of committed records when this returns Ok. After an
     /// error nobody knows: only a new session can tell.
     pub fn commit(&self) -> Result<()> {
-        let started = now();
+        let (mut moved, mut open) = (now(), self.producer.in_flight_count());
         // The client's own flush waits in steps of 100 ms.
-        while self.producer.in_flight_count() > 0 {
+        while open > 0 {
             self.producer.poll(Duration::from_millis(1));
             self.check()?;
-            if started.elapsed() > PATIENCE {
+            let left = self.producer.in_flight_count();
+            if left < open {
+                moved = now();
+            } else if moved.elapsed() > PATIENCE {
                 return Err(Error::outside("Kafka does not confirm records"));
             }
+            open = left;
         }
         self.check()?;
+        let started = now();
         loop {
             match self.producer.commit_transaction(TIMEOUT) {
                 Ok(()) => return Ok(()),

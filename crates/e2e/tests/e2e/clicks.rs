@@ -86,14 +86,14 @@ fn fifty_kills_while_the_topic_is_filled() {
 fn a_kill_at_every_named_point() {
     let (kafka, _) = services();
     let topic = kafka.topic("points", PARTITIONS);
-    let all = clicks::generate(2, scaled(40_000));
+    let all = clicks::generate(2, scaled(40_000).max(30_000));
     fill(&topic, &all, 1, Duration::ZERO);
     let undisturbed = Points::new(&kafka, &topic);
     undisturbed.finish_and_check(&all);
     let wanted = undisturbed.pipeline.accounts();
     let points: Vec<String> = CrashPoint::ALL
         .iter()
-        .flat_map(|point| [1, 4].map(|passes| format!("{}:{passes}", point.name())))
+        .flat_map(|point| [1, 3].map(|passes| format!("{}:{passes}", point.name())))
         .collect();
     std::thread::scope(|scope| {
         for part in points.chunks(points.len().div_ceil(2)) {
@@ -125,7 +125,7 @@ impl Points {
         let scratch = Scratch::new("points");
         let settings = "SET 'brooklet.checkpoint.interval' = '30 ms';
 SET 'brooklet.checkpoint.retained' = '1';
-SET 'brooklet.epoch.interval' = '10 ms';
+SET 'brooklet.epoch.interval' = '20 ms';
 SET 'brooklet.epoch.max-rows' = '1000';
 ";
         let sql = [

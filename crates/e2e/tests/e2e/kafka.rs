@@ -1,18 +1,23 @@
-//! Kafka to Kafka while the process is killed: rows, late records and dead letters, each once.
+//! Kafka to Kafka while the process is killed: rows, late records and dead letters, each once;
+//! and dead letters in a bucket.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use brooklet_e2e::clicks::{self, Click, PARTITIONS, same, source};
+use brooklet_e2e::outputs::Place;
 use brooklet_e2e::pipeline::{Pipeline, Scratch};
 use brooklet_e2e::scaled;
 use brooklet_testkit::dice::Dice;
-use brooklet_testkit::services::{Kafka, Record, Topic};
+use brooklet_testkit::services::{Bucket, Kafka, Record, Topic};
 use serde_json::Value;
 
 use crate::Test;
 
-pub const TESTS: &[Test] = &[("every_row_once_over_kills", every_row_once_over_kills as fn())];
+pub const TESTS: &[Test] = &[
+    ("every_row_once_over_kills", every_row_once_over_kills),
+    ("dead_letters_in_a_bucket", dead_letters_in_a_bucket),
+];
 
 const KILLS: u32 = 16;
 const LONGEST: Duration = Duration::from_millis(1_200);
@@ -22,7 +27,7 @@ const CUT: usize = 400;
 const LATE: u64 = 150;
 const MINUTE: i64 = 60_000;
 
-/// What the pipeline writes to; the two for records set aside are created by it.
+/// What the pipeline writes to, two of them for records that are set aside.
 struct Sinks {
     views: Topic,
     bought: Topic,
@@ -110,6 +115,9 @@ fn every_row_once_over_kills() {
     // The cluster remembers pipelines by their names.
     let name = format!("of-{}", input.name);
     let pipeline = Pipeline::new(&scratch, &name, &sinks.sql(&kafka, &input, false));
+    for point in ["before-sink-commit", "after-sink-commit"] {
+        pipeline.kill_at(point, || ());
+    }
     pipeline.kill_often(KILLS, LONGEST, &mut Dice::new(16));
     pipeline.rewrite(&sinks.sql(&kafka, &input, true));
     pipeline.finish();
@@ -165,4 +173,37 @@ fn check_views(topic: &Topic, all: &[Click], late: &[String]) {
     let mut found: Vec<_> = values(topic).iter().map(row).collect();
     found.sort();
     same("views", &wanted.into_iter().collect::<Vec<_>>(), &found);
+}
+
+fn dead_letters_in_a_bucket() {
+    let kafka = Kafka::from_env().expect("Kafka is up");
+    let bucket = Bucket::from_env().expect("S3 is up");
+    let input = kafka.topic("bad", PARTITIONS);
+    let value = |i: i32| match i % 10 {
+        3 => b"{\"eventid\": \xff}".to_vec(),
+        7 => format!("{{\"eventid\": \"{i}\"").into_bytes(),
+        _ => format!("{{\"eventid\": \"{i}\", \"action\": \"buy\"}}").into_bytes(),
+    };
+    let record =
+        |i| Record { partition: i % PARTITIONS, value: Some(value(i)), ..Record::default() };
+    input.produce((0..1_000).map(record));
+    let sql = format!(
+        "{}
+SET 'brooklet.table.clicks.dead-letters' = '{}';
+CREATE TABLE nowhere (eventid STRING) WITH ('connector' = 'blackhole');
+INSERT INTO nowhere SELECT eventid FROM clicks;",
+        source(&input, kafka.brokers(), true),
+        bucket.url("dead")
+    );
+    let scratch = Scratch::new("bucket");
+    Pipeline::new(&scratch, "bucket", &sql).finish();
+    let mut encodings: BTreeMap<String, usize> = BTreeMap::new();
+    for content in Place::Bucket(&bucket, "dead".into()).files().values() {
+        for line in content.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            let letter: Value = serde_json::from_slice(line).expect("JSON lines");
+            assert!(letter["timestamp"].is_string(), "{letter}");
+            *encodings.entry(text(&letter["encoding"])).or_default() += 1;
+        }
+    }
+    assert_eq!(encodings, [("base64".to_string(), 100), ("utf-8".to_string(), 100)].into());
 }

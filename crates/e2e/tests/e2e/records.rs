@@ -136,8 +136,8 @@ fn rows_that_postgres_refuses() {
         }
         assert_eq!(events.postgres.number("SELECT count(*) FROM kept"), 0);
     }
-    let pipeline = events.pipeline(DEAD_LETTER, query);
-    no_panic(&pipeline.command(&["--fresh"]).run(PATIENCE).expect_code(0));
+    // The way out that the message named goes on where the pipeline stands.
+    no_panic(&events.pipeline(DEAD_LETTER, query).finish());
     same("kept", &all_but_odd(), &events.kept());
     let rejected = events.postgres.rows("SELECT row, reason FROM brooklet_rejected ORDER BY row");
     assert_eq!(rejected.len(), 2, "{rejected:?}");
@@ -159,8 +159,7 @@ fn casts_that_fail() {
             assert!(done.stderr.contains(text), "no {text} in\n{}", done.stderr);
         }
     }
-    let pipeline = events.pipeline(DEAD_LETTER, query);
-    let done = pipeline.command(&["--fresh"]).run(PATIENCE).expect_code(0);
+    let done = events.pipeline(DEAD_LETTER, query).finish();
     no_panic(&done);
     same("kept", &all_but_odd(), &events.kept());
     for offset in [17, 42] {

@@ -13,14 +13,14 @@ use arrow::row::{RowConverter, SortField};
 use hashbrown::HashMap;
 
 use brooklet_core::time::Millis;
-use brooklet_core::{Delta, Error, Result};
+use brooklet_core::{Delta, Error, ErrorKind, Result};
 use brooklet_plan::node::{JoinKind, JoinSpec, Node, Retain};
 
-use super::exprs::Prepared;
+use super::exprs::{self, Prepared};
 use super::map::{batch, millis};
 use super::rows::{any_null, columns_at, consolidate, fields_at};
 use super::ttl::Ttl;
-use super::{Counts, Operator, StepCtx, StepOutput};
+use super::{BadRows, Counts, Operator, StepCtx, StepOutput, bisect};
 use crate::column::ValueType;
 use crate::table::Table;
 
@@ -35,6 +35,9 @@ pub struct Join {
     schema: SchemaRef,
     /// Left ++ right, for the filter.
     both: SchemaRef,
+    sets_bad_aside: bool,
+    /// Pairs of this step that the filter failed on.
+    bad: Vec<BadRows>,
 }
 
 /// One input's rows.
@@ -82,7 +85,15 @@ impl Join {
             ],
             schema: node.schema.clone(),
             both,
+            sets_bad_aside: false,
+            bad: Vec::new(),
         })
+    }
+
+    /// Pairs that the filter fails on do not match and are set aside, instead of failing the
+    /// pipeline.
+    pub fn setting_bad_rows_aside(self, sets_bad_aside: bool) -> Self {
+        Join { sets_bad_aside, ..self }
     }
 
     /// Joins changes of one side with what the other holds; then they become part of their side.
@@ -117,7 +128,12 @@ impl Join {
     }
 
     /// The pairs that also pass the filter, and their columns left ++ right.
-    fn matching(&self, side: usize, rows: &Delta, pairs: Pairs) -> Result<(Pairs, RecordBatch)> {
+    fn matching(
+        &mut self,
+        side: usize,
+        rows: &Delta,
+        pairs: Pairs,
+    ) -> Result<(Pairs, RecordBatch)> {
         let take = UInt32Array::from(pairs.changed.clone());
         let changed = compute::take_record_batch(&rows.rows, &take)?.columns().to_vec();
         let stored = self.sides[1 - side].rows(&pairs.stored)?;
@@ -130,7 +146,12 @@ impl Join {
         if pairs.changed.is_empty() {
             return Ok((pairs, joined));
         }
-        let keep = filter.over(&joined)?.remove(0);
+        let keep = match filter.over(&joined) {
+            Err(e) if self.sets_bad_aside && e.kind == ErrorKind::Data => {
+                self.keep_without_bad(side, rows, &pairs, &joined)?
+            }
+            keep => keep?.remove(0),
+        };
         let keep = keep.as_boolean_opt().ok_or_else(|| Error::bug("a filter is BOOLEAN"))?;
         let keeps = |i: &usize| keep.is_valid(*i) && keep.value(*i);
         let kept: Vec<usize> = (0..keep.len()).filter(keeps).collect();
@@ -138,6 +159,33 @@ impl Join {
         let passed = Pairs { changed: pick(&pairs.changed), stored: pick(&pairs.stored) };
         // `filter` takes NULL as false.
         Ok((passed, compute::filter_record_batch(&joined, keep)?))
+    }
+
+    /// As the filter over `joined` after it has failed: bad pairs are not kept.
+    fn keep_without_bad(
+        &mut self,
+        side: usize,
+        rows: &Delta,
+        pairs: &Pairs,
+        joined: &RecordBatch,
+    ) -> Result<ArrayRef> {
+        let Some(filter) = &self.filter else { return Err(Error::bug("a filter has failed")) };
+        let stored = |g: &u32| *self.sides[1 - side].table.columns[WEIGHT].i64().get(*g);
+        let each = pairs.changed.iter().zip(&pairs.stored);
+        let weights = each.map(|(c, g)| rows.weight(*c as usize) * stored(g)).collect();
+        let joined = Delta::new(joined.clone(), weights);
+        let found = bisect::failing(&joined, |part| filter.over(&part.rows).map(drop))?;
+        let (bad, reasons): (Vec<u32>, Vec<String>) =
+            found.iter().map(|(row, e)| (*row, exprs::reason(e))).unzip();
+        let good = bisect::all_but(&bad, joined.len());
+        let values = filter.over(&joined.take(&good)?.rows)?.remove(0);
+        let values = values.as_boolean_opt().ok_or_else(|| Error::bug("a filter is BOOLEAN"))?;
+        let mut keep = vec![false; joined.len()];
+        for (row, value) in good.iter().zip(values) {
+            keep[*row as usize] = value == Some(true);
+        }
+        self.bad.push(BadRows { rows: joined.take(&bad)?, reasons });
+        Ok(std::sync::Arc::new(arrow::array::BooleanArray::from(keep)))
     }
 
     fn counts_matches(&self, side: usize) -> bool {
@@ -435,7 +483,9 @@ impl Operator for Join {
             side.sweep(ctx.now)?;
         }
         counts.rows_out = out.iter().map(|d| d.len() as u64).sum();
-        Ok(StepOutput { rows: out, counts, ..StepOutput::default() })
+        let bad = std::mem::take(&mut self.bad);
+        counts.bad = bad.iter().map(|b| b.rows.len() as u64).sum();
+        Ok(StepOutput { rows: out, counts, bad, ..StepOutput::default() })
     }
     fn tables(&mut self) -> Vec<&mut Table> {
         self.sides.iter_mut().map(|s| &mut s.table).collect()

@@ -44,8 +44,12 @@ pub async fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<Stopped> {
     show_recovered(&ready, status);
-    if ready.recovered.finished {
+    if ready.recovered.finished && ready.recovered.replayed == 0 {
         return Ok(Stopped::AlreadyFinished);
+    }
+    if ready.recovered.finished {
+        cover_end(ready, env).await?;
+        return Ok(Stopped::Finished);
     }
     let Ready { reader, compute, committer, snapshots, arrived, .. } = ready;
     let (read_to, read_from) = mpsc::channel::<Read>(1);
@@ -99,6 +103,20 @@ pub async fn run(
 
     let read = ended([committing, computing, snapshotting], reading, &failed).await?;
     Ok(if read { Stopped::Finished } else { Stopped::Asked })
+}
+
+/// The end of the sources came with the journal's tail: the run that read it died before its last
+/// snapshot, which is taken now.
+async fn cover_end(mut ready: Ready, env: &Env) -> Result<()> {
+    let args = CaptureArgs { full: true, finished: true, env };
+    let (epoch, state) = (ready.reader.epoch(), ready.reader.state());
+    let capture = capture(&mut ready.compute, epoch, state, args);
+    let manifest = ready.snapshots.upload(capture).await?;
+    ready.snapshots.publish(&manifest).await?;
+    match ready.snapshots.prune().await? {
+        Some(oldest) => ready.committer.trim(oldest).await,
+        None => Ok(()),
+    }
 }
 
 /// Waits for all tasks; the error that comes first in their order.

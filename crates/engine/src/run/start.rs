@@ -20,7 +20,7 @@ use super::{Connections, RunConfig, Waker};
 use crate::checkpoint::instance::{InstanceHome, find_or_mint};
 use crate::checkpoint::journal::{Journal, Writer};
 use crate::checkpoint::manifest::Manifest;
-use crate::checkpoint::snapshot::{self, Snapshots};
+use crate::checkpoint::snapshot::{self, Loaded, Snapshots};
 use crate::checkpoint::store::Store;
 use crate::compute::{Compute, EpochMoment};
 use crate::ingest::{Ingest, IngestState};
@@ -69,12 +69,11 @@ pub async fn start(start: Start) -> Result<Ready> {
     let writer = format!("{:016x}", env.random());
     let writer = Writer { nonce: writer, plan: edit::identity(&plan) };
     let journal = Journal::take_over(store.clone(), &home.root, writer).await?;
-    let loaded = snapshot::newest(store.as_ref(), &home.root).await?;
+    let (loaded, mut tail) = stored(store.as_ref(), &home.root, &journal).await?;
     if let Some(loaded) = &loaded {
         edit::check(&plan, &loaded.manifest, config.agreed)?;
     }
     let from = loaded.as_ref().map_or(Epoch(0), |l| l.manifest.epoch);
-    let mut tail = journal.tail(from).await?;
     if planted::has(Mistake::SkippedRecord) {
         tail.pop();
     }
@@ -142,6 +141,28 @@ pub fn compute(compute: &mut Compute, read: Read) -> Result<(Outgoing, IngestSta
     let moment = EpochMoment { epoch: record.epoch, now: record.now, end: record.end };
     let computed = compute.step(moment, scanned)?;
     Ok((Outgoing { record, outputs: computed.outputs, logged: computed.logged }, state))
+}
+
+/// The newest snapshot and the records after it. An older owner, though sealed, may still publish
+/// what it has committed and forget what that covers; then both are read again.
+async fn stored(
+    store: &dyn Store,
+    root: &str,
+    journal: &Journal,
+) -> Result<(Option<Loaded>, Vec<EpochRecord>)> {
+    loop {
+        let before = snapshot::list(store, root).await?;
+        let found = async {
+            let loaded = snapshot::newest(store, root).await?;
+            let from = loaded.as_ref().map_or(Epoch(0), |l| l.manifest.epoch);
+            let tail = journal.tail(from).await?;
+            Ok((loaded, tail))
+        };
+        let found = found.await;
+        if snapshot::list(store, root).await? == before {
+            return found;
+        }
+    }
 }
 
 fn shards_of(tail: &[EpochRecord], manifest: Option<&Manifest>, config: &RunConfig) -> u32 {

@@ -101,7 +101,13 @@ fn boolean(numbers: &Numbers) -> ArrayRef {
 
 fn decimals(numbers: &Numbers, precision: u8, scale: u8) -> Decimal128Array {
     let to = i64::from(scale);
+    let limit = decimal::power(u32::from(precision)).unwrap_or(i128::MAX).unsigned_abs();
     match numbers {
+        // Only the number of digits can be wrong.
+        Numbers::Decimal(a, from) if *from == scale => match a.precision() <= precision {
+            true => a.clone(),
+            false => a.unary_opt(|v| (v.unsigned_abs() < limit).then_some(v)),
+        },
         Numbers::Whole(a) => a.unary_opt(|v| decimal::rescaled(i128::from(v), 0, to, precision)),
         Numbers::Decimal(a, from) => {
             a.unary_opt(|v| decimal::rescaled(v, i64::from(*from), to, precision))

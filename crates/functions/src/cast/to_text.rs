@@ -95,7 +95,11 @@ fn strings(column: &ArrayRef, from: &SqlType) -> Strings {
                 })
             })
         }
-        SqlType::Char(_) | SqlType::Varchar(_) => column.clone(),
+        // A column of NULLs without a type counts as text.
+        SqlType::Char(_) | SqlType::Varchar(_) => match column.as_string_opt::<i32>() {
+            Some(_) => column.clone(),
+            None => arrow::compute::cast(column, &DataType::Utf8).ok()?,
+        },
         SqlType::IntervalYearMonth | SqlType::IntervalDaySecond => return None,
     }))
 }

@@ -139,7 +139,7 @@ fn quote(text: &str, out: &mut String) {
 
 fn object(call: &Call) -> Result<ArrayRef> {
     let mode = mode(call)?;
-    if call.len() % 2 == 0 {
+    if call.len().is_multiple_of(2) {
         return plan_err!("JSON_OBJECT takes pairs of a key and a value");
     }
     let mut pairs = Vec::new();

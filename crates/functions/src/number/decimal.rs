@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, PrimitiveArray};
+use arrow::compute::binary;
 use arrow::datatypes::{DataType, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type, i256};
 use brooklet_core::types::SqlType;
 use datafusion::common::{DataFusionError, Result, plan_err};
@@ -193,15 +194,27 @@ fn added(a: &Operand, b: &Operand, goal: &Goal, x: i128, y: i128) -> Option<i128
 }
 
 fn times(call: &Call) -> Result<ArrayRef> {
+    if let Some(product) = short_product(&Operand::of(call, 0)?, &Operand::of(call, 1)?)? {
+        return Ok(Arc::new(product.with_data_type(call.result.clone())));
+    }
     two(call, |a, b, goal, x, y| {
         let scale = a.scale + b.scale;
-        // Too few digits to overflow.
-        if scale == goal.scale && a.precision + b.precision <= 38 {
-            return Ok(Some(x.wrapping_mul(y)));
-        }
         let product = i256::from_i128(x).checked_mul(i256::from_i128(y));
         Ok(product.and_then(|product| goal.fit(product, scale)))
     })
+}
+
+/// The product of numbers with too few digits to overflow; their scales add up.
+fn short_product(a: &Operand, b: &Operand) -> Result<Option<Decimal128Array>> {
+    if a.precision + b.precision > 37 {
+        return Ok(None);
+    }
+    Ok(Some(match (a.step, b.step) {
+        (_, 0) if b.values.is_valid(0) => a.values.unary(|x| x.wrapping_mul(b.values.value(0))),
+        (0, _) if a.values.is_valid(0) => b.values.unary(|y| y.wrapping_mul(a.values.value(0))),
+        (0, _) | (_, 0) => return Ok(None),
+        _ => binary(&a.values, &b.values, i128::wrapping_mul)?,
+    }))
 }
 
 fn divide(call: &Call) -> Result<ArrayRef> {

@@ -53,7 +53,7 @@ pub fn evaluate(sql: &str, mode: Mode) -> Res<Answer> {
     Ok(Answer { value, ty: ty.to_string() })
 }
 
-struct Eval(Mode);
+pub struct Eval(pub Mode);
 
 impl Eval {
     /// The text of the value; every row must have the same.
@@ -70,6 +70,12 @@ impl Eval {
             return Err(format!("rows differ: {all:?}"));
         }
         Ok(all[0].map(str::to_string))
+    }
+
+    /// A call with these values as arguments.
+    pub fn of_values(&self, name: &str, values: &[(ScalarValue, SqlType)]) -> Res<()> {
+        let cells = values.iter().map(|(value, ty)| self.literal(value.clone(), ty.clone()));
+        self.call(name, cells.collect::<Res<_>>()?).map(drop)
     }
 
     fn literal(&self, value: ScalarValue, ty: SqlType) -> Res<Cell> {
@@ -302,10 +308,7 @@ impl Eval {
             |f: &&Arc<ScalarUDF>| f.name() == name || f.aliases().iter().any(|alias| alias == name);
         let udf = all.iter().find(named).ok_or(format!("no function {name}"))?;
         let types: Vec<DataType> = args.iter().map(|c| c.field.data_type().clone()).collect();
-        let coerced = match types.is_empty() {
-            true => types.clone(),
-            false => udf.inner().coerce_types(&types).map_err(|e| e.strip_backtrace())?,
-        };
+        let coerced = udf.inner().coerce_types(&types).map_err(|e| e.strip_backtrace())?;
         let args = args.into_iter().zip(coerced).map(|(cell, ty)| {
             if *cell.field.data_type() == ty {
                 return Ok(cell);

@@ -6,6 +6,7 @@ mod basic;
 mod encode;
 mod java_regex;
 mod regexp;
+mod split;
 mod url;
 
 /// Every function of this family.
@@ -65,4 +66,7 @@ pub(crate) const ALL: &[Function] = &[
     regexp::REGEXP_COUNT,
     regexp::REGEXP_SUBSTR,
     regexp::REGEXP_INSTR,
+    regexp::REGEXP_EXTRACT_ALL,
+    split::SPLIT,
+    split::STR_TO_MAP,
 ];

@@ -1,12 +1,14 @@
 //! Functions on regular expressions, which are Java's.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, ListBuilder, StringBuilder};
 use arrow::datatypes::Int32Type;
 use datafusion::common::Result;
 
 use super::java_regex::{Pattern, compiled};
+use super::split::texts;
 use crate::column::{Call, Text, boolean_rows, slice_rows, value_rows, write_rows};
 use crate::function::Kind::{Int, Text as T};
 use crate::function::{Function, Output, SqlTypeOf};
@@ -79,6 +81,20 @@ pub(super) const REGEXP_SUBSTR: Function =
 pub(super) const REGEXP_INSTR: Function =
     Function::new("regexp_instr", &[T, T], Output::Is(SqlTypeOf::Int), instr).nullable();
 
+/// `REGEXP_EXTRACT_ALL(text, pattern [, group])`
+///
+/// What the pattern's group, the first unless another is named, matched in each match; group 0 is
+/// the whole match. NULL for a group that does not exist and for a pattern that is not valid.
+///
+/// ```sql
+/// REGEXP_EXTRACT_ALL('a1b2', '[0-9]', 0) = '[1, 2]'
+/// REGEXP_EXTRACT_ALL('a1b2', '([a-z])[0-9]') = '[a, b]'
+/// ```
+pub(super) const REGEXP_EXTRACT_ALL: Function =
+    Function::new("regexp_extract_all", &[T, T, Int], Output::By(texts), extract_all)
+        .optional(1)
+        .nullable();
+
 /// The patterns of a column; a constant is looked up once, and so are equal ones in a row.
 struct Patterns {
     text: Text,
@@ -116,6 +132,28 @@ fn extract(call: &Call) -> Result<ArrayRef> {
         }
         Some(&value[pattern.find_at(value, 0, group)?.group?])
     }))
+}
+
+fn extract_all(call: &Call) -> Result<ArrayRef> {
+    let text = call.text(0)?;
+    let mut patterns = Patterns::new(call.text(1)?);
+    let groups = if call.len() > 2 { Some(call.ints(2)?) } else { None };
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    for row in 0..call.rows {
+        let group = match &groups {
+            Some(groups) => groups.get(row).and_then(|g| usize::try_from(g).ok()),
+            None => Some(1),
+        };
+        let pattern = patterns.get(row).flatten();
+        let known = text.get(row).zip(group).zip(pattern).filter(|((_, g), p)| *g < p.groups());
+        if let Some(((value, group), pattern)) = known {
+            pattern.each(value, group, |found| {
+                lists.values().append_option(found.group.map(|g| &value[g]));
+            });
+        }
+        lists.append(known.is_some());
+    }
+    Ok(Arc::new(lists.finish()))
 }
 
 fn replace(call: &Call) -> Result<ArrayRef> {

@@ -1,4 +1,5 @@
 //! Whole pipelines from SQL text, on files and on tables inside the process.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "helpers of tests, real time")]
 
 mod dead;
 mod late;

@@ -1,7 +1,7 @@
 //! The identity of each node's state: a hash of what it computes and of what feeds it.
 
 use brooklet_core::hash::{hash_bytes, mix};
-use brooklet_plan::{NodeOp, StreamPlan};
+use brooklet_plan::{Node, NodeOp, StreamPlan};
 
 /// Changes when the meaning of a node's state does.
 const VERSION: u64 = 1;
@@ -9,28 +9,39 @@ const VERSION: u64 = 1;
 pub fn fill(plan: &mut StreamPlan) {
     for id in 0..plan.nodes.len() {
         let node = plan.node(id);
-        let text = format!("{} {}", spec(&node.op), types(node));
+        let text = format!("{} {}", spec(node), types(node));
         let inputs = node.inputs.iter().map(|i| plan.node(*i).fingerprint);
         let hash = inputs.fold(hash_bytes(text.as_bytes(), VERSION), mix);
         plan.nodes[id].fingerprint = hash;
     }
 }
 
-fn types(node: &brooklet_plan::Node) -> String {
-    let each: Vec<String> =
-        node.schema.fields().iter().map(|f| f.data_type().to_string()).collect();
+/// Nodes that keep rows keep their hidden columns as well; elsewhere those do not matter.
+fn types(node: &Node) -> String {
+    let keeps = matches!(node.op, NodeOp::Reduce(_) | NodeOp::Join(_));
+    let fields = node.schema.fields().iter().enumerate();
+    let each: Vec<String> = fields
+        .filter(|(i, _)| keeps || !is_hidden(node, *i))
+        .map(|(_, f)| f.data_type().to_string())
+        .collect();
     each.join(",")
 }
 
+fn is_hidden(node: &Node, column: usize) -> bool {
+    node.ord.contains(&column) || node.late == Some(column)
+}
+
 /// What the node computes, without names a user can change freely.
-fn spec(op: &NodeOp) -> String {
-    match op {
+fn spec(node: &Node) -> String {
+    match &node.op {
         NodeOp::Scan(s) => {
             let exprs: Vec<String> = s.exprs.iter().map(|e| e.to_string()).collect();
             format!("Scan {} {exprs:?} {:?}", s.table.name, s.watermark)
         }
         NodeOp::Map(s) => {
-            let exprs: Vec<String> = s.exprs.iter().map(|e| e.to_string()).collect();
+            let exprs = s.exprs.iter().enumerate();
+            let exprs: Vec<String> =
+                exprs.filter(|(i, _)| !is_hidden(node, *i)).map(|(_, e)| e.to_string()).collect();
             let filter = s.filter.as_ref().map(|f| f.to_string());
             format!("Map {filter:?} {:?} {exprs:?}", s.window)
         }
@@ -49,9 +60,9 @@ fn spec(op: &NodeOp) -> String {
 }
 
 /// All of a node as text: equal texts are the same node, so that one is enough.
-pub fn identity(node: &brooklet_plan::Node) -> String {
+pub fn identity(node: &Node) -> String {
     let op = match &node.op {
-        NodeOp::Sink(_) | NodeOp::Scan(_) => spec(&node.op),
+        NodeOp::Sink(_) | NodeOp::Scan(_) => spec(node),
         other => format!("{other:?}"),
     };
     format!("{op} {:?} {:?} {:?} {:?}", node.inputs, node.schema, node.ord, node.late)

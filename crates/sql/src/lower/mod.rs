@@ -113,6 +113,7 @@ struct Lowering<'a> {
 
 impl Lowering<'_> {
     fn lower(&mut self, plan: &LogicalPlan, need: Need) -> Result<Rel> {
+        let need = need.over(plan);
         let known = self.done.iter().find(|(p, n, _)| *n == need && p == plan);
         if let Some((_, _, rel)) = known {
             return Ok(rel.clone());

@@ -15,6 +15,30 @@ use crate::query::{Names, aggregates};
 pub struct Need {
     pub ord: bool,
     pub late: bool,
+    /// A row that is set aside is found again by its arrival number: as far up as each row is one
+    /// record's, which leaves the state of the nodes above as it is without.
+    pub found: bool,
+}
+
+impl Need {
+    /// What the output of `plan` carries.
+    pub fn over(self, plan: &LogicalPlan) -> Need {
+        Need { ord: self.ord || (self.found && is_of_records(plan)), ..self }
+    }
+}
+
+/// Whether each row is one record's.
+fn is_of_records(plan: &LogicalPlan) -> bool {
+    let combines = matches!(
+        plan,
+        LogicalPlan::Aggregate(_)
+            | LogicalPlan::Window(_)
+            | LogicalPlan::Join(_)
+            | LogicalPlan::Distinct(_)
+            | LogicalPlan::Limit(_)
+            | LogicalPlan::Values(_)
+    );
+    !combines && plan.inputs().into_iter().all(is_of_records)
 }
 
 /// What all queries together read of a table.
@@ -35,7 +59,7 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
                 .any(|e| matches!(call(e), Some(AggFunc::FirstValue | AggFunc::LastValue)));
             let late = facts::window_end(a, names).is_some();
             let found_again = late && letters::keeps_late(&a.input, names);
-            vec![Need { ord: need.ord || ordered || found_again, late }]
+            vec![Need { ord: need.ord || ordered || found_again, late, ..need }]
         }
         LogicalPlan::Window(w) => {
             let inner = facts::columns(&w.input, names);
@@ -46,16 +70,21 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
                 }),
                 _ => false,
             });
-            vec![Need { ord: true, late: need.late || rowtime }]
+            vec![Need { ord: true, late: need.late || rowtime, ..need }]
         }
         LogicalPlan::Limit(_) => vec![Need { ord: true, ..need }],
         LogicalPlan::Join(j) => match j.join_type {
-            JoinType::LeftSemi | JoinType::LeftAnti => vec![need, Need::default()],
-            JoinType::RightSemi | JoinType::RightAnti => vec![Need::default(), need],
+            JoinType::LeftSemi | JoinType::LeftAnti => vec![need, beside(need)],
+            JoinType::RightSemi | JoinType::RightAnti => vec![beside(need), need],
             _ => vec![need, Need { late: false, ..need }],
         },
         other => vec![need; other.inputs().len()],
     }
+}
+
+/// Of the side of a join whose rows do not come out.
+fn beside(need: Need) -> Need {
+    Need { found: need.found, ..Need::default() }
 }
 
 fn call(expr: &Expr) -> Option<AggFunc> {
@@ -79,7 +108,7 @@ pub fn collect(
             Some(columns) => entry.columns.extend(columns),
             None => entry.columns.extend(0..scan.source.schema().fields().len()),
         }
-        entry.need.ord |= need.ord;
+        entry.need.ord |= need.over(plan).ord;
         entry.need.late |= need.late;
         return;
     }

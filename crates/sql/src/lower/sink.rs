@@ -49,14 +49,14 @@ pub fn stages(table: &TableDef, offers: Offers) -> bool {
 /// same view share its nodes.
 pub fn need(jobs: &[Job], offers: Offers, settings: &Settings) -> Need {
     let staged = jobs.iter().any(|job| stages(&job.target.table, offers));
-    Need { ord: staged || letters::sets_bad_rows_aside(settings), late: false }
+    Need { ord: staged, late: false, found: letters::sets_bad_rows_aside(settings) }
 }
 
 impl Lowering<'_> {
     /// The node whose columns are exactly the table's.
     pub(super) fn job(&mut self, job: &Job) -> Result<NodeId> {
         let table = &job.target.table;
-        let need = self.need;
+        let need = self.need.over(&job.plan);
         let mut rel = self.lower(&job.plan, need)?;
         let write = table.write_schema();
         let names: Vec<String> = write.fields().iter().map(|f| f.name().clone()).collect();

@@ -53,8 +53,8 @@ impl AggregateUDFImpl for Planned {
     }
     fn coerce_types(&self, args: &[DataType]) -> Result<Vec<DataType>> {
         let name = self.name.to_uppercase();
-        if args.len() != 1 && !(self.func == AggFunc::Count && args.len() > 1) {
-            return plan_err!("{name} takes one argument, not {}", args.len());
+        if args.len() != 1 {
+            return plan_err!("{name} takes one argument; {} were given", args.len());
         }
         let numeric = matches!(self.func, AggFunc::Sum | AggFunc::Avg);
         if numeric && !args[0].is_numeric() && !args[0].is_null() {

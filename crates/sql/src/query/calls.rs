@@ -16,6 +16,7 @@ pub fn rewritten(function: &Function) -> Option<Expr> {
     match name.as_str() {
         "MOD" => modulo(list),
         "ROW" => row(list),
+        "__MAP" => map(list),
         "UNIX_TIMESTAMP" if list.args.is_empty() => Some(seconds_of_now()),
         "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" => json_read(&name, list),
         "JSON_OBJECT" | "JSON_ARRAY" => json_made(&name, list),
@@ -88,6 +89,14 @@ fn row(list: &FunctionArgumentList) -> Option<Expr> {
         args.push(plain(argument)?.clone());
     }
     Some(call("named_struct", args))
+}
+
+/// MAP[k, v, …] of an array of keys and one of values.
+fn map(list: &FunctionArgumentList) -> Option<Expr> {
+    let given: Vec<&Expr> = list.args.iter().filter_map(plain).collect();
+    let every = |first: usize| given.iter().skip(first).step_by(2).map(|e| (*e).clone()).collect();
+    let (keys, values) = (call("make_array", every(0)), call("make_array", every(1)));
+    Some(call("map", vec![keys, values]))
 }
 
 /// UNIX_TIMESTAMP(): the seconds of the clock.

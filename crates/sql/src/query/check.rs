@@ -1,16 +1,14 @@
-//! All faults of a query in one go: a name that is not known is noted and replaced by NULL, and
-//! the query is bound again.
+//! All faults of a query in one go: what is wrong by itself, such as a name that is not known, is
+//! noted and replaced by NULL, and the query is bound again.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::logical_expr::LogicalPlan;
-use sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, Spanned, TableFactor, Value, Visit, VisitMut, Visitor,
-    VisitorMut,
-};
+use sqlparser::ast::{Expr, Ident, ObjectName, Query, Spanned, TableFactor, Value, Visit};
 use sqlparser::tokenizer::{Location, Span};
 
+use super::walk::{Changed, Seen, walk, walk_mut};
 use super::{Names, Provider, bind, errors};
 use crate::catalog::{name_of, span_of};
 use crate::fault::Fault;
@@ -40,16 +38,18 @@ pub fn bind_all(
         let mut new = errors::faults(&error, &functions);
         let first = faults.is_empty();
         // What follows from a NULL that was put in is no fault of the query.
-        new.retain(|f| first || errors::is_about_a_name(f));
+        new.retain(|f| first || errors::is_local(f));
         let mut replaced = false;
         for fault in &mut new {
             if fault.span == Span::empty() {
                 let name = errors::missing_column(fault).or(errors::missing_field(fault));
-                fault.span = name.and_then(|n| place_of(&patched, n)).unwrap_or(Span::empty());
+                let name = name.and_then(|name| place_of(&patched, name));
+                let call = || place_of_call(&patched, &fault.message);
+                fault.span = name.or_else(call).unwrap_or(Span::empty());
             }
-            replaced |= errors::is_about_a_name(fault) && without(&mut patched, fault.span.start);
+            replaced |= errors::is_local(fault) && without(&mut patched, fault.span.start);
             if fault.span == Span::empty() {
-                fault.span = place_of_call(query, &fault.message).unwrap_or(default);
+                fault.span = default;
             }
         }
         faults.extend(new);
@@ -66,7 +66,7 @@ pub fn all_tables_exist(names: &dyn Names, query: &Query) -> bool {
     let mut open = vec![query.clone()];
     while let Some(query) = open.pop() {
         let mut tables = Tables::new(names);
-        let _ = query.visit(&mut tables);
+        tables.of(&query);
         if !tables.faults.is_empty() {
             return false;
         }
@@ -82,13 +82,13 @@ pub fn all_tables_exist(names: &dyn Names, query: &Query) -> bool {
 /// Whether the query reads one of these names; a view over one of them is among them.
 pub fn reads_any(names: &dyn Names, query: &Query, which: &BTreeSet<String>) -> bool {
     let mut tables = Tables::new(names);
-    let _ = query.visit(&mut tables);
+    tables.of(query);
     tables.read.iter().any(|name| which.contains(name))
 }
 
 fn unknown_tables(names: &dyn Names, query: &Query) -> Vec<Fault> {
     let mut tables = Tables::new(names);
-    let _ = query.visit(&mut tables);
+    tables.of(query);
     tables.faults
 }
 
@@ -106,6 +106,22 @@ struct Tables<'a> {
 impl<'a> Tables<'a> {
     fn new(names: &'a dyn Names) -> Self {
         Tables { names, local: BTreeSet::new(), views: vec![], read: vec![], faults: vec![] }
+    }
+
+    fn of(&mut self, query: &Query) {
+        walk(query, &mut |seen| {
+            match seen {
+                Seen::Query(query) => {
+                    let with = query.with.iter().flat_map(|with| &with.cte_tables);
+                    self.local.extend(with.map(|cte| cte.alias.name.value.clone()));
+                }
+                Seen::TableFactor(TableFactor::Table { name, args: None, .. }) => {
+                    self.look_up(name)
+                }
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        });
     }
 
     fn look_up(&mut self, name: &ObjectName) {
@@ -128,108 +144,61 @@ impl<'a> Tables<'a> {
     }
 }
 
-impl Visitor for Tables<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let with = query.with.iter().flat_map(|with| &with.cte_tables);
-        self.local.extend(with.map(|cte| cte.alias.name.value.clone()));
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table { name, args: None, .. } = factor {
-            self.look_up(name);
-        }
-        ControlFlow::Continue(())
-    }
-}
-
 /// Puts NULL where a column or a call starts at that place.
 fn without(query: &mut Query, at: Location) -> bool {
-    let mut patch = Patch { at, done: false };
-    let _ = query.visit(&mut patch);
-    patch.done
-}
-
-struct Patch {
-    at: Location,
-    done: bool,
-}
-
-impl VisitorMut for Patch {
-    type Break = ();
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let starts = |id: &Ident| id.span.start == self.at;
-        let found = match expr {
+    let starts = |id: &Ident| id.span.start == at;
+    let mut done = false;
+    walk_mut(query, &mut |changed| {
+        let Changed::Expr(expr) = changed else { return };
+        let found = match &*expr {
             Expr::Identifier(id) => starts(id),
             Expr::CompoundIdentifier(ids) => ids.iter().any(starts),
-            Expr::Function(f) => f.name.span().start == self.at,
+            Expr::Function(f) => f.name.span().start == at,
             _ => false,
         };
         if found {
             *expr = Expr::value(Value::Null);
-            self.done = true;
+            done = true;
         }
-        ControlFlow::Continue(())
-    }
+    });
+    done
 }
 
 /// Where a column of that name is read first, in a query or an expression.
 pub fn place_of(text: &impl Visit, name: &str) -> Option<Span> {
-    let mut columns = Columns { name, found: None };
-    let _ = text.visit(&mut columns);
-    columns.found
-}
-
-struct Columns<'a> {
-    name: &'a str,
-    found: Option<Span>,
-}
-
-impl Visitor for Columns<'_> {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+    first(text, &mut |expr| {
         let ids = match expr {
             Expr::Identifier(id) => std::slice::from_ref(id),
             Expr::CompoundIdentifier(ids) => ids.as_slice(),
-            _ => return ControlFlow::Continue(()),
+            _ => return None,
         };
-        match ids.iter().rfind(|id| id.value == self.name) {
-            Some(id) => {
-                self.found = Some(id.span);
-                ControlFlow::Break(())
-            }
-            None => ControlFlow::Continue(()),
-        }
-    }
+        ids.iter().rfind(|id| id.value == name).map(|id| id.span)
+    })
 }
 
 /// Where the first call stands of a function that the message names.
 fn place_of_call(query: &Query, message: &str) -> Option<Span> {
     let words = message.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_string);
-    let mut calls = Calls { words: words.collect(), found: None };
-    let _ = query.visit(&mut calls);
-    calls.found
-}
-
-struct Calls {
-    words: BTreeSet<String>,
-    found: Option<Span>,
-}
-
-impl Visitor for Calls {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if let Expr::Function(f) = expr {
-            if self.words.contains(&f.name.to_string().to_uppercase()) {
-                self.found = Some(f.name.span());
-                return ControlFlow::Break(());
-            }
+    let words: BTreeSet<String> = words.collect();
+    first(query, &mut |expr| match expr {
+        Expr::Function(f) if words.contains(&f.name.to_string().to_uppercase()) => {
+            Some(f.name.span())
         }
-        ControlFlow::Continue(())
-    }
+        _ => None,
+    })
+}
+
+/// The first place that `find` finds.
+fn first(text: &impl Visit, find: &mut dyn FnMut(&Expr) -> Option<Span>) -> Option<Span> {
+    let mut found = None;
+    walk(text, &mut |seen| {
+        if let Seen::Expr(expr) = seen {
+            found = find(expr);
+        }
+        match found {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
+    });
+    found
 }

@@ -25,9 +25,12 @@ pub fn faults(error: &DataFusionError, functions: &[String]) -> Vec<Fault> {
     found
 }
 
-/// Whether a fault says that a column or a function does not exist.
-pub fn is_about_a_name(fault: &Fault) -> bool {
-    fault.message.starts_with(NO_COLUMN) || fault.message.starts_with(NO_FUNCTION)
+/// Whether a fault is of one name, call or operator alone, so that others can be looked for.
+pub fn is_local(fault: &Fault) -> bool {
+    let text = &fault.message;
+    let call = text.starts_with("argument ") || text.contains(" takes ") && text.contains("given");
+    let call = call || text.contains(" needs a number, not ");
+    call || [NO_COLUMN, NO_FUNCTION, NO_FIELD, "cannot apply"].iter().any(|s| text.starts_with(s))
 }
 
 const NO_COLUMN: &str = "no column '";

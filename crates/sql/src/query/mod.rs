@@ -16,6 +16,7 @@ pub mod prepare;
 pub mod provider;
 pub mod row_number;
 pub mod types;
+mod walk;
 pub mod window_tvf;
 
 use std::sync::Arc;

@@ -1,78 +1,74 @@
 //! Rewrites a parsed query so that DataFusion plans it with Flink's names and literal types.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use brooklet_core::types::SqlType;
 use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
-    CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem,
-    TypedString, Value, ValueWithSpan, VisitMut, VisitorMut,
+    TypedString, Value, ValueWithSpan,
 };
 
 use super::calls;
 use super::types::flink_type;
+use super::walk::{Changed, walk_mut};
 use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.
 pub fn prepare(query: &mut Query) {
-    let _ = query.visit(&mut Prepare);
+    walk_mut(query, &mut change);
 }
 
 /// The same for an expression that stands alone.
 pub fn prepare_expr(expr: &mut Expr) {
-    let _ = expr.visit(&mut Prepare);
+    walk_mut(expr, &mut change);
 }
-
-struct Prepare;
 
 /// Functions whose result type depends on the value of a literal argument: a cast would hide it.
 const TYPED_BY_VALUE: [&str; 3] = ["round", "truncate", "to_timestamp_ltz"];
 
-impl VisitorMut for Prepare {
-    type Break = ();
-
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-        name_columns(select);
-        ControlFlow::Continue(())
+fn change(changed: Changed<'_>) {
+    match changed {
+        Changed::Select(select) => name_columns(select),
+        Changed::Expr(expr) => change_expr(expr),
     }
+}
 
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        match expr {
-            Expr::Value(value) => {
-                if let Value::UnicodeStringLiteral(text) = &value.value {
-                    value.value = Value::SingleQuotedString(text.clone());
-                }
-                if let Value::Number(text, _) = &value.value {
-                    if let Some(ty) = literal_type(text) {
-                        *expr = cast(expr.clone(), ty);
-                    }
+fn change_expr(expr: &mut Expr) {
+    match expr {
+        Expr::Value(value) => {
+            if let Value::UnicodeStringLiteral(text) = &value.value {
+                value.value = Value::SingleQuotedString(text.clone());
+            }
+            if let Value::Number(text, _) = &value.value {
+                if let Some(ty) = literal_type(text) {
+                    *expr = cast(expr.clone(), ty);
                 }
             }
-            Expr::TypedString(TypedString { data_type, value, .. }) => {
-                if let DataType::Timestamp(precision @ None, _) = data_type {
-                    let text = value.value.to_string();
-                    let fraction = text.trim_matches('\'').split_once('.').map_or("", |x| x.1);
-                    *precision = Some(fraction.len().min(9) as u64);
-                }
-            }
-            Expr::Function(function) if typed_by_value(function) => bare_literals(function),
-            Expr::Function(function) => {
-                if let Some(other) = calls::rewritten(function) {
-                    *expr = other;
-                }
-            }
-            Expr::Like { pattern, escape_char, .. } => escape_as_backslash(pattern, escape_char),
-            Expr::Cast { kind, expr: inner, data_type, .. } => {
-                let ty = carried(data_type).map(|n| n.ty).or_else(|| flink_type(data_type));
-                if let Some(ty) = ty {
-                    *expr = cast_call(*kind != CastKind::Cast, &ty, inner);
-                }
-            }
-            _ => {}
         }
-        ControlFlow::Continue(())
+        Expr::TypedString(TypedString { data_type, value, .. }) => {
+            if let DataType::Timestamp(precision @ None, _) = data_type {
+                let text = value.value.to_string();
+                let fraction = text.trim_matches('\'').split_once('.').map_or("", |x| x.1);
+                *precision = Some(fraction.len().min(9) as u64);
+            }
+        }
+        Expr::Function(function) if typed_by_value(function) => bare_literals(function),
+        Expr::Function(function) => {
+            if let Some(other) = calls::rewritten(function) {
+                *expr = other;
+            }
+        }
+        Expr::CompoundFieldAccess { access_chain, .. } => quoted_fields(access_chain),
+        Expr::Like { pattern, escape_char, .. } => escape_as_backslash(pattern, escape_char),
+        Expr::Cast { kind, expr: inner, data_type, .. } => {
+            let ty = carried(data_type).map(|n| n.ty).or_else(|| flink_type(data_type));
+            if let Some(ty) = ty {
+                *expr = cast_call(*kind != CastKind::Cast, &ty, inner);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -88,6 +84,16 @@ fn literal_type(text: &str) -> Option<DataType> {
         return (1..=38).contains(&digits).then_some(DataType::Decimal(info));
     }
     text.parse::<i32>().is_ok().then_some(DataType::Int(None))
+}
+
+/// Fields behind an index (`a[1].b`) as texts, the way DataFusion reads them.
+fn quoted_fields(chain: &mut [AccessExpr]) {
+    for access in chain.iter_mut().skip_while(|a| matches!(a, AccessExpr::Dot(_))) {
+        if let AccessExpr::Dot(Expr::Identifier(id)) = access {
+            let name = Value::SingleQuotedString(id.value.clone());
+            *access = AccessExpr::Dot(Expr::value(name));
+        }
+    }
 }
 
 /// `LIKE 'a|%' ESCAPE '|'` as `LIKE 'a\%'`, the one escape that DataFusion knows.
@@ -204,9 +210,9 @@ fn name_columns(select: &mut Select) {
     }
 }
 
-fn field_name(chain: &[sqlparser::ast::AccessExpr]) -> Option<String> {
+fn field_name(chain: &[AccessExpr]) -> Option<String> {
     match chain.last()? {
-        sqlparser::ast::AccessExpr::Dot(Expr::Identifier(id)) => Some(id.value.clone()),
+        AccessExpr::Dot(Expr::Identifier(id)) => Some(id.value.clone()),
         _ => None,
     }
 }

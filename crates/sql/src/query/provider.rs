@@ -42,7 +42,7 @@ pub trait Names {
 }
 
 /// DataFusion's built-ins whose meaning is Flink's.
-const BUILT_IN: &[&str] = &["coalesce", "nullif", "get_field", "named_struct", "make_array"];
+const BUILT_IN: &[&str] = &["coalesce", "nullif", "get_field", "named_struct", "make_array", "map"];
 
 /// How deep views may stand on views.
 const MAX_DEPTH: usize = 64;

@@ -49,6 +49,8 @@ pub struct Trouble {
     pub crashes: u32,
     pub faults: u32,
     pub tears: u32,
+    /// Steps of a hundred at which the process is killed or another starts beside it.
+    pub takeovers: u32,
     /// Only this point, not one after the other.
     pub only: Option<CrashPoint>,
     /// Restarts have (or have not) another number of shards; None: half of them.
@@ -57,9 +59,9 @@ pub struct Trouble {
 
 impl Trouble {
     pub const NONE: Trouble =
-        Trouble { crashes: 0, faults: 0, tears: 0, only: None, reshard: None };
+        Trouble { crashes: 0, faults: 0, tears: 0, takeovers: 0, only: None, reshard: None };
     pub const SOME: Trouble =
-        Trouble { crashes: 4, faults: 6, tears: 1, only: None, reshard: None };
+        Trouble { crashes: 4, faults: 6, tears: 1, takeovers: 1, only: None, reshard: None };
 }
 
 /// What a case came to.
@@ -141,7 +143,7 @@ pub fn config(dice: &mut Dice, snapshot_interval_ms: Millis) -> RunConfig {
         max_bytes: 1 << 20,
         epoch_interval_ms: 0,
         snapshot_interval_ms,
-        retained: 1 + dice.below(3) as usize,
+        retained: *dice.pick(&[1, 1, 2, 3]),
         memory_limit_bytes: 0,
         start_timeout_ms: 0,
         fresh: false,
@@ -160,7 +162,8 @@ impl Simulation<'_> {
             }
             self.clock.advance(self.dice.between(0, 700));
             self.haunt().await?;
-            let misfortune = self.crashes_left > 0 && self.dice.chance(0.01);
+            let chance = f64::from(self.case.trouble.takeovers) / 100.0;
+            let misfortune = self.crashes_left > 0 && self.dice.chance(chance);
             if misfortune {
                 owner = self.misfortune(owner).await?;
                 continue;
@@ -200,11 +203,27 @@ impl Simulation<'_> {
                 env: env.clone(),
                 status: Status::default(),
             });
-            match started.await {
+            match self.beside(started).await? {
                 Ok(ready) => return Ok(Owner::new(ready, world, env, gate)),
                 Err(e) => self.mourn(e, &world)?,
             }
         }
+    }
+
+    /// Older processes go on while the next one starts.
+    async fn beside<T>(&mut self, start: impl Future<Output = T>) -> Result<T> {
+        let mut ghosts = std::mem::take(&mut self.ghosts);
+        let mut dice = Dice::new(self.dice.draw());
+        let coverage = &mut self.coverage;
+        let others = async {
+            for _ in 0..dice.below(20) {
+                ghosts = haunt(ghosts, &mut dice, coverage).await?;
+            }
+            Ok::<_, Error>(ghosts)
+        };
+        let (started, left) = tokio::join!(start, others);
+        self.ghosts = left?;
+        Ok(started)
     }
 
     /// The next process's fate: it dies at the next point of the rotation.
@@ -255,32 +274,9 @@ impl Simulation<'_> {
         self.start().await
     }
 
-    /// Older processes go on; sleepers wake late.
     async fn haunt(&mut self) -> Result<()> {
-        let mut left = Vec::new();
-        for mut ghost in std::mem::take(&mut self.ghosts) {
-            ghost.turns -= 1;
-            let result = match ghost.asleep.take() {
-                None => ghost.owner.step(&mut self.dice).await,
-                Some(asleep) if ghost.turns > 0 => {
-                    ghost.asleep = Some(asleep);
-                    Ok(())
-                }
-                Some(asleep) => {
-                    ghost.owner.gate.set(true);
-                    self.coverage.sleepers += 1;
-                    asleep.await.unwrap_or_else(|e| Err(Error::bug(e.to_string())))
-                }
-            };
-            match result {
-                Ok(()) if ghost.turns > 0 => left.push(ghost),
-                Ok(()) => {}
-                Err(e) if e.kind == ErrorKind::Fenced => self.coverage.fenced += 1,
-                Err(e) if e.kind == ErrorKind::Outside || e.message == TORN => {}
-                Err(e) => return Err(e.at("an older owner")),
-            }
-        }
-        self.ghosts.extend(left);
+        let ghosts = std::mem::take(&mut self.ghosts);
+        self.ghosts = haunt(ghosts, &mut self.dice, &mut self.coverage).await?;
         Ok(())
     }
 
@@ -314,6 +310,34 @@ impl Simulation<'_> {
         let journal = self.store.journal();
         Ok(Outcome { rows, accounts, late, journal, visible, state, coverage })
     }
+}
+
+/// Older processes go on; sleepers wake late. Returns those that still do not know.
+async fn haunt(ghosts: Vec<Ghost>, dice: &mut Dice, coverage: &mut Coverage) -> Result<Vec<Ghost>> {
+    let mut left = Vec::new();
+    for mut ghost in ghosts {
+        ghost.turns = ghost.turns.saturating_sub(1);
+        let result = match ghost.asleep.take() {
+            None => ghost.owner.step(dice).await,
+            Some(asleep) if ghost.turns > 0 => {
+                ghost.asleep = Some(asleep);
+                Ok(())
+            }
+            Some(asleep) => {
+                ghost.owner.gate.set(true);
+                coverage.sleepers += 1;
+                asleep.await.unwrap_or_else(|e| Err(Error::bug(e.to_string())))
+            }
+        };
+        match result {
+            Ok(()) if ghost.turns > 0 => left.push(ghost),
+            Ok(()) => {}
+            Err(e) if e.kind == ErrorKind::Fenced => coverage.fenced += 1,
+            Err(e) if e.kind == ErrorKind::Outside || e.message == TORN => {}
+            Err(e) => return Err(e.at("an older owner")),
+        }
+    }
+    Ok(left)
 }
 
 /// What the changes given to each sink table come to.

@@ -26,4 +26,5 @@ mod rows;
 mod store;
 mod streams;
 mod tables;
+mod takeover;
 mod world;

@@ -110,7 +110,7 @@ impl Owner {
         }
     }
 
-    async fn read(&mut self) -> Result<()> {
+    pub async fn read(&mut self) -> Result<()> {
         if self.reader.ended() || self.reads.len() == SHORT {
             return Ok(());
         }
@@ -124,7 +124,7 @@ impl Owner {
         Ok(())
     }
 
-    fn compute(&mut self) -> Result<()> {
+    pub fn compute(&mut self) -> Result<()> {
         if self.queue.len() == AHEAD {
             return Ok(());
         }
@@ -140,7 +140,7 @@ impl Owner {
         self.queue.drain(..most).collect()
     }
 
-    async fn commit(&mut self, dice: &mut Dice) -> Result<()> {
+    pub async fn commit(&mut self, dice: &mut Dice) -> Result<()> {
         let group = self.group(dice);
         match &mut self.committer {
             Some(committer) if !group.is_empty() => committer.commit(group).await,
@@ -161,14 +161,14 @@ impl Owner {
         Some(asleep)
     }
 
-    fn capture(&mut self, last: bool) {
+    pub fn capture(&mut self, last: bool) {
         let Some((epoch, state, end)) = &self.last else { return };
         let full = last || self.wants_full;
         let args = CaptureArgs { full, finished: *end, env: &self.env };
         self.captures.push_back(capture(&mut self.compute, *epoch, state, args));
     }
 
-    async fn snapshot(&mut self) -> Result<()> {
+    pub async fn snapshot(&mut self) -> Result<()> {
         let result = self.take_snapshot().await;
         match result {
             Ok(true) => self.wants_full = self.snapshots.wants_full(),

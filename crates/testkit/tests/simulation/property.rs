@@ -29,6 +29,7 @@ struct Shape {
     crashes: u32,
     faults: u32,
     tears: u32,
+    takeovers: u32,
 }
 
 impl Shape {
@@ -43,12 +44,13 @@ impl Shape {
             crashes: dice.below(7) as u32,
             faults: dice.below(12) as u32,
             tears: dice.below(3) as u32,
+            takeovers: dice.below(6) as u32,
         }
     }
 
     fn trouble(&self) -> Trouble {
-        let Shape { crashes, faults, tears, .. } = *self;
-        Trouble { crashes, faults, tears, ..Trouble::NONE }
+        let Shape { crashes, faults, tears, takeovers, .. } = *self;
+        Trouble { crashes, faults, tears, takeovers, ..Trouble::NONE }
     }
 
     /// Says what is wrong, with the SQL.
@@ -65,19 +67,12 @@ impl Shape {
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
-    let small = (0..120usize, 1..5i64, 0..7u32, 0..12u32, 0..3u32);
-    (any::<u64>(), any::<u64>(), any::<u64>(), small).prop_map(
-        |(query, data, fate, (rows, splits, crashes, faults, tears))| Shape {
-            query,
-            data,
-            fate,
-            rows,
-            splits,
-            crashes,
-            faults,
-            tears,
-        },
-    )
+    let seeds = (any::<u64>(), any::<u64>(), any::<u64>());
+    let trouble = (0..7u32, 0..12u32, 0..3u32, 0..6u32);
+    (seeds, 0..120usize, 1..5i64, trouble).prop_map(|(seeds, rows, splits, trouble)| {
+        let ((query, data, fate), (crashes, faults, tears, takeovers)) = (seeds, trouble);
+        Shape { query, data, fate, rows, splits, crashes, faults, tears, takeovers }
+    })
 }
 
 /// `SIM_CASES` cases, 200 without it.

@@ -54,6 +54,13 @@ impl SimStore {
     pub fn seen(&self) -> Faults {
         lock(&self.0).seen
     }
+    /// Requests of other processes may come in between.
+    async fn others_first(&self) {
+        let turns = lock(&self.0).dice.below(3);
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    }
     /// Every journal slot ever written, with its name.
     pub fn journal(&self) -> BTreeMap<String, Bytes> {
         lock(&self.0).journal.clone()
@@ -76,6 +83,7 @@ fn lost() -> Error {
 #[async_trait]
 impl Store for SimStore {
     async fn create(&self, name: &str, content: Bytes) -> Result<Created> {
+        self.others_first().await;
         let mut state = lock(&self.0);
         let fails = state.fails();
         if fails && state.dice.chance(0.5) {
@@ -104,6 +112,7 @@ impl Store for SimStore {
         Ok(Created::Yes)
     }
     async fn read(&self, name: &str) -> Result<Option<Bytes>> {
+        self.others_first().await;
         let mut state = lock(&self.0);
         if state.fails() {
             return Err(lost());
@@ -111,6 +120,7 @@ impl Store for SimStore {
         Ok(state.objects.get(name).cloned())
     }
     async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        self.others_first().await;
         let mut state = lock(&self.0);
         if state.fails() {
             return Err(lost());
@@ -118,6 +128,7 @@ impl Store for SimStore {
         Ok(state.objects.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
     }
     async fn delete(&self, name: &str) -> Result<()> {
+        self.others_first().await;
         let mut state = lock(&self.0);
         if state.fails() {
             return Err(lost());
