@@ -64,17 +64,17 @@ INSERT INTO notes SELECT k, LAST_VALUE(note) FROM t GROUP BY k;
 END;\n";
     postgres.run("CREATE TABLE result (p BIGINT, v BIGINT, PRIMARY KEY (p, v))");
     let file = bench.file("latency", &sql);
-    let running = Running::start(usage::run_file(&file));
+    let mut running = Running::start(usage::run_file(&file));
     topic.produce((0..KEYS).map(|n| record(n, n, &note)));
     let began = Instant::now();
     let count = (RATE * MEASURED.as_secs() / 2).max(RATE);
     // A first stretch to let the backlog go, which is not measured.
     let warm = feed(&topic, KEYS, count, RATE, &note);
-    let _ = watch(&postgres, KEYS, warm);
+    let _ = watch(&postgres, KEYS, warm, &mut running);
     let filled = began.elapsed();
     let from = KEYS + count;
     let sent = feed(&topic, from, RATE * MEASURED.as_secs(), RATE, &note);
-    let mut waits = watch(&postgres, from, sent);
+    let mut waits = watch(&postgres, from, sent, &mut running);
     waits.sort_unstable();
     let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
     println!(
@@ -90,8 +90,9 @@ END;\n";
     running.kill();
     let next = from + RATE * MEASURED.as_secs();
     topic.produce((0..PARTITIONS as u64).map(|p| record(p, next + p, "")));
-    let again = Running::start(usage::run_file(&file));
+    let mut again = Running::start(usage::run_file(&file));
     while newest(&postgres).iter().any(|v| *v < next) {
+        assert!(!again.look(), "brooklet has ended: see {}", file.display());
         std::thread::sleep(Duration::from_millis(2));
     }
     println!(
@@ -103,7 +104,8 @@ END;\n";
 
 fn sink(postgres: &Postgres) -> String {
     format!(
-        "CREATE TABLE result (p BIGINT, v BIGINT, PRIMARY KEY (p, v) NOT ENFORCED) WITH (
+        "SET 'table.exec.sink.require-on-conflict' = 'false';
+CREATE TABLE result (p BIGINT, v BIGINT, PRIMARY KEY (p, v) NOT ENFORCED) WITH (
   'connector' = 'jdbc', 'url' = '{}', 'table-name' = 'result', 'username' = '{}', \
          'password' = '{}');\n",
         postgres.jdbc_url(),
@@ -140,12 +142,13 @@ fn feed(topic: &Topic, from: u64, count: u64, rate: u64, note: &str) -> Sent {
 }
 
 /// How long each record took to be visible.
-fn watch(postgres: &Postgres, from: u64, sent: Sent) -> Vec<Duration> {
+fn watch(postgres: &Postgres, from: u64, sent: Sent, running: &mut Running) -> Vec<Duration> {
     let end = from + sent.at.len() as u64;
     let mut next: Vec<u64> = (from..from + PARTITIONS as u64).collect();
     next.sort_by_key(|v| v % PARTITIONS as u64);
     let mut waits = Vec::with_capacity(sent.at.len());
     while next.iter().any(|v| *v < end) {
+        assert!(!running.look(), "brooklet has ended: see its log");
         let newest = newest(postgres);
         let now = sent.start.elapsed().as_micros() as u64;
         for (next, newest) in next.iter_mut().zip(newest) {
@@ -177,22 +180,24 @@ pub fn held(bench: &Bench) {
     let sql = keyed::source(bench, &topic, false)
         + &sink(&postgres)
         + "INSERT INTO result SELECT MOD(v, 4), v FROM t;\n";
-    let running = Running::start(usage::run_file(&bench.file("held", &sql)));
+    let mut running = Running::start(usage::run_file(&bench.file("held", &sql)));
     let count = RATE * (HELD.as_secs() + 10);
     let sent = feed(&topic, 0, count, RATE, &"x".repeat(NOTE));
     while newest(&postgres).contains(&0) {
+        assert!(!running.look(), "brooklet has ended: see its log");
         std::thread::sleep(Duration::from_millis(10));
     }
     let locker = postgres.reconnect();
     locker.run("BEGIN; LOCK TABLE result IN ACCESS EXCLUSIVE MODE");
-    let resident = || status(running.child.id(), "VmRSS:") >> 20;
+    let pid = running.child.id();
+    let resident = || status(pid, "VmRSS:") >> 20;
     let mut after: Vec<u64> = Vec::new();
     for _ in 0..HELD.as_secs() {
         std::thread::sleep(Duration::from_secs(1));
         after.push(resident());
     }
     locker.run("COMMIT");
-    let took = watch(&postgres, 0, sent).len() as u64;
+    let took = watch(&postgres, 0, sent, &mut running).len() as u64;
     println!(
         "Sink held for {} s at {RATE} events/s of {NOTE} bytes: {} MB after 10 s, {} MB after 30 s, \
          {} MB at the end; all {took} rows came",

@@ -37,8 +37,16 @@ pub fn offers() -> Offers {
     Offers { connectors: brooklet_connectors::CONNECTORS, formats: brooklet_formats::FORMATS }
 }
 
+/// Address space for planning: a text of a few kilobytes can be nested thousands deep, and only
+/// what is used becomes memory.
+const STACK: usize = 256 << 20;
+
 /// Parses, binds and plans; all faults are reported in one error.
 pub fn compile(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled> {
+    stacker::grow(STACK, || compile_here(files, env))
+}
+
+fn compile_here(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled> {
     let mut session = Session::new(offers().connectors, offers().formats);
     let mut scripts = Vec::new();
     for file in files {

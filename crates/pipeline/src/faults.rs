@@ -44,8 +44,8 @@ fn faults_are_as_written_down() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Texts of the plan and fault goldens with tokens dropped, doubled and exchanged: each gives a plan
-/// or a fault, never a panic. BROOKLET_FUZZ_ROUNDS asks for more of them.
+/// Texts of the plan and fault goldens with tokens dropped, doubled and exchanged: each gives a
+/// plan or a fault, never a panic. BROOKLET_FUZZ_ROUNDS asks for more of them.
 #[test]
 fn no_text_panics() {
     let rounds = std::env::var("BROOKLET_FUZZ_ROUNDS").ok().and_then(|n| n.parse().ok());

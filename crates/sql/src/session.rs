@@ -136,9 +136,15 @@ impl Run {
             StatementKind::Use(name) => check_use(name).map_err(Vec::from),
             StatementKind::Set(set) => match &set.pair {
                 Some(pair) => self.set(pair).map_err(Vec::from),
-                None => Ok(self.job(JobKind::Show("SETTINGS".into()), span)),
+                None => {
+                    self.job(JobKind::Show("SETTINGS".into()), span);
+                    Ok(())
+                }
             },
-            StatementKind::Reset(key) => Ok(self.reset(key.as_deref())),
+            StatementKind::Reset(key) => {
+                self.reset(key.as_deref());
+                Ok(())
+            }
             runnable => self.jobs_of(runnable, span).map(|jobs| self.jobs.extend(jobs)),
         };
         self.faults.extend(done.err().into_iter().flatten());
@@ -194,10 +200,9 @@ impl Run {
         made: Result<(), Vec<Fault>>,
     ) -> Result<(), Vec<Fault>> {
         let catalog = &self.session.catalog;
-        if let (Err(_), Ok(name)) = (&made, name_of(name)) {
-            if catalog.table(&name).is_none() && catalog.view(&name).is_none() {
-                self.broken.insert(name);
-            }
+        let there = |name: &str| catalog.table(name).is_some() || catalog.view(name).is_some();
+        if made.is_err() {
+            self.broken.extend(name_of(name).ok().filter(|name| !there(name)));
         }
         made
     }

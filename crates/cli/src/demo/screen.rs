@@ -60,7 +60,10 @@ impl Screen {
     /// Draws the table again and again, on a terminal.
     pub fn watch(self, status: Status) -> tokio::task::JoinHandle<()> {
         tokio::spawn(async move {
-            while self.terminal {
+            if !self.terminal {
+                return;
+            }
+            loop {
                 tokio::time::sleep(FRAME).await;
                 self.draw(&status.read());
             }

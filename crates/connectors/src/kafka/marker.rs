@@ -150,7 +150,7 @@ fn consumer(config: &ClientConfig, isolation: &str) -> Result<BaseConsumer<Quiet
     let mut config = config.clone();
     config.set("isolation.level", isolation).set("enable.partition.eof", "true");
     // The end of the topic is told by an empty answer: it should come soon.
-    config.set("fetch.wait.max.ms", "10");
+    config.set("fetch.wait.max.ms", "10").set("statistics.interval.ms", "0");
     BaseConsumer::from_config_and_context(&config, Quiet)
         .map_err(|e| Error::config("Kafka refuses the options").caused_by(e))
 }

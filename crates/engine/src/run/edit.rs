@@ -7,7 +7,7 @@ use brooklet_core::hash::hash_bytes;
 use brooklet_core::{Error, Result};
 use brooklet_plan::node::{Node, NodeOp, StreamPlan};
 
-use crate::checkpoint::manifest::Manifest;
+use crate::checkpoint::manifest::{Manifest, NodeState};
 
 /// What the one who starts an edited file has agreed to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,10 +30,11 @@ pub fn check(plan: &StreamPlan, manifest: &Manifest, agreed: Agreed) -> Result<(
         |fingerprint| manifest.tables.iter().any(|(id, _)| id.fingerprint == fingerprint);
     let in_plan = |fingerprint| plan.nodes.iter().any(|n| n.fingerprint == fingerprint);
     let held = manifest.nodes.iter().filter(|n| has_tables(n.fingerprint));
-    let lost: Vec<String> = held
-        .filter(|n| !in_plan(n.fingerprint))
-        .map(|n| format!("{} {}", n.kind, n.label))
-        .collect();
+    let name = |n: &NodeState| match n.kind.as_str() {
+        "Sink" => format!("open files of {}", n.label),
+        kind => format!("{kind} {}", n.label),
+    };
+    let lost: Vec<String> = held.filter(|n| !in_plan(n.fingerprint)).map(name).collect();
     let (kept, new): (Vec<&Node>, Vec<&Node>) = plan
         .nodes
         .iter()

@@ -200,4 +200,8 @@ async fn a_misspelt_target_is_an_error_with_its_place() {
         let error = home.run(|_| false).await.err().expect("it is refused").to_string();
         assert!(error.contains(wanted), "{error}");
     }
+    let home = Home::new(sql(from, "x", "SET 'brooklet.table.counts.late-records' = './late';"));
+    std::fs::create_dir(home.path("in")).unwrap();
+    let error = home.run(|_| false).await.err().expect("it is refused").to_string();
+    assert!(error.contains("only written"), "{error}");
 }

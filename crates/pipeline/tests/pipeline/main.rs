@@ -3,5 +3,6 @@
 
 mod dead;
 mod late;
+mod left;
 mod row_error;
 mod run;

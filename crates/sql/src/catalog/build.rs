@@ -115,7 +115,7 @@ impl Columns<'_> {
             }
             ColumnKind::Computed(expr) => {
                 let (ty, nullable) = self.computed_type(expr, stored, column.name.span)?;
-                self.computed.insert(name.clone(), expr.clone());
+                self.computed.insert(name.clone(), (**expr).clone());
                 (ty, nullable, schema::ColumnKind::Computed { expr: expr.to_string() })
             }
         };
@@ -138,6 +138,9 @@ impl Columns<'_> {
         stored: &Schema,
         column: Span,
     ) -> Result<(SqlType, bool), Fault> {
+        if query::check::depth(expr) > query::check::DEEPEST {
+            return Err(Fault::new("the expression is nested too deeply", column));
+        }
         let provider = Provider::new(self.catalog);
         let at = match expr.span() {
             span if span == Span::empty() => column,

@@ -65,10 +65,7 @@ impl Lowering<'_> {
         let map = Rel { exprs: columns.exprs, names: columns.names, ..rel };
         let input = self.emit(&map, below)?;
         let input = self.exchange(input, &keys, false);
-        let mut names: Vec<String> =
-            keys.iter().map(|k| self.plan.node(input).schema.field(*k).name().clone()).collect();
-        names.extend(calls.iter().map(|c| call_name(c, &self.plan.node(input).schema)));
-        let node = self.reduce(input, keys, calls, end, &names, need)?;
+        let node = self.reduce(input, keys, calls, end, need)?;
         self.plan.nodes[node].label = label.clone();
         Ok(Rel { names: names_of(plan), ..Rel::of_node(&self.plan, node, label) })
     }
@@ -79,13 +76,12 @@ impl Lowering<'_> {
         keys: Vec<usize>,
         calls: Vec<AggCall>,
         end: Option<usize>,
-        names: &[String],
         need: Need,
     ) -> Result<usize> {
         let below = self.plan.node(input).clone();
         let mut fields: Vec<Field> = keys.iter().map(|k| below.schema.field(*k).clone()).collect();
-        let results = names[keys.len()..].iter().zip(&calls);
-        fields.extend(results.map(|(n, c)| Field::new(n, c.ty.clone(), true)));
+        let result = |c: &AggCall| Field::new(call_name(c, &below.schema), c.ty.clone(), true);
+        fields.extend(calls.iter().map(result));
         let visible = fields.len();
         let ord: Vec<usize> = match need.ord {
             true => (0..below.ord.len()).map(|n| visible + n).collect(),

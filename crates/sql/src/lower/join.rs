@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema};
 use brooklet_plan::node::{JoinKind, JoinSpec, Retain};
 use brooklet_plan::{Node, NodeId, NodeOp};
-use datafusion::common::{Column, DFSchema, JoinType, NullEquality, Result};
+use datafusion::common::{Column, JoinType, NullEquality, Result};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Join, LogicalPlan};
 
 use super::facts::{self, Bound};
@@ -35,15 +35,14 @@ impl Lowering<'_> {
             true => (&right, &left, [retain[1], retain[0]]),
             false => (&left, &right, retain),
         };
-        let schema = join.left.schema().join(join.right.schema())?;
         let offset = self.plan.node(a.node).schema.fields().len();
         let mut places: Vec<Expr> = Vec::new();
         for (i, side) in [&left, &right].into_iter().enumerate() {
-            let first = (i == 0) == !swap;
+            let first = (i == 0) != swap;
             let start = if first { 0 } else { offset };
             places.extend((0..side.width).map(|c| rel::column(start + c)));
         }
-        let node = self.join_node(join, kind, [a, b], retain, &schema, &places)?;
+        let node = self.join_node(join, kind, [a, b], retain, &places)?;
         let width = plan.schema().fields().len();
         let exprs: Vec<Expr> = match kind {
             JoinKind::Semi | JoinKind::Anti => (0..width).map(rel::column).collect(),
@@ -131,7 +130,6 @@ impl Lowering<'_> {
         kind: JoinKind,
         sides: [&Side; 2],
         retain: [Retain; 2],
-        schema: &DFSchema,
         places: &[Expr],
     ) -> Result<NodeId> {
         let [a, b] = sides.map(|s| self.plan.node(s.node).clone());
@@ -147,7 +145,8 @@ impl Lowering<'_> {
         let filter = match &join.filter {
             None => None,
             Some(f) => {
-                let f = rel::substitute(f.clone(), schema, places)?;
+                let schema = join.left.schema().join(join.right.schema())?;
+                let f = rel::substitute(f.clone(), &schema, places)?;
                 let scope = rel::scope(&both, None)?;
                 if f.column_refs().contains(&Column::new_unqualified(brooklet_plan::node::NOW)) {
                     return Err(error("a join condition cannot read the clock", None));

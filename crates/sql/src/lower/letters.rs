@@ -15,6 +15,16 @@ use super::sink::COLLECT;
 use super::{Job, Lowering, error};
 use crate::query::Names;
 
+/// Options of a Kafka table that say how its cluster is reached.
+const CONNECTION: [&str; 6] = [
+    "properties.bootstrap.servers",
+    "properties.security.",
+    "properties.sasl.",
+    "properties.ssl.",
+    "properties.enable.ssl.",
+    "sink.transactional-id-prefix",
+];
+
 const ON_ROW_ERROR: &str = "brooklet.on-row-error";
 
 /// Whether rows that an expression fails on are set aside.
@@ -45,6 +55,12 @@ impl Lowering<'_> {
         let shown = jobs.iter().all(|j| j.target.table.connector() == COLLECT);
         let scanned: Vec<Arc<TableDef>> =
             self.plan.scans().map(|(_, spec)| spec.table.clone()).collect();
+        for job in jobs {
+            let written = &job.target.table;
+            if !scanned.iter().any(|t| t.name == written.name) {
+                only_for_sources(written).map_err(|e| error(e.to_string(), job.target.at))?;
+            }
+        }
         let mut sinks: Vec<(Arc<TableDef>, NodeId)> = Vec::new();
         for table in scanned {
             for kind in LetterKind::ALL {
@@ -123,7 +139,7 @@ impl Lowering<'_> {
         }
         let mut options: Options = Options::default();
         for (key, value) in &source.options.0 {
-            if key.starts_with("properties.") && key != "properties.group.id" {
+            if CONNECTION.iter().any(|prefix| key.starts_with(prefix)) {
                 options.0.insert(key.clone(), value.clone());
             }
         }
@@ -138,6 +154,21 @@ impl Lowering<'_> {
         }
         let brokers = options.get("properties.bootstrap.servers").unwrap_or_default();
         Ok(letter_table(format!("{LETTER_TABLE}topic {topic} at {brokers}"), options))
+    }
+}
+
+/// A setting that would do nothing is an error.
+fn only_for_sources(table: &TableDef) -> brooklet_core::Result<()> {
+    let given =
+        |kind: &LetterKind| table.options.get(&format!("brooklet.{}", kind.setting())).is_some();
+    match LetterKind::ALL.into_iter().find(given) {
+        None => Ok(()),
+        Some(kind) => Err(brooklet_core::Error::config(format!(
+            "'brooklet.table.{}.{}' is set for a table that is only written: give it to the \
+             table that is read",
+            table.name,
+            kind.setting()
+        ))),
     }
 }
 

@@ -67,7 +67,7 @@ pub enum ColumnKind {
         key: Option<String>,
         read_only: bool,
     },
-    Computed(Expr),
+    Computed(Box<Expr>),
 }
 
 /// WATERMARK FOR column AS expr.

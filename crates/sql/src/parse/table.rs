@@ -87,7 +87,7 @@ fn element(p: &mut Parser, body: &mut Body) -> Result<(), ParserError> {
 fn column(p: &mut Parser, body: &mut Body) -> Result<(), ParserError> {
     let name = p.parse_identifier()?;
     let kind = if kw(p, "AS") {
-        ColumnKind::Computed(p.parse_expr()?)
+        ColumnKind::Computed(Box::new(p.parse_expr()?))
     } else {
         let ty = parse_type(p)?;
         if kw(p, "METADATA") {

@@ -22,6 +22,13 @@ pub fn bind_all(
     query: &Query,
     default: Span,
 ) -> Result<LogicalPlan, Vec<Fault>> {
+    if depth(query) > DEEPEST {
+        let message = format!(
+            "an expression is nested more than {DEEPEST} deep: split it, or write IN (…) for a \
+             long chain of OR"
+        );
+        return Err(Fault::new(message, default).into());
+    }
     let tables = unknown_tables(provider.names(), query);
     if !tables.is_empty() {
         return Err(tables);
@@ -58,6 +65,25 @@ pub fn bind_all(
         }
     }
     Err(faults)
+}
+
+/// How deep expressions may be nested; each operator of a chain such as `a + b + c` counts. What
+/// evaluates them for every batch goes as deep on small stacks.
+pub const DEEPEST: usize = 500;
+
+/// How deep the deepest expression is nested.
+pub fn depth(text: &impl Visit) -> usize {
+    let (mut now, mut most) = (0_usize, 0);
+    walk(text, &mut |seen| {
+        match seen {
+            Seen::Expr(_) => now += 1,
+            Seen::ExprEnd => now -= 1,
+            _ => {}
+        }
+        most = most.max(now);
+        ControlFlow::Continue(())
+    });
+    most
 }
 
 /// Whether everything the query reads exists, also behind views.

@@ -21,12 +21,15 @@ pub struct FlinkOperators {
     functions: Vec<Arc<ScalarUDF>>,
 }
 
-impl FlinkOperators {
-    pub fn new() -> Self {
+impl Default for FlinkOperators {
+    fn default() -> Self {
         let named = ["substring", "position", "extract", "overlay"];
         let ours = |f: &Arc<ScalarUDF>| named.contains(&f.name());
         FlinkOperators { functions: brooklet_functions::all().into_iter().filter(ours).collect() }
     }
+}
+
+impl FlinkOperators {
     fn call(&self, name: &str, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         match self.functions.iter().find(|f| f.name() == name) {
             Some(udf) => Ok(PlannerResult::Planned(udf.call(args))),

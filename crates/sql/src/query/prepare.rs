@@ -37,22 +37,25 @@ fn change(changed: Changed<'_>) {
 
 fn change_expr(expr: &mut Expr) {
     match expr {
-        Expr::Value(value) => {
-            if let Value::UnicodeStringLiteral(text) = &value.value {
+        Expr::Value(value) => match &value.value {
+            Value::UnicodeStringLiteral(text) => {
                 value.value = Value::SingleQuotedString(text.clone());
             }
-            if let Value::Number(text, _) = &value.value {
+            Value::Number(text, _) => {
                 if let Some(ty) = literal_type(text) {
                     *expr = cast(expr.clone(), ty);
                 }
             }
-        }
-        Expr::TypedString(TypedString { data_type, value, .. }) => {
-            if let DataType::Timestamp(precision @ None, _) = data_type {
-                let text = value.value.to_string();
-                let fraction = text.trim_matches('\'').split_once('.').map_or("", |x| x.1);
-                *precision = Some(fraction.len().min(9) as u64);
-            }
+            _ => {}
+        },
+        Expr::TypedString(TypedString {
+            data_type: DataType::Timestamp(precision @ None, _),
+            value,
+            ..
+        }) => {
+            let text = value.value.to_string();
+            let fraction = text.trim_matches('\'').split_once('.').map_or("", |x| x.1);
+            *precision = Some(fraction.len().min(9) as u64);
         }
         Expr::Function(function) if typed_by_value(function) => bare_literals(function),
         Expr::Function(function) => {
@@ -162,12 +165,10 @@ fn typed_by_value(function: &Function) -> bool {
 fn bare_literals(function: &mut Function) {
     let FunctionArguments::List(list) = &mut function.args else { return };
     for argument in list.args.iter_mut().skip(1) {
-        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = argument {
-            if let Expr::Cast { expr: inner, .. } = e {
-                if matches!(&**inner, Expr::Value(_)) {
-                    *e = (**inner).clone();
-                }
-            }
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = argument else { continue };
+        let Expr::Cast { expr: inner, .. } = e else { continue };
+        if matches!(&**inner, Expr::Value(_)) {
+            *e = (**inner).clone();
         }
     }
 }

@@ -168,7 +168,7 @@ fn options() -> ConfigOptions {
 fn expr_planners() -> Vec<Arc<dyn ExprPlanner>> {
     use datafusion::{functions, functions_aggregate, functions_nested, functions_window};
     vec![
-        Arc::new(super::operators::FlinkOperators::new()),
+        Arc::new(super::operators::FlinkOperators::default()),
         Arc::new(functions::core::planner::CoreFunctionPlanner::default()),
         Arc::new(functions_nested::planner::NestedFunctionPlanner),
         Arc::new(functions_nested::planner::FieldAccessPlanner),

@@ -13,6 +13,8 @@ pub enum Seen<'a> {
     Query(&'a Query),
     TableFactor(&'a TableFactor),
     Expr(&'a Expr),
+    /// The end of the last expression that was shown and not left yet.
+    ExprEnd,
 }
 
 /// What can be changed.
@@ -46,6 +48,9 @@ impl Visitor for Walk<'_> {
     }
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         (self.0)(Seen::Expr(expr))
+    }
+    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+        (self.0)(Seen::ExprEnd)
     }
 }
 

@@ -2,7 +2,6 @@
 //! reads them.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -93,7 +92,8 @@ impl UserDefinedLogicalNodeCore for WindowTvf {
     fn expressions(&self) -> Vec<Expr> {
         vec![self.time.clone()]
     }
-    fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
+    #[allow(clippy::disallowed_types, reason = "DataFusion asks for it and looks names up")]
+    fn prevent_predicate_push_down_columns(&self) -> std::collections::HashSet<String> {
         WINDOW_COLUMNS.map(String::from).into()
     }
     fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -201,11 +201,11 @@ fn plan_window(
         let at = argument.span();
         let (argument_name, value) = match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => (None, e),
-            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(e), operator }
-                if operator == FunctionArgOperator::RightArrow =>
-            {
-                (Some(name.value.to_lowercase()), e)
-            }
+            FunctionArg::Named {
+                name,
+                arg: FunctionArgExpr::Expr(e),
+                operator: FunctionArgOperator::RightArrow,
+            } => (Some(name.value.to_lowercase()), e),
             other => return Err(fault(format!("{name}: unexpected argument {other}"), at)),
         };
         add_argument(&mut arguments, argument_name, value, &name, context)?;

@@ -50,14 +50,15 @@ fn ids(directory: &Path) -> Vec<i64> {
     let mut ids = Vec::new();
     let Ok(entries) = std::fs::read_dir(directory) else { return ids };
     for entry in entries {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let entry = entry.expect("nobody else is in the directory");
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         if path.is_dir() {
             ids.extend(self::ids(&path));
         } else if !name.starts_with(['.', '_']) {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let rows = text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
-            ids.extend(rows.map(|row| row["id"].as_i64().unwrap()));
+            let text = std::fs::read_to_string(&path).expect("files are whole");
+            let row =
+                |line| serde_json::from_str::<serde_json::Value>(line).expect("rows are whole");
+            ids.extend(text.lines().map(row).filter_map(|row| row["id"].as_i64()));
         }
     }
     ids.sort_unstable();
@@ -68,8 +69,8 @@ fn ids(directory: &Path) -> Vec<i64> {
 fn expected(log: &Log) -> Vec<i64> {
     let mut ids = Vec::new();
     for rows in log.values() {
-        let id = rows.column_by_name("id").unwrap().as_primitive::<Int64Type>();
-        let k = rows.column_by_name("k").unwrap();
+        let id = rows.column_by_name("id").expect("tables have ids").as_primitive::<Int64Type>();
+        let k = rows.column_by_name("k").expect("tables have keys");
         let k = k.as_primitive::<arrow::datatypes::Int32Type>();
         ids.extend(id.iter().zip(k).filter(|(_, k)| k.is_some_and(|k| k > 2)).flat_map(|p| p.0));
     }

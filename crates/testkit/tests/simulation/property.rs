@@ -75,10 +75,10 @@ fn shapes() -> impl Strategy<Value = Shape> {
     })
 }
 
-/// `SIM_CASES` cases, 200 without it.
+/// `SIM_CASES` cases, 400 without it.
 #[test]
 fn the_sum_of_deltas_is_the_batch_answer() {
-    let cases = number("SIM_CASES").unwrap_or(200) as u32;
+    let cases = number("SIM_CASES").unwrap_or(400) as u32;
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let met = Mutex::new(Coverage::default());
     // The same cases each time, for the counts below; `make sim` looks for others.
