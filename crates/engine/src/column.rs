@@ -17,13 +17,17 @@ pub enum ValueType {
     Bytes,
 }
 
+/// Bytes of a group. Shared, because the first write to a captured chunk copies the chunk: that
+/// must not copy what its other groups hold.
+pub type Blob = Arc<[u8]>;
+
 /// One value per group.
 #[derive(Debug)]
 pub enum Column {
     I64(Chunks<i64>),
     F64(Chunks<f64>),
     I128(Chunks<i128>),
-    Bytes(Chunks<Option<Box<[u8]>>>),
+    Bytes(Chunks<Option<Blob>>),
 }
 
 /// Chunks of one type. A captured chunk is shared; the first write to it copies it.
@@ -167,13 +171,13 @@ impl Column {
             _ => unreachable!("the accumulator declared this column as I128"),
         }
     }
-    pub fn blobs(&self) -> &Chunks<Option<Box<[u8]>>> {
+    pub fn blobs(&self) -> &Chunks<Option<Blob>> {
         match self {
             Column::Bytes(c) => c,
             _ => unreachable!("the accumulator declared this column as Bytes"),
         }
     }
-    pub fn blobs_mut(&mut self) -> &mut Chunks<Option<Box<[u8]>>> {
+    pub fn blobs_mut(&mut self) -> &mut Chunks<Option<Blob>> {
         match self {
             Column::Bytes(c) => c,
             _ => unreachable!("the accumulator declared this column as Bytes"),

@@ -1,6 +1,8 @@
 //! An encoded key as a table keeps it: in place while it is short, so that comparing it costs one
 //! look at memory.
 
+use std::sync::Arc;
+
 /// Bytes that stand in place; a window's bounds and a number need 27.
 const SHORT: usize = 30;
 
@@ -10,7 +12,8 @@ pub enum Key {
     #[default]
     Absent,
     Short(u8, [u8; SHORT]),
-    Long(Box<[u8]>),
+    /// Shared for the same reason as [`crate::column::Blob`].
+    Long(Arc<[u8]>),
 }
 
 impl Key {

@@ -16,7 +16,7 @@ use brooklet_core::hash::hash_bytes;
 use brooklet_core::{Error, Result};
 
 use crate::checkpoint::segment::{self, Captured, CapturedChunk};
-use crate::column::{CHUNK, Chunks, Column, ValueType};
+use crate::column::{Blob, CHUNK, Chunks, Column, ValueType};
 use crate::key::Key;
 use crate::planted::{self, Mistake};
 
@@ -172,7 +172,7 @@ impl Table {
         let cell = self.columns[column].blobs_mut().get_mut(group);
         self.heap_bytes -= cell.as_ref().map_or(0, |b| b.len());
         self.heap_bytes += blob.map_or(0, <[u8]>::len);
-        *cell = blob.map(Box::from);
+        *cell = blob.map(Blob::from);
     }
 
     /// All groups alive, by number.
@@ -306,7 +306,15 @@ impl Table {
         let hashes = brooklet_core::hash::hash_rows(&dealt, rows.num_rows())?;
         let keep: Vec<u32> =
             (0..rows.num_rows() as u32).filter(|row| mine(hashes[*row as usize])).collect();
+        if keep.is_empty() {
+            return Ok(());
+        }
+        let all = keep.len() == rows.num_rows();
         let take = arrow::array::UInt32Array::from(keep);
+        if all {
+            let found = self.find_or_create(&keys, take.len())?;
+            return segment::write_values(self, &found.groups, &values);
+        }
         let pick = |c: &ArrayRef| Ok::<_, Error>(arrow::compute::take(c, &take, None)?);
         let keys = keys.iter().map(pick).collect::<Result<Vec<_>>>()?;
         let values = values.iter().map(pick).collect::<Result<Vec<_>>>()?;

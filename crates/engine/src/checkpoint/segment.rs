@@ -20,7 +20,7 @@ use arrow::row::{RowConverter, SortField};
 
 use brooklet_core::{Error, Result};
 
-use crate::column::{CHUNK, Column, ValueType};
+use crate::column::{Blob, CHUNK, Column, ValueType};
 use crate::key::Key;
 use crate::table::Table;
 
@@ -44,7 +44,7 @@ pub enum SharedChunk {
     I64(Arc<Vec<i64>>),
     F64(Arc<Vec<f64>>),
     I128(Arc<Vec<i128>>),
-    Bytes(Arc<Vec<Option<Box<[u8]>>>>),
+    Bytes(Arc<Vec<Option<Blob>>>),
 }
 
 /// Shares chunk `number` of a column.
@@ -229,7 +229,11 @@ pub fn merge(streams: &[&[u8]]) -> Result<Vec<RecordBatch>> {
                 let first = first_time(&mut seen, groups.value(row));
                 keep.push(first && alive.value(row));
             }
-            let rows = arrow::compute::filter_record_batch(batch, &BooleanArray::from(keep))?;
+            // Mostly everything is: then nothing is copied.
+            let rows = match keep.iter().all(|keep| *keep) {
+                true => batch.clone(),
+                false => arrow::compute::filter_record_batch(batch, &BooleanArray::from(keep))?,
+            };
             if rows.num_rows() > 0 {
                 merged.push(rows);
             }

@@ -72,7 +72,13 @@ impl Snapshots {
         // A start may repeat an epoch which had come no further than its segment.
         let nonce = self.env.random();
         let segment = format!("{}/segments/{:020}-{nonce:016x}", self.root, manifest.epoch.0);
-        let (content, refs) = encode(&segment, &tables)?;
+        // A large state is encoded for seconds, which the tasks of sinks must not wait for.
+        let name = segment.clone();
+        let encoding = tokio::task::spawn_blocking(move || {
+            encode(&name, &tables).map(|(content, refs)| (content, refs, tables))
+        });
+        let (content, refs, tables) =
+            encoding.await.map_err(|e| Error::bug("a snapshot was not encoded").caused_by(e))??;
         self.env.at(CrashPoint::MidSnapshot)?;
         let bytes = content.len() as u64;
         let chain = std::mem::take(&mut self.chain);
@@ -174,7 +180,10 @@ fn encode(
             length: stream.len() as u64,
             crc32: crc32fast::hash(&stream),
         }));
-        content.extend(stream);
+        match content.is_empty() {
+            true => content = stream,
+            false => content.extend(stream),
+        }
     }
     Ok((content.into(), refs))
 }

@@ -18,7 +18,7 @@ use brooklet_plan::node::{JoinKind, JoinSpec, Node, Retain};
 
 use super::exprs::{self, Prepared};
 use super::map::{batch, millis};
-use super::rows::{any_null, columns_at, consolidate, fields_at};
+use super::rows::{any_null, columns_at, consolidate, fields_at, one_by_one};
 use super::ttl::Ttl;
 use super::{BadRows, Counts, Operator, StepCtx, StepOutput, bisect};
 use crate::column::ValueType;
@@ -35,6 +35,7 @@ pub struct Join {
     schema: SchemaRef,
     /// Left ++ right, for the filter.
     both: SchemaRef,
+    append_only: bool,
     sets_bad_aside: bool,
     /// Pairs of this step that the filter failed on.
     bad: Vec<BadRows>,
@@ -85,6 +86,7 @@ impl Join {
             ],
             schema: node.schema.clone(),
             both,
+            append_only: node.append_only,
             sets_bad_aside: false,
             bad: Vec::new(),
         })
@@ -481,6 +483,10 @@ impl Operator for Join {
         for side in &mut self.sides {
             side.forget(ctx.watermark)?;
             side.sweep(ctx.now)?;
+        }
+        if self.append_only {
+            // Equal rows that met together or one by one: counted and passed on alike.
+            out = out.into_iter().map(one_by_one).collect::<Result<_>>()?;
         }
         counts.rows_out = out.iter().map(|d| d.len() as u64).sum();
         let bad = std::mem::take(&mut self.bad);

@@ -9,7 +9,7 @@ use arrow::row::{RowConverter, SortField};
 use hashbrown::HashTable;
 
 use brooklet_core::hash::hash_bytes;
-use brooklet_core::{Delta, Error, Result};
+use brooklet_core::{Delta, Error, Result, Weights};
 
 use super::map::batch;
 use crate::planted::{self, Mistake};
@@ -43,7 +43,7 @@ impl RowCodec {
 /// cancel out vanish. Rows keep the order of their first appearance.
 pub fn consolidate(schema: &SchemaRef, deltas: &[Delta]) -> Result<Option<Delta>> {
     let Some(all) = brooklet_core::delta::concat(schema, deltas)? else { return Ok(None) };
-    if all.weights == brooklet_core::Weights::Ones {
+    if all.weights == Weights::Ones {
         return Ok(Some(all));
     }
     let codec = RowCodec::new(schema.clone())?;
@@ -71,6 +71,18 @@ pub fn consolidate(schema: &SchemaRef, deltas: &[Delta]) -> Result<Option<Delta>
     let rows: Vec<u32> = sums.iter().map(|(row, _)| *row).collect();
     let rows = compute::take_record_batch(&all.rows, &UInt32Array::from(rows))?;
     Ok(Some(Delta::new(rows, sums.into_iter().map(|(_, w)| w).collect())))
+}
+
+/// Insertions with a row of weight n as n rows.
+pub fn one_by_one(rows: Delta) -> Result<Delta> {
+    let Weights::Each(weights) = &rows.weights else { return Ok(rows) };
+    if weights.iter().all(|weight| *weight == 1) {
+        return Ok(Delta::inserts(rows.rows));
+    }
+    let each = weights.iter().enumerate();
+    let repeated = each.flat_map(|(row, n)| std::iter::repeat_n(row as u32, *n as usize));
+    let repeated = UInt32Array::from_iter_values(repeated);
+    Ok(Delta::inserts(compute::take_record_batch(&rows.rows, &repeated)?))
 }
 
 /// The rows in arrival order.

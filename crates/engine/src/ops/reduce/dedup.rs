@@ -13,7 +13,7 @@ use brooklet_core::{Error, Result};
 use brooklet_plan::node::{Keep, ReduceKind};
 
 use super::ReduceArgs;
-use crate::column::ValueType;
+use crate::column::{Blob, ValueType};
 use crate::ops::bisect::all_but;
 use crate::ops::map::millis;
 use crate::ops::rows::{RowCodec, by_arrival, columns_at, fields_at};
@@ -164,7 +164,7 @@ impl Operator for KeepLast {
         let times = self.time.map(|c| millis(rows.column(c))).transpose()?;
         let times = times.as_ref().map(|t| t.as_primitive::<TimestampMillisecondType>());
         let (groups, fresh) = self.base.groups(&rows, ctx.now)?;
-        let mut old: BTreeMap<u32, Option<Box<[u8]>>> = BTreeMap::new();
+        let mut old: BTreeMap<u32, Option<Blob>> = BTreeMap::new();
         let mut best: BTreeMap<u32, (usize, Millis)> = BTreeMap::new();
         for (row, group) in groups.iter().enumerate() {
             let time = times.map_or(0, |t| if t.is_null(row) { Millis::MIN } else { t.value(row) });
@@ -198,7 +198,7 @@ impl KeepLast {
         &mut self,
         ctx: &StepCtx,
         rows: &Delta,
-        old: BTreeMap<u32, Option<Box<[u8]>>>,
+        old: BTreeMap<u32, Option<Blob>>,
         best: BTreeMap<u32, (usize, Millis)>,
     ) -> Result<StepOutput> {
         let encoded = self.base.codec.encode(&rows.rows)?;
