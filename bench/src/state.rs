@@ -25,7 +25,7 @@ pub fn keys(bench: &Bench) {
     for keys in [1_000, 1_000_000, 5_000_000] {
         let topic = Kafka::at(&bench.brokers).topic("keys", PARTITIONS);
         let before = (1_000_000 / keys).max(1);
-        (0..before).for_each(|_| topic.produce(each_key(keys)));
+        topic.produce((0..before).flat_map(|_| each_key(keys)));
         let filled = cheapest(bench, &topic);
         topic.produce(any_keys(keys, EVENTS));
         let all = cheapest(bench, &topic);

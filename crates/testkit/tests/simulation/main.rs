@@ -10,8 +10,8 @@
 //!
 //! The tests: [`points`] every crash point with every feature, [`property`] random cases of
 //! [`random`] queries, for as long as wanted, and the planted mistakes; [`live`] the same deaths
-//! under the real schedule, [`files`] where files roll, [`takeover`] an old owner that goes on while
-//! the next one starts; [`streams`] what batch cannot say.
+//! under the real schedule, [`files`] where files roll, [`takeover`] an old owner that goes on
+//! while the next one starts; [`streams`] what batch cannot say.
 
 mod batch;
 mod coverage;
