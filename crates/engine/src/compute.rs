@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::FieldRef;
+use bytes::Bytes;
 
 use brooklet_core::sink::{EpochOutput, TableOutput};
 use brooklet_core::time::{Millis, WATERMARK_MIN};
@@ -15,7 +16,7 @@ use brooklet_core::{Delta, Epoch, Error, Instance, Result};
 use brooklet_plan::node::{Node, NodeId, NodeOp, StreamPlan};
 
 use crate::build;
-use crate::checkpoint::segment::Captured;
+use crate::checkpoint::segment::{self, Captured};
 use crate::exchange;
 use crate::ingest::ScanOutput;
 use crate::letters::{Letter, Letters, RowText, SetAside};
@@ -361,39 +362,75 @@ impl Compute {
         }
     }
 
-    /// Loads the merged rows of one table into the shards that own them.
-    pub fn load(&mut self, id: &TableId, rows: &[arrow::array::RecordBatch]) -> Result<()> {
-        let found = self.shape.plan.nodes.iter().position(|n| n.fingerprint == id.fingerprint);
-        let Some(node) = found else {
-            return Err(Error::corrupt(format!("the plan has no node for table {}", id.table)));
-        };
-        let missing = || Error::corrupt(format!("the plan has no table {}", id.table));
-        if let Some(sink) = self.sinks.iter_mut().find(|s| s.node == node) {
-            let mut tables = sink.tables.iter_mut().flatten().map(Stage::table);
-            let table = tables.find(|t| t.name() == id.table).ok_or_else(missing)?;
-            return rows.iter().try_for_each(|batch| table.load(batch, &|_| true));
+    /// Loads a snapshot's tables, each with its streams, oldest first. Shards load their own side
+    /// by side; tables of another number of shards (`saved_by`) are dealt anew.
+    pub fn load(&mut self, tables: Vec<(TableId, Vec<Bytes>)>, saved_by: u32) -> Result<()> {
+        let shape = self.shape.clone();
+        let count = self.shards.len() as u32;
+        let mut own: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
+        for (id, streams) in tables {
+            let node = shape.plan.nodes.iter().position(|n| n.fingerprint == id.fingerprint);
+            let Some(node) = node else {
+                return Err(Error::corrupt(format!("the plan has no node for table {}", id.table)));
+            };
+            if self.sinks.iter().any(|s| s.node == node) {
+                self.load_stage(node, &id, &streams)?;
+                continue;
+            }
+            match own.get_mut(id.shard as usize).filter(|_| saved_by == count) {
+                Some(own) => own.push((node, id, streams)),
+                None => own.iter_mut().for_each(|o| o.push((node, id.clone(), streams.clone()))),
+            }
         }
-        let shards = self.shards.len() as u32;
-        for (number, shard) in self.shards.iter_mut().enumerate() {
-            let operator = shard.operators[node].as_mut().ok_or_else(missing)?;
-            let table = operator.table(&id.table)?.ok_or_else(missing)?;
-            let mine = |hash| exchange::owner(hash, shards) == number as u32;
-            rows.iter().try_for_each(|batch| table.load(batch, &mine))?;
+        let dealt = saved_by != count;
+        let jobs = std::mem::take(&mut self.shards).into_iter().zip(own).enumerate().collect();
+        let loaded = self.workers.each(jobs, move |(number, (mut shard, tables))| {
+            let mine = |hash| exchange::owner(hash, count) == number as u32;
+            let mine: Option<&dyn Fn(u64) -> bool> = if dealt { Some(&mine) } else { None };
+            let result = tables
+                .into_iter()
+                .try_for_each(|(node, id, streams)| shard.load(node, &id, &streams, mine));
+            let result = result.and_then(|()| {
+                shard.operators.iter_mut().flatten().try_for_each(|operator| operator.loaded())
+            });
+            (shard, result)
+        });
+        for (shard, result) in loaded {
+            result?;
+            self.shards.push(shard);
         }
-        Ok(())
+        let mut stages = self.sinks.iter_mut().flat_map(|s| s.tables.iter_mut().flatten());
+        stages.try_for_each(Stage::loaded)
     }
 
-    /// All tables are loaded: derive what is derived.
-    pub fn loaded(&mut self) -> Result<()> {
-        let operators = self.shards.iter_mut().flat_map(|s| s.operators.iter_mut().flatten());
-        operators.map(|o| o.loaded()).collect::<Result<Vec<()>>>()?;
-        let stages = self.sinks.iter_mut().flat_map(|s| s.tables.iter_mut().flatten());
-        stages.map(Stage::loaded).collect::<Result<Vec<()>>>()?;
-        Ok(())
+    fn load_stage(&mut self, node: NodeId, id: &TableId, streams: &[Bytes]) -> Result<()> {
+        let sinks = self.sinks.iter_mut().filter(|s| s.node == node);
+        let mut tables = sinks.flat_map(|s| s.tables.iter_mut().flatten()).map(Stage::table);
+        let table = tables.find(|t| t.name() == id.table).ok_or_else(|| no_table(id))?;
+        segment::merge(streams)?.iter().try_for_each(|batch| table.load(batch))
     }
 }
 
+fn no_table(id: &TableId) -> Error {
+    Error::corrupt(format!("the plan has no table {}", id.table))
+}
+
 impl Shard {
+    fn load(
+        &mut self,
+        node: NodeId,
+        id: &TableId,
+        streams: &[Bytes],
+        mine: Option<&dyn Fn(u64) -> bool>,
+    ) -> Result<()> {
+        let operator = self.operators[node].as_mut().ok_or_else(|| no_table(id))?;
+        let table = operator.table(&id.table)?.ok_or_else(|| no_table(id))?;
+        segment::merge(streams)?.iter().try_for_each(|batch| match mine {
+            Some(mine) => table.load_dealt(batch, mine),
+            None => table.load(batch),
+        })
+    }
+
     fn run(&mut self, run: &StageRun) -> Result<()> {
         let StageRun { shape, stage, contexts, shards } = run;
         let Shape { plan, stages, .. } = &**shape;

@@ -7,7 +7,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use arrow::row::{RowConverter, Rows, SortField};
 use hashbrown::HashTable;
@@ -298,28 +299,26 @@ impl Table {
         }
     }
 
-    /// Adds the rows of a snapshot, as [`segment`] wrote them, that belong to `mine` (by the hash
-    /// of the dealing columns). Everything stays marked as changed: the next capture is full.
-    pub fn load(&mut self, rows: &RecordBatch, mine: &dyn Fn(u64) -> bool) -> Result<()> {
+    /// Adds the rows of a snapshot, as [`segment`] wrote them. Everything stays marked as changed:
+    /// the next capture is full.
+    pub fn load(&mut self, rows: &RecordBatch) -> Result<()> {
         let (keys, values) = segment::split_columns(rows, self.key_fields.len())?;
+        let found = self.find_or_create(&keys, rows.num_rows())?;
+        segment::write_values(self, &found.groups, &values)
+    }
+
+    /// The same with those rows only that belong to `mine`, by the hash of the dealing columns.
+    pub fn load_dealt(&mut self, rows: &RecordBatch, mine: &dyn Fn(u64) -> bool) -> Result<()> {
+        let (keys, _) = segment::split_columns(rows, self.key_fields.len())?;
         let dealt: Vec<ArrayRef> = self.dealt_by.iter().map(|k| keys[*k].clone()).collect();
         let hashes = brooklet_core::hash::hash_rows(&dealt, rows.num_rows())?;
         let keep: Vec<u32> =
             (0..rows.num_rows() as u32).filter(|row| mine(hashes[*row as usize])).collect();
-        if keep.is_empty() {
-            return Ok(());
+        match keep.len() {
+            0 => Ok(()),
+            all if all == rows.num_rows() => self.load(rows),
+            _ => self.load(&compute::take_record_batch(rows, &UInt32Array::from(keep))?),
         }
-        let all = keep.len() == rows.num_rows();
-        let take = arrow::array::UInt32Array::from(keep);
-        if all {
-            let found = self.find_or_create(&keys, take.len())?;
-            return segment::write_values(self, &found.groups, &values);
-        }
-        let pick = |c: &ArrayRef| Ok::<_, Error>(arrow::compute::take(c, &take, None)?);
-        let keys = keys.iter().map(pick).collect::<Result<Vec<_>>>()?;
-        let values = values.iter().map(pick).collect::<Result<Vec<_>>>()?;
-        let found = self.find_or_create(&keys, take.len())?;
-        segment::write_values(self, &found.groups, &values)
     }
 }
 

@@ -17,6 +17,7 @@ use arrow::datatypes::{
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::row::{RowConverter, SortField};
+use bytes::Bytes;
 
 use brooklet_core::{Error, Result};
 
@@ -214,12 +215,12 @@ fn value_column(
 }
 
 /// Merges the streams of one table, oldest first: living rows, newest version of each group.
-pub fn merge(streams: &[&[u8]]) -> Result<Vec<RecordBatch>> {
+pub fn merge(streams: &[Bytes]) -> Result<Vec<RecordBatch>> {
     let mut seen: Vec<u64> = Vec::new();
     let mut merged = Vec::new();
     for stream in streams.iter().rev() {
         let broken = |e| Error::corrupt("a segment of a snapshot cannot be read").caused_by(e);
-        let reader = StreamReader::try_new(Cursor::new(*stream), None).map_err(broken)?;
+        let reader = StreamReader::try_new(Cursor::new(stream.as_ref()), None).map_err(broken)?;
         let batches = reader.collect::<Result<Vec<_>, _>>().map_err(broken)?;
         for batch in &batches {
             let groups = batch.column(0).as_primitive::<UInt32Type>();

@@ -13,7 +13,7 @@ use brooklet_core::env::CrashPoint;
 use brooklet_core::{Env, Epoch, Error, Result};
 
 use super::manifest::{Manifest, SegmentRef};
-use super::segment::{self, Captured};
+use super::segment::Captured;
 use super::store::{Created, Store};
 use crate::compute::{Compute, TableId};
 
@@ -269,33 +269,26 @@ impl Loaded {
         // State that nobody has any more was agreed to be lost.
         let known =
             |id: &TableId| compute.plan().nodes.iter().any(|n| n.fingerprint == id.fingerprint);
-        let kept: Vec<_> = self.streams.iter().filter(|(id, _)| known(id)).collect();
-        for (id, streams) in kept {
-            let streams: Vec<&[u8]> = streams.iter().map(AsRef::as_ref).collect();
-            compute.load(id, &segment::merge(&streams)?)?;
-        }
+        let kept: Vec<_> = self.streams.into_iter().filter(|(id, _)| known(id)).collect();
+        compute.load(kept, self.manifest.shards)?;
         let totals = self.manifest.nodes.iter();
         let totals = totals.map(|n| (n.fingerprint, (n.counts, n.watermark))).collect();
         compute.restore(&totals);
-        compute.loaded()?;
         Ok(self.manifest)
     }
 }
 
 /// Deals the state of one set of shards to another.
 pub fn reshard(from: &mut Compute, to: &mut Compute) -> Result<()> {
-    for (id, captured) in from.capture(true) {
-        if captured.is_empty() {
-            continue;
-        }
-        let stream = captured.encode()?;
-        to.load(&id, &segment::merge(&[&stream])?)?;
-    }
+    let captured = from.capture(true).into_iter().filter(|(_, captured)| !captured.is_empty());
+    let encode =
+        |(id, captured): (TableId, Captured)| Ok((id, vec![Bytes::from(captured.encode()?)]));
+    to.load(captured.map(encode).collect::<Result<_>>()?, from.shard_count())?;
     let nodes = from.plan().nodes.iter().enumerate();
     let totals =
         nodes.map(|(id, n)| (n.fingerprint, (from.counts()[id], from.watermarks()[id]))).collect();
     to.restore(&totals);
-    to.loaded()
+    Ok(())
 }
 
 #[cfg(test)]

@@ -98,6 +98,9 @@ fn failed(what: &str, path: &Path, error: std::io::Error) -> Error {
     Error::outside(format!("cannot {what} {}", path.display())).caused_by(error)
 }
 
+/// A large segment synced at once would hold up every other sync of the disk, the journal's first.
+const SYNC_EVERY_BYTES: usize = 4 << 20;
+
 fn create_file(path: &Path, content: &[u8]) -> Result<Created> {
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory).map_err(|e| failed("create", directory, e))?;
@@ -109,8 +112,10 @@ fn create_file(path: &Path, content: &[u8]) -> Result<Created> {
     let aside = directory.join(format!(".{name}.{}", std::process::id()));
     let write = || {
         let mut file = std::fs::File::create(&aside)?;
-        file.write_all(content)?;
-        file.sync_data()
+        content.chunks(SYNC_EVERY_BYTES).try_for_each(|piece| {
+            file.write_all(piece)?;
+            file.sync_data()
+        })
     };
     write().map_err(|e| failed("write", path, e))?;
     let linked = std::fs::hard_link(&aside, path);

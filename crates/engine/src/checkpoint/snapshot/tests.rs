@@ -110,8 +110,7 @@ impl Fixture {
     /// Epoch and rows of the newest snapshot.
     async fn newest(&self) -> (u64, usize) {
         let loaded = newest(self.store.as_ref(), "000001").await.unwrap().unwrap();
-        let streams: Vec<&[u8]> = loaded.streams[0].1.iter().map(AsRef::as_ref).collect();
-        let rows = segment::merge(&streams).unwrap().iter().map(|b| b.num_rows()).sum();
+        let rows = segment::merge(&loaded.streams[0].1).unwrap().iter().map(|b| b.num_rows()).sum();
         (loaded.manifest.epoch.0, rows)
     }
 }
