@@ -162,6 +162,8 @@ pub fn wait_until(what: &str, running: &mut Running, mut done: impl FnMut() -> b
 
 /// Asks for an orderly stop and waits for it.
 pub fn stop(running: Running) -> Finished {
+    // Before its banner it may not have come as far as to take signals.
+    running.wait_for_stderr("state in ", PATIENCE);
     running.terminate();
     running.wait(PATIENCE).expect_code(0)
 }
