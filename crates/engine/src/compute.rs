@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::FieldRef;
-use bytes::Bytes;
 
 use brooklet_core::sink::{EpochOutput, TableOutput};
 use brooklet_core::time::{Millis, WATERMARK_MIN};
@@ -16,7 +15,9 @@ use brooklet_core::{Delta, Epoch, Error, Instance, Result};
 use brooklet_plan::node::{Node, NodeId, NodeOp, StreamPlan};
 
 use crate::build;
-use crate::checkpoint::segment::{self, Captured};
+use crate::checkpoint::capture::Captured;
+use crate::checkpoint::load::{self, ReadSegment};
+use crate::checkpoint::manifest::SegmentRef;
 use crate::exchange;
 use crate::ingest::ScanOutput;
 use crate::letters::{Letter, Letters, RowText, SetAside};
@@ -362,37 +363,42 @@ impl Compute {
         }
     }
 
-    /// Loads a snapshot's tables, each with its streams, oldest first. Shards load their own side
-    /// by side; tables of another number of shards (`saved_by`) are dealt anew.
-    pub fn load(&mut self, tables: Vec<(TableId, Vec<Bytes>)>, saved_by: u32) -> Result<()> {
+    /// Loads a snapshot's tables. Shards load their own side by side; tables of another number of
+    /// shards (`saved_by`) are dealt anew. Waits for `from`: not for a thread of the I/O runtime.
+    pub fn load(
+        &mut self,
+        tables: Vec<(TableId, Vec<SegmentRef>)>,
+        saved_by: u32,
+        from: Arc<dyn ReadSegment>,
+    ) -> Result<()> {
         let shape = self.shape.clone();
         let count = self.shards.len() as u32;
-        let mut own: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
-        for (id, streams) in tables {
+        let mut own: Vec<Saved> = (0..count).map(|_| Saved::default()).collect();
+        let mut staged = Saved::default();
+        for (id, refs) in tables {
             let node = shape.plan.nodes.iter().position(|n| n.fingerprint == id.fingerprint);
             let Some(node) = node else {
                 return Err(Error::corrupt(format!("the plan has no node for table {}", id.table)));
             };
             if self.sinks.iter().any(|s| s.node == node) {
-                self.load_stage(node, &id, &streams)?;
+                staged.push(node, id, refs);
                 continue;
             }
             match own.get_mut(id.shard as usize).filter(|_| saved_by == count) {
-                Some(own) => own.push((node, id, streams)),
-                None => own.iter_mut().for_each(|o| o.push((node, id.clone(), streams.clone()))),
+                Some(own) => own.push(node, id, refs),
+                None => own.iter_mut().for_each(|o| o.push(node, id.clone(), refs.clone())),
             }
         }
+        load::each_batch(&staged.refs, from.as_ref(), |table, rows| {
+            let (node, id) = &staged.tables[table];
+            self.load_stage(*node, id, rows)
+        })?;
         let dealt = saved_by != count;
         let jobs = std::mem::take(&mut self.shards).into_iter().zip(own).enumerate().collect();
-        let loaded = self.workers.each(jobs, move |(number, (mut shard, tables))| {
+        let loaded = self.workers.each(jobs, move |(number, (mut shard, saved))| {
             let mine = |hash| exchange::owner(hash, count) == number as u32;
             let mine: Option<&dyn Fn(u64) -> bool> = if dealt { Some(&mine) } else { None };
-            let result = tables
-                .into_iter()
-                .try_for_each(|(node, id, streams)| shard.load(node, &id, &streams, mine));
-            let result = result.and_then(|()| {
-                shard.operators.iter_mut().flatten().try_for_each(|operator| operator.loaded())
-            });
+            let result = shard.load(&saved, from.as_ref(), mine);
             (shard, result)
         });
         for (shard, result) in loaded {
@@ -403,11 +409,24 @@ impl Compute {
         stages.try_for_each(Stage::loaded)
     }
 
-    fn load_stage(&mut self, node: NodeId, id: &TableId, streams: &[Bytes]) -> Result<()> {
+    fn load_stage(&mut self, node: NodeId, id: &TableId, rows: &RecordBatch) -> Result<()> {
         let sinks = self.sinks.iter_mut().filter(|s| s.node == node);
         let mut tables = sinks.flat_map(|s| s.tables.iter_mut().flatten()).map(Stage::table);
-        let table = tables.find(|t| t.name() == id.table).ok_or_else(|| no_table(id))?;
-        segment::merge(streams)?.iter().try_for_each(|batch| table.load(batch))
+        tables.find(|t| t.name() == id.table).ok_or_else(|| no_table(id))?.load(rows)
+    }
+}
+
+/// Tables of a snapshot and where their rows stand.
+#[derive(Default)]
+struct Saved {
+    tables: Vec<(NodeId, TableId)>,
+    refs: Vec<Vec<SegmentRef>>,
+}
+
+impl Saved {
+    fn push(&mut self, node: NodeId, id: TableId, refs: Vec<SegmentRef>) {
+        self.tables.push((node, id));
+        self.refs.push(refs);
     }
 }
 
@@ -418,17 +437,20 @@ fn no_table(id: &TableId) -> Error {
 impl Shard {
     fn load(
         &mut self,
-        node: NodeId,
-        id: &TableId,
-        streams: &[Bytes],
+        saved: &Saved,
+        from: &dyn ReadSegment,
         mine: Option<&dyn Fn(u64) -> bool>,
     ) -> Result<()> {
-        let operator = self.operators[node].as_mut().ok_or_else(|| no_table(id))?;
-        let table = operator.table(&id.table)?.ok_or_else(|| no_table(id))?;
-        segment::merge(streams)?.iter().try_for_each(|batch| match mine {
-            Some(mine) => table.load_dealt(batch, mine),
-            None => table.load(batch),
-        })
+        load::each_batch(&saved.refs, from, |table, rows| {
+            let (node, id) = &saved.tables[table];
+            let operator = self.operators[*node].as_mut().ok_or_else(|| no_table(id))?;
+            let table = operator.table(&id.table)?.ok_or_else(|| no_table(id))?;
+            match mine {
+                Some(mine) => table.load_dealt(rows, mine),
+                None => table.load(rows),
+            }
+        })?;
+        self.operators.iter_mut().flatten().try_for_each(|operator| operator.loaded())
     }
 
     fn run(&mut self, run: &StageRun) -> Result<()> {

@@ -3,7 +3,7 @@
 //! Key columns go through Arrow's row format into one hash index that gives a *group number*;
 //! value columns are addressed by it ([`crate::column`]). A snapshot captures the chunks of groups
 //! that changed since the last one by sharing them, so the operator goes on while they are encoded
-//! elsewhere ([`crate::checkpoint::segment`]).
+//! elsewhere ([`crate::checkpoint::capture`]).
 
 use std::sync::Arc;
 
@@ -16,7 +16,8 @@ use hashbrown::HashTable;
 use brooklet_core::hash::hash_bytes;
 use brooklet_core::{Error, Result};
 
-use crate::checkpoint::segment::{self, Captured, CapturedChunk};
+use crate::checkpoint::capture::{self, Captured, CapturedChunk};
+use crate::checkpoint::load;
 use crate::column::{Blob, CHUNK, Chunks, Column, ValueType};
 use crate::key::Key;
 use crate::planted::{self, Mistake};
@@ -280,16 +281,11 @@ impl Table {
                 let word = bits.iter_mut().find(|word| **word != 0);
                 word.into_iter().for_each(|word| *word &= *word - 1);
             }
-            segment::clear_from(&mut bits, rows.min(CHUNK));
+            capture::clear_from(&mut bits, rows.min(CHUNK));
             if bits.iter().all(|b| *b == 0) {
                 continue;
             }
-            chunks.push(CapturedChunk {
-                first_group: (number * CHUNK) as u32,
-                changed: bits,
-                keys: self.keys.chunk(number),
-                values: self.columns.iter_mut().map(|c| segment::share(c, number)).collect(),
-            });
+            chunks.push(CapturedChunk::of(number, bits, &mut self.keys, &mut self.columns));
         }
         Captured {
             table: self.name.clone(),
@@ -299,17 +295,17 @@ impl Table {
         }
     }
 
-    /// Adds the rows of a snapshot, as [`segment`] wrote them. Everything stays marked as changed:
+    /// Adds the rows of a snapshot, as [`load`] gives them. Everything stays marked as changed:
     /// the next capture is full.
     pub fn load(&mut self, rows: &RecordBatch) -> Result<()> {
-        let (keys, values) = segment::split_columns(rows, self.key_fields.len())?;
+        let (keys, values) = load::split_columns(rows, self.key_fields.len())?;
         let found = self.find_or_create(&keys, rows.num_rows())?;
-        segment::write_values(self, &found.groups, &values)
+        load::write_values(self, &found.groups, &values)
     }
 
     /// The same with those rows only that belong to `mine`, by the hash of the dealing columns.
     pub fn load_dealt(&mut self, rows: &RecordBatch, mine: &dyn Fn(u64) -> bool) -> Result<()> {
-        let (keys, _) = segment::split_columns(rows, self.key_fields.len())?;
+        let (keys, _) = load::split_columns(rows, self.key_fields.len())?;
         let dealt: Vec<ArrayRef> = self.dealt_by.iter().map(|k| keys[*k].clone()).collect();
         let hashes = brooklet_core::hash::hash_rows(&dealt, rows.num_rows())?;
         let keep: Vec<u32> =

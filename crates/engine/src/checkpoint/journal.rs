@@ -151,25 +151,6 @@ impl Journal {
         Ok(false)
     }
 
-    /// Deletes slots that hold only epochs up to `upto`. Seals and the newest slot stay: otherwise
-    /// a sleeping owner could find its slot free again, or a new one seal a slot that is behind.
-    pub async fn trim(&self, upto: Epoch) -> Result<()> {
-        let mut slots = self.slots().await?;
-        slots.pop();
-        for (generation, slot) in slots {
-            let name = self.name(generation, slot);
-            let Some(content) = self.store.read(&name).await? else { continue };
-            let Some((header, _)) = parse(&name, &content)? else { continue };
-            if header.kind == Kind::Records && header.last > upto {
-                break;
-            }
-            if header.kind == Kind::Records {
-                self.store.delete(&name).await?;
-            }
-        }
-        Ok(())
-    }
-
     async fn seal(&mut self, last_slot: u64) -> Result<()> {
         if self.is_sealed_by(last_slot).await? {
             return Ok(());
@@ -222,20 +203,10 @@ impl Journal {
     }
 
     fn name(&self, generation: u64, slot: u64) -> String {
-        format!("{}/journal/{generation:08}/{slot:012}", self.root)
+        name(&self.root, generation, slot)
     }
-
-    /// Every slot, oldest first.
     async fn slots(&self) -> Result<Vec<(u64, u64)>> {
-        let prefix = format!("{}/journal/", self.root);
-        let names = self.store.list(&prefix).await?;
-        let parse = |name: &String| {
-            let (generation, slot) = name.strip_prefix(&prefix)?.split_once('/')?;
-            Some((generation.parse().ok()?, slot.parse().ok()?))
-        };
-        let mut slots: Vec<(u64, u64)> = names.iter().filter_map(parse).collect();
-        slots.sort_unstable();
-        Ok(slots)
+        slots(self.store.as_ref(), &self.root).await
     }
 
     fn fenced(&self) -> Error {
@@ -244,6 +215,42 @@ impl Journal {
         )
         .at(format!("journal generation {}", self.generation))
     }
+}
+
+/// Deletes slots that hold only epochs up to `upto`. Seals and the newest slot stay: otherwise
+/// a sleeping owner could find its slot free again, or a new one seal a slot that is behind.
+pub async fn trim(store: &dyn Store, root: &str, upto: Epoch) -> Result<()> {
+    let mut slots = slots(store, root).await?;
+    slots.pop();
+    for (generation, slot) in slots {
+        let name = name(root, generation, slot);
+        let Some(content) = store.read(&name).await? else { continue };
+        let Some((header, _)) = parse(&name, &content)? else { continue };
+        if header.kind == Kind::Records && header.last > upto {
+            break;
+        }
+        if header.kind == Kind::Records {
+            store.delete(&name).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Every slot, oldest first.
+async fn slots(store: &dyn Store, root: &str) -> Result<Vec<(u64, u64)>> {
+    let prefix = format!("{root}/journal/");
+    let names = store.list(&prefix).await?;
+    let parse = |name: &String| {
+        let (generation, slot) = name.strip_prefix(&prefix)?.split_once('/')?;
+        Some((generation.parse().ok()?, slot.parse().ok()?))
+    };
+    let mut slots: Vec<(u64, u64)> = names.iter().filter_map(parse).collect();
+    slots.sort_unstable();
+    Ok(slots)
+}
+
+fn name(root: &str, generation: u64, slot: u64) -> String {
+    format!("{root}/journal/{generation:08}/{slot:012}")
 }
 
 /// A slot's header and body; None for a torn one.

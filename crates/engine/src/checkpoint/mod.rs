@@ -4,8 +4,10 @@
 //! A snapshot is a [`manifest`] naming [`segment`]s: one full, then those of what changed.
 //! [`instance`] says whose state it is and who may write.
 
+pub mod capture;
 pub mod instance;
 pub mod journal;
+pub mod load;
 pub mod manifest;
 pub mod segment;
 pub mod snapshot;

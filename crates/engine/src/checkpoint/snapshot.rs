@@ -2,23 +2,31 @@
 //!
 //! A snapshot is captured at an epoch boundary by sharing chunks, then encoded and uploaded while
 //! the pipeline goes on, and published (its manifest created) only after every sink holds the
-//! epoch durably (I4). It names one full segment per table and those of later changes.
+//! epoch durably (I4). It names the segments of a full one and those of later changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
 use brooklet_core::env::CrashPoint;
 use brooklet_core::{Env, Epoch, Error, Result};
 
+use super::capture::Captured;
+use super::journal;
+use super::load::ReadSegment;
 use super::manifest::{Manifest, SegmentRef};
-use super::segment::Captured;
+use super::segment::{self, Segment};
 use super::store::{Created, Store};
 use crate::compute::{Compute, TableId};
 
 /// Increments may grow to this part of the full snapshot before a new full one is taken.
 const FULL_AGAIN: u64 = 2;
+/// Of encoding, as `nice` counts.
+const LOWER_PRIORITY: i32 = 10;
 
 /// Writes the snapshots of an instance.
 pub struct Snapshots {
@@ -69,34 +77,35 @@ impl Snapshots {
             // Captured while the one before was on its way and then failed.
             return Err(Error::outside("there is nothing that the changes could be added to"));
         }
-        // A start may repeat an epoch which had come no further than its segment.
+        // A start may repeat an epoch which had come no further than its segments.
         let nonce = self.env.random();
-        let segment = format!("{}/segments/{:020}-{nonce:016x}", self.root, manifest.epoch.0);
-        // A large state is encoded for seconds, which the tasks of sinks must not wait for.
-        let name = segment.clone();
-        let encoding = tokio::task::spawn_blocking(move || {
-            encode(&name, &tables).map(|(content, refs)| (content, refs, tables))
-        });
-        let (content, refs, tables) =
-            encoding.await.map_err(|e| Error::bug("a snapshot was not encoded").caused_by(e))??;
-        self.env.at(CrashPoint::MidSnapshot)?;
-        let bytes = content.len() as u64;
-        let chain = std::mem::take(&mut self.chain);
-        if !content.is_empty() && self.store.create(&segment, content).await? == Created::Exists {
-            return Err(Error::corrupt(format!("segment {segment} is there already")));
+        let prefix = format!("{}/segments/{:020}-{nonce:016x}", self.root, manifest.epoch.0);
+        let mut chain = std::mem::take(&mut self.chain);
+        let (ids, tables): (Vec<TableId>, Vec<Captured>) = tables.into_iter().unzip();
+        let living: BTreeSet<&TableId> = ids.iter().collect();
+        chain.retain(|id, _| !full && living.contains(id));
+        ids.iter().for_each(|id| _ = chain.entry(id.clone()).or_default());
+        let mut segments = Encoding::start(tables)?;
+        let mut bytes = 0;
+        for number in 0.. {
+            let segment = segments.next().await?;
+            self.env.at(CrashPoint::MidSnapshot)?;
+            let Some(Segment { content, streams }) = segment else { break };
+            bytes += content.len() as u64;
+            let name = format!("{prefix}-{number:04}");
+            for stream in streams {
+                let refs = chain.entry(ids[stream.table].clone()).or_default();
+                refs.push(stream.reference(name.clone(), &content));
+            }
+            if self.store.create(&name, content.into()).await? == Created::Exists {
+                return Err(Error::corrupt(format!("segment {name} is there already")));
+            }
         }
-        if full {
-            (self.full_bytes, self.increment_bytes) = (bytes, 0);
-        } else {
-            self.chain = chain;
-            self.increment_bytes += bytes;
+        match full {
+            true => (self.full_bytes, self.increment_bytes) = (bytes, 0),
+            false => self.increment_bytes += bytes,
         }
-        let living: BTreeSet<&TableId> = tables.iter().map(|(id, _)| id).collect();
-        self.chain.retain(|id, _| living.contains(id));
-        for ((id, _), reference) in tables.iter().zip(refs) {
-            let chain = self.chain.entry(id.clone()).or_default();
-            chain.extend(reference);
-        }
+        self.chain = chain;
         manifest.tables = self.chain.iter().map(|(id, refs)| (id.clone(), refs.clone())).collect();
         Ok(manifest)
     }
@@ -130,9 +139,9 @@ impl Snapshots {
         }
     }
 
-    /// Deletes snapshots beyond the retained ones and segments no longer named; returns the
-    /// oldest retained epoch: the journal may be trimmed up to it.
-    pub async fn prune(&self) -> Result<Option<Epoch>> {
+    /// Deletes snapshots beyond the retained ones, segments that none names any more, and what the
+    /// journal holds only for epochs before the oldest retained one.
+    pub async fn prune(&self) -> Result<()> {
         self.env.at(CrashPoint::BeforeTrim)?;
         let manifests = list(self.store.as_ref(), &self.root).await?;
         let keep = manifests.len().saturating_sub(self.retained);
@@ -157,35 +166,45 @@ impl Snapshots {
                 self.store.delete(&segment).await?;
             }
         }
-        Ok(manifests.get(keep).copied())
+        match manifests.get(keep) {
+            Some(oldest) => journal::trim(self.store.as_ref(), &self.root, *oldest).await,
+            None => Ok(()),
+        }
     }
 }
 
-/// All tables' streams in one object, and where each stands; None for a table without changes.
-fn encode(
-    segment: &str,
-    tables: &[(TableId, Captured)],
-) -> Result<(Bytes, Vec<Option<SegmentRef>>)> {
-    let mut content = Vec::new();
-    let mut refs = Vec::with_capacity(tables.len());
-    for (_, captured) in tables {
-        if captured.is_empty() {
-            refs.push(None);
-            continue;
-        }
-        let stream = captured.encode()?;
-        refs.push(Some(SegmentRef {
-            segment: segment.to_string(),
-            offset: content.len() as u64,
-            length: stream.len() as u64,
-            crc32: crc32fast::hash(&stream),
-        }));
-        match content.is_empty() {
-            true => content = stream,
-            false => content.extend(stream),
-        }
+/// Tables being encoded by a thread of their own, one segment ahead of the upload.
+struct Encoding {
+    segments: mpsc::Receiver<Segment>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Encoding {
+    /// Sinks and shards go before it: a large state is encoded for seconds.
+    fn start(tables: Vec<Captured>) -> Result<Encoding> {
+        let (to, segments) = mpsc::channel(1);
+        let encode = move || {
+            // Where that is not allowed, it goes at the pace of the others.
+            let _ = rustix::process::setpriority_process(None, LOWER_PRIORITY);
+            segment::encode(tables, |segment| {
+                let gone = |_| Error::outside("the snapshot was given up");
+                to.blocking_send(segment).map_err(gone)
+            })
+        };
+        let thread = std::thread::Builder::new().name("snapshot".into()).spawn(encode);
+        let failed = |e| Error::outside("a thread cannot be started").caused_by(e);
+        Ok(Encoding { segments, thread: Some(thread.map_err(failed)?) })
     }
-    Ok((content.into(), refs))
+
+    /// None after the last one.
+    async fn next(&mut self) -> Result<Option<Segment>> {
+        if let Some(segment) = self.segments.recv().await {
+            return Ok(Some(segment));
+        }
+        let ended = self.thread.take().map_or(Ok(Ok(())), JoinHandle::join);
+        ended.map_err(|_| Error::bug("a snapshot was not encoded"))??;
+        Ok(None)
+    }
 }
 
 fn manifest_name(root: &str, epoch: Epoch) -> String {
@@ -208,82 +227,64 @@ pub async fn read_manifest(store: &dyn Store, root: &str, epoch: Epoch) -> Resul
     Manifest::parse(&name, &content)
 }
 
-/// A snapshot's tables, whole and checked.
-pub struct Loaded {
-    pub manifest: Manifest,
-    streams: Vec<(TableId, Vec<Bytes>)>,
+/// Puts a snapshot's tables into the operators. After an error `compute` is lost: `Corrupt` says
+/// that an older snapshot may do.
+pub async fn load(
+    store: Arc<dyn Store>,
+    manifest: &Manifest,
+    mut compute: Compute,
+) -> Result<Compute> {
+    // State that nobody has any more was agreed to be lost.
+    let known = |id: &TableId| compute.plan().nodes.iter().any(|n| n.fingerprint == id.fingerprint);
+    let tables: Vec<_> = manifest.tables.iter().filter(|(id, _)| known(id)).cloned().collect();
+    let totals = manifest.nodes.iter();
+    let totals = totals.map(|n| (n.fingerprint, (n.counts, n.watermark))).collect();
+    compute.restore(&totals);
+    let from = Arc::new(Stored { store, runtime: Handle::current() });
+    let saved_by = manifest.shards;
+    let loading = move || compute.load(tables, saved_by, from).map(|()| compute);
+    let loaded = tokio::task::spawn_blocking(loading).await;
+    loaded.map_err(|e| Error::bug("a snapshot was not loaded").caused_by(e))?
 }
 
-/// The newest snapshot that can be read; a damaged one is passed over with a warning.
-pub async fn newest(store: &dyn Store, root: &str) -> Result<Option<Loaded>> {
-    let epochs = list(store, root).await?;
-    let mut damage = None;
-    for epoch in epochs.iter().rev() {
-        match load(store, root, *epoch).await {
-            Ok(loaded) => return Ok(Some(loaded)),
-            Err(e) if e.kind == brooklet_core::ErrorKind::Corrupt => {
-                tracing::warn!("snapshot {epoch}: {e}; the one before is used");
-                damage = Some(e);
-            }
-            Err(e) => return Err(e),
-        }
-    }
-    damage.map_or(Ok(None), Err)
+/// Segments of a store, for threads that may wait.
+struct Stored {
+    store: Arc<dyn Store>,
+    runtime: Handle,
 }
 
-async fn load(store: &dyn Store, root: &str, epoch: Epoch) -> Result<Loaded> {
-    let manifest = read_manifest(store, root, epoch).await?;
-    let mut segments: BTreeMap<String, Bytes> = BTreeMap::new();
-    let mut streams = Vec::with_capacity(manifest.tables.len());
-    for (id, refs) in &manifest.tables {
-        let mut of_table = Vec::with_capacity(refs.len());
-        for reference in refs {
-            if !segments.contains_key(&reference.segment) {
-                let content = store.read(&reference.segment).await?;
-                let missing = || Error::corrupt(format!("{} is missing", reference.segment));
-                segments.insert(reference.segment.clone(), content.ok_or_else(missing)?);
-            }
-            of_table.push(part(&segments[&reference.segment], reference)?);
-        }
-        streams.push((id.clone(), of_table));
+impl ReadSegment for Stored {
+    fn read(&self, segment: &str) -> Result<Bytes> {
+        let content = self.runtime.block_on(self.store.read(segment))?;
+        content.ok_or_else(|| Error::corrupt(format!("{segment} is missing")))
     }
-    Ok(Loaded { manifest, streams })
 }
 
-fn part(segment: &Bytes, reference: &SegmentRef) -> Result<Bytes> {
-    let damaged = || Error::corrupt(format!("{} is damaged", reference.segment));
-    let end = reference.offset.checked_add(reference.length).ok_or_else(damaged)?;
-    if end > segment.len() as u64 {
-        return Err(damaged());
-    }
-    let part = segment.slice(reference.offset as usize..end as usize);
-    if crc32fast::hash(&part) != reference.crc32 {
-        return Err(damaged());
-    }
-    Ok(part)
-}
+/// Segments that are never stored.
+#[derive(Default)]
+struct InMemory(Vec<Bytes>);
 
-impl Loaded {
-    /// Puts the tables into the operators.
-    pub fn into_compute(self, compute: &mut Compute) -> Result<Manifest> {
-        // State that nobody has any more was agreed to be lost.
-        let known =
-            |id: &TableId| compute.plan().nodes.iter().any(|n| n.fingerprint == id.fingerprint);
-        let kept: Vec<_> = self.streams.into_iter().filter(|(id, _)| known(id)).collect();
-        compute.load(kept, self.manifest.shards)?;
-        let totals = self.manifest.nodes.iter();
-        let totals = totals.map(|n| (n.fingerprint, (n.counts, n.watermark))).collect();
-        compute.restore(&totals);
-        Ok(self.manifest)
+impl ReadSegment for InMemory {
+    fn read(&self, segment: &str) -> Result<Bytes> {
+        let content = segment.parse().ok().and_then(|number: usize| self.0.get(number));
+        content.cloned().ok_or_else(|| Error::bug(format!("there is no segment {segment}")))
     }
 }
 
 /// Deals the state of one set of shards to another.
 pub fn reshard(from: &mut Compute, to: &mut Compute) -> Result<()> {
-    let captured = from.capture(true).into_iter().filter(|(_, captured)| !captured.is_empty());
-    let encode =
-        |(id, captured): (TableId, Captured)| Ok((id, vec![Bytes::from(captured.encode()?)]));
-    to.load(captured.map(encode).collect::<Result<_>>()?, from.shard_count())?;
+    let (ids, tables): (Vec<TableId>, Vec<Captured>) = from.capture(true).into_iter().unzip();
+    let mut refs: Vec<Vec<SegmentRef>> = vec![Vec::new(); ids.len()];
+    let mut segments = InMemory::default();
+    segment::encode(tables, |Segment { content, streams }| {
+        for stream in streams {
+            refs[stream.table].push(stream.reference(segments.0.len().to_string(), &content));
+        }
+        segments.0.push(content.into());
+        Ok(())
+    })?;
+    let tables = ids.into_iter().zip(refs).collect();
+    to.load(tables, from.shard_count(), Arc::new(segments))?;
     let nodes = from.plan().nodes.iter().enumerate();
     let totals =
         nodes.map(|(id, n)| (n.fingerprint, (from.counts()[id], from.watermarks()[id]))).collect();

@@ -5,6 +5,7 @@
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -99,7 +100,23 @@ fn failed(what: &str, path: &Path, error: std::io::Error) -> Error {
 }
 
 /// A large segment synced at once would hold up every other sync of the disk, the journal's first.
-const SYNC_EVERY_BYTES: usize = 4 << 20;
+const SYNC_EVERY_BYTES: usize = 1 << 20;
+
+/// A large file is written in pieces, and as much of the disk's time is left to others.
+#[allow(clippy::disallowed_methods, reason = "no record and no state depends on this wait")]
+fn write_synced(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    let mut pieces = content.chunks(SYNC_EVERY_BYTES);
+    let last = pieces.next_back().unwrap_or_default();
+    for piece in pieces {
+        file.write_all(piece)?;
+        let started = Instant::now();
+        file.sync_data()?;
+        std::thread::sleep(started.elapsed());
+    }
+    file.write_all(last)?;
+    file.sync_data()
+}
 
 fn create_file(path: &Path, content: &[u8]) -> Result<Created> {
     let directory = path.parent().unwrap_or(Path::new("."));
@@ -110,14 +127,7 @@ fn create_file(path: &Path, content: &[u8]) -> Result<Created> {
     // The process id keeps two owners' unfinished files apart.
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("object");
     let aside = directory.join(format!(".{name}.{}", std::process::id()));
-    let write = || {
-        let mut file = std::fs::File::create(&aside)?;
-        content.chunks(SYNC_EVERY_BYTES).try_for_each(|piece| {
-            file.write_all(piece)?;
-            file.sync_data()
-        })
-    };
-    write().map_err(|e| failed("write", path, e))?;
+    write_synced(&aside, content).map_err(|e| failed("write", path, e))?;
     let linked = std::fs::hard_link(&aside, path);
     let removed = std::fs::remove_file(&aside);
     let created = match linked {

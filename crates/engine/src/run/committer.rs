@@ -120,11 +120,6 @@ impl Committer {
         Ok(())
     }
 
-    /// The journal may forget epochs up to this one.
-    pub async fn trim(&mut self, upto: Epoch) -> Result<()> {
-        self.journal.trim(upto).await
-    }
-
     async fn record(&mut self, records: &[EpochRecord]) -> Result<()> {
         let mut outage = Outage::new("journal");
         loop {

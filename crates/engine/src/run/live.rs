@@ -18,7 +18,7 @@ use brooklet_core::{Env, Epoch, Error, ErrorKind, Result};
 
 use super::committer::{Committer, Outage, Outgoing, pause};
 use super::reader::{Read, Reader};
-use super::snapshotter::{Covered, Snapshotter};
+use super::snapshotter::Snapshotter;
 use super::start::{self, Ready};
 use super::status::{Progress, Status};
 use super::{RunConfig, Stopped};
@@ -55,7 +55,6 @@ pub async fn run(
     let (read_to, read_from) = mpsc::channel::<Read>(1);
     let (out_to, out_from) = mpsc::channel::<Outgoing>(AHEAD);
     let (capture_to, captures) = mpsc::channel::<Capture>(1);
-    let (covered_to, covered) = mpsc::channel::<Covered>(4);
     let (release_to, release) = mpsc::channel::<IngestState>(4);
     let (committed_to, committed) = watch::channel(committer.committed());
     let wants_full = Arc::new(AtomicBool::new(true));
@@ -90,7 +89,7 @@ pub async fn run(
         snapshots,
         captures,
         committed,
-        covered: covered_to,
+        release: release_to,
         wants_full,
         status: status.clone(),
     };
@@ -98,8 +97,7 @@ pub async fn run(
     let reading = tokio::task::spawn_blocking(move || reading.run(&handle));
     let computing = tokio::task::spawn_blocking(move || computing.run());
     let snapshotting = tokio::spawn(snapshotter.run());
-    let committing =
-        tokio::spawn(commit_all(committer, out_from, covered, committed_to, release_to));
+    let committing = tokio::spawn(commit_all(committer, out_from, committed_to));
 
     let read = ended([committing, computing, snapshotting], reading, &failed).await?;
     Ok(if read { Stopped::Finished } else { Stopped::Asked })
@@ -113,10 +111,7 @@ async fn cover_end(mut ready: Ready, env: &Env) -> Result<()> {
     let capture = capture(&mut ready.compute, epoch, state, args);
     let manifest = ready.snapshots.upload(capture).await?;
     ready.snapshots.publish(&manifest).await?;
-    match ready.snapshots.prune().await? {
-        Some(oldest) => ready.committer.trim(oldest).await,
-        None => Ok(()),
-    }
+    ready.snapshots.prune().await
 }
 
 /// Waits for all tasks; the error that comes first in their order.
@@ -414,34 +409,12 @@ pub fn capture(
 async fn commit_all(
     mut committer: Committer,
     mut from: mpsc::Receiver<Outgoing>,
-    mut covered: mpsc::Receiver<Covered>,
     committed: watch::Sender<Epoch>,
-    release: mpsc::Sender<IngestState>,
 ) -> Result<()> {
     let mut waiting = Vec::with_capacity(AHEAD);
     while from.recv_many(&mut waiting, AHEAD).await > 0 {
         committer.commit(std::mem::take(&mut waiting)).await?;
         committed.send_replace(committer.committed());
-        while let Ok(covered) = covered.try_recv() {
-            forget(&mut committer, covered, &release).await?;
-        }
     }
-    // The watch stays open for the last snapshot; its trim happens before the end.
-    while let Some(covered) = covered.recv().await {
-        forget(&mut committer, covered, &release).await?;
-    }
-    Ok(())
-}
-
-async fn forget(
-    committer: &mut Committer,
-    covered: Covered,
-    release: &mpsc::Sender<IngestState>,
-) -> Result<()> {
-    if let Some(epoch) = covered.trim {
-        committer.trim(epoch).await?;
-    }
-    // The reader may have stopped; the group's offsets are for lag tools only.
-    let _ = release.try_send(covered.state);
     Ok(())
 }

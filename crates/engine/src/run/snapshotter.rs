@@ -10,20 +10,14 @@ use super::status::Status;
 use crate::checkpoint::snapshot::{Capture, Snapshots};
 use crate::ingest::IngestState;
 
-/// What a published snapshot allows the others to forget.
-pub struct Covered {
-    pub state: IngestState,
-    /// The journal up to here, if any snapshot has been dropped before it.
-    pub trim: Option<Epoch>,
-}
-
 /// The far end of the snapshot task.
 pub struct Snapshotter {
     pub snapshots: Snapshots,
     pub captures: mpsc::Receiver<Capture>,
     /// The last epoch that every sink holds.
     pub committed: watch::Receiver<Epoch>,
-    pub covered: mpsc::Sender<Covered>,
+    /// To the reader: what a published snapshot covers.
+    pub release: mpsc::Sender<IngestState>,
     /// Whether the next capture must be full.
     pub wants_full: Arc<std::sync::atomic::AtomicBool>,
     pub status: Status,
@@ -64,9 +58,9 @@ impl Snapshotter {
             p.snapshot = Some(epoch);
             p.snapshot_bytes = bytes;
         });
-        let trim = self.snapshots.prune().await?;
-        // Without a receiver the pipeline is stopping: what is not forgotten now is later.
-        let _ = self.covered.send(Covered { state: manifest.ingest, trim }).await;
+        self.snapshots.prune().await?;
+        // The reader may have stopped; the group's offsets are for lag tools only.
+        let _ = self.release.try_send(manifest.ingest);
         Ok(())
     }
 }

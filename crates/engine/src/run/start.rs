@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use brooklet_core::connector::SinkSpec as OpenSink;
 use brooklet_core::source::Budget;
-use brooklet_core::{Env, Epoch, EpochRecord, ErrorKind, Result};
+use brooklet_core::{Env, Epoch, EpochRecord, ErrorKind, Instance, Result};
 use brooklet_plan::StreamPlan;
 
 use super::committer::{Committer, Domain, Outage, Outgoing};
@@ -20,7 +20,7 @@ use super::{Connections, RunConfig, Waker};
 use crate::checkpoint::instance::{InstanceHome, find_or_mint};
 use crate::checkpoint::journal::{Journal, Writer};
 use crate::checkpoint::manifest::Manifest;
-use crate::checkpoint::snapshot::{self, Loaded, Snapshots};
+use crate::checkpoint::snapshot::{self, Snapshots};
 use crate::checkpoint::store::Store;
 use crate::compute::{Compute, EpochMoment};
 use crate::ingest::{Ingest, IngestState};
@@ -69,18 +69,12 @@ pub async fn start(start: Start) -> Result<Ready> {
     let writer = format!("{:016x}", env.random());
     let writer = Writer { nonce: writer, plan: edit::identity(&plan) };
     let journal = Journal::take_over(store.clone(), &home.root, writer).await?;
-    let (loaded, mut tail) = stored(store.as_ref(), &home.root, &journal).await?;
-    if let Some(loaded) = &loaded {
-        edit::check(&plan, &loaded.manifest, config.agreed)?;
-    }
-    let from = loaded.as_ref().map_or(Epoch(0), |l| l.manifest.epoch);
-    if planted::has(Mistake::SkippedRecord) {
-        tail.pop();
-    }
-    let shards = shards_of(&tail, loaded.as_ref().map(|l| &l.manifest), &config);
-    let mut compute = Compute::new(plan, shards, &home.instance)?;
+    let finding = Finding { store: &store, root: &home.root, journal: &journal, config: &config };
+    let found = finding.stored(&plan, &home.instance).await?;
+    let Found { manifest, tail, mut compute } = found;
     compute.set_row_text(connections.row_text());
-    let manifest = loaded.map(|l| l.into_compute(&mut compute)).transpose()?;
+    let from = manifest.as_ref().map_or(Epoch(0), |m| m.epoch);
+    let shards = compute.shard_count();
     let state = manifest.as_ref().map(|m| m.ingest.clone()).unwrap_or_default();
     let end = tail.last().map_or(from, |r| r.epoch);
     let doubt = (end == Epoch(0) || journal.is_torn().await?).then_some(end);
@@ -143,31 +137,80 @@ pub fn compute(compute: &mut Compute, read: Read) -> Result<(Outgoing, IngestSta
     Ok((Outgoing { record, outputs: computed.outputs, logged: computed.logged }, state))
 }
 
-/// The newest snapshot and the records after it. An older owner, though sealed, may still publish
-/// what it has committed and forget what that covers; then both are read again.
-async fn stored(
-    store: &dyn Store,
-    root: &str,
-    journal: &Journal,
-) -> Result<(Option<Loaded>, Vec<EpochRecord>)> {
-    loop {
-        let before = snapshot::list(store, root).await?;
-        let found = async {
-            let loaded = snapshot::newest(store, root).await?;
-            let from = loaded.as_ref().map_or(Epoch(0), |l| l.manifest.epoch);
-            let tail = journal.tail(from).await?;
-            Ok((loaded, tail))
-        };
-        let found = found.await;
-        if snapshot::list(store, root).await? == before {
-            return found;
-        }
-    }
+/// What an instance has stored.
+struct Finding<'a> {
+    store: &'a Arc<dyn Store>,
+    root: &'a str,
+    journal: &'a Journal,
+    config: &'a RunConfig,
 }
 
-fn shards_of(tail: &[EpochRecord], manifest: Option<&Manifest>, config: &RunConfig) -> u32 {
-    let recorded = tail.first().map(|r| r.shards).or(manifest.map(|m| m.shards));
-    recorded.unwrap_or(config.shards).max(1)
+/// The newest snapshot that can be read, in the operators, and the records after it.
+struct Found {
+    manifest: Option<Manifest>,
+    tail: Vec<EpochRecord>,
+    compute: Compute,
+}
+
+impl Finding<'_> {
+    /// An older owner, though sealed, may still publish what it has committed and forget what that
+    /// covers; then all is read again.
+    async fn stored(&self, plan: &StreamPlan, instance: &Instance) -> Result<Found> {
+        loop {
+            let before = snapshot::list(self.store.as_ref(), self.root).await?;
+            let found = self.newest(&before, plan, instance).await;
+            if snapshot::list(self.store.as_ref(), self.root).await? == before {
+                return found;
+            }
+        }
+    }
+
+    /// A damaged snapshot is passed over with a warning, unless there is no other.
+    async fn newest(
+        &self,
+        epochs: &[Epoch],
+        plan: &StreamPlan,
+        instance: &Instance,
+    ) -> Result<Found> {
+        let mut damage = None;
+        for epoch in epochs.iter().rev() {
+            match self.at(*epoch, plan, instance).await {
+                Err(e) if e.kind == ErrorKind::Corrupt => {
+                    tracing::warn!("snapshot {epoch}: {e}; the one before is used");
+                    damage = Some(e);
+                }
+                found => return found,
+            }
+        }
+        if let Some(damage) = damage {
+            return Err(damage);
+        }
+        let tail = self.tail(Epoch(0)).await?;
+        let compute = Compute::new(plan.clone(), self.shards(&tail, None), instance)?;
+        Ok(Found { manifest: None, tail, compute })
+    }
+
+    async fn at(&self, epoch: Epoch, plan: &StreamPlan, instance: &Instance) -> Result<Found> {
+        let manifest = snapshot::read_manifest(self.store.as_ref(), self.root, epoch).await?;
+        edit::check(plan, &manifest, self.config.agreed)?;
+        let tail = self.tail(epoch).await?;
+        let compute = Compute::new(plan.clone(), self.shards(&tail, Some(&manifest)), instance)?;
+        let compute = snapshot::load(self.store.clone(), &manifest, compute).await?;
+        Ok(Found { manifest: Some(manifest), tail, compute })
+    }
+
+    async fn tail(&self, after: Epoch) -> Result<Vec<EpochRecord>> {
+        let mut tail = self.journal.tail(after).await?;
+        if planted::has(Mistake::SkippedRecord) {
+            tail.pop();
+        }
+        Ok(tail)
+    }
+
+    fn shards(&self, tail: &[EpochRecord], manifest: Option<&Manifest>) -> u32 {
+        let recorded = tail.first().map(|r| r.shards).or(manifest.map(|m| m.shards));
+        recorded.unwrap_or(self.config.shards).max(1)
+    }
 }
 
 /// What the journal says to sinks.

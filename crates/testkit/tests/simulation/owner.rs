@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use brooklet_core::{Env, Epoch, Error, ErrorKind, Result};
 use brooklet_engine::checkpoint::manifest::Manifest;
+use brooklet_engine::checkpoint::segment;
 use brooklet_engine::checkpoint::snapshot::{Capture, Snapshots};
 use brooklet_engine::compute::Compute;
 use brooklet_engine::ingest::IngestState;
@@ -197,10 +198,7 @@ impl Owner {
             return Ok(false);
         }
         self.snapshots.publish(&manifest).await?;
-        let trim = self.snapshots.prune().await?;
-        if let (Some(upto), Some(committer)) = (trim, &mut self.committer) {
-            committer.trim(upto).await?;
-        }
+        self.snapshots.prune().await?;
         self.reader.release(&manifest.ingest).await?;
         Ok(true)
     }
@@ -240,8 +238,15 @@ impl Owner {
     /// The whole state as bytes, by table.
     pub fn state(&mut self) -> Result<BTreeMap<String, Vec<u8>>> {
         let tables = self.compute.capture(true);
-        let each = tables.into_iter().map(|(id, rows)| Ok((format!("{id:?}"), rows.encode()?)));
-        each.collect()
+        let each = |(id, rows)| {
+            let mut bytes = Vec::new();
+            segment::encode(vec![rows], |segment| {
+                bytes.extend(segment.content);
+                Ok(())
+            })?;
+            Ok((format!("{id:?}"), bytes))
+        };
+        tables.into_iter().map(each).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use brooklet_core::{Epoch, EpochRecord, ErrorKind};
 use bytes::Bytes;
 
-use super::{Journal, Writer};
+use super::{Journal, Writer, trim};
 use crate::checkpoint::store::{LocalStore, Store};
 
 fn record(epoch: u64) -> EpochRecord {
@@ -41,7 +41,7 @@ async fn an_old_owner_is_fenced_though_its_records_were_trimmed() {
     for epoch in 1..=3 {
         old.append(&[record(epoch)]).await.unwrap();
     }
-    old.trim(Epoch(3)).await.unwrap();
+    trim(place.store.as_ref(), "000001", Epoch(3)).await.unwrap();
     let mut new = place.owner("new").await;
     let fenced = old.append(&[record(4)]).await.unwrap_err();
     assert_eq!(fenced.kind, ErrorKind::Fenced);

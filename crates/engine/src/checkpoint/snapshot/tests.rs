@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use brooklet_core::env::{CrashPoint, World};
 use brooklet_core::{Env, Epoch, Error, Result};
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
-use super::{Capture, Snapshots, newest};
+use super::{Capture, Snapshots, Stored, list, read_manifest};
+use crate::checkpoint::load::each_batch;
 use crate::checkpoint::manifest::{Manifest, VERSION};
-use crate::checkpoint::segment;
 use crate::checkpoint::store::{Created, LocalStore, Store};
 use crate::compute::TableId;
 use crate::ingest::IngestState;
@@ -109,9 +110,18 @@ impl Fixture {
     }
     /// Epoch and rows of the newest snapshot.
     async fn newest(&self) -> (u64, usize) {
-        let loaded = newest(self.store.as_ref(), "000001").await.unwrap().unwrap();
-        let rows = segment::merge(&loaded.streams[0].1).unwrap().iter().map(|b| b.num_rows()).sum();
-        (loaded.manifest.epoch.0, rows)
+        let epoch = *list(self.store.as_ref(), "000001").await.unwrap().last().unwrap();
+        let manifest = read_manifest(self.store.as_ref(), "000001", epoch).await.unwrap();
+        let (tables, mut rows) = (vec![manifest.tables[0].1.clone()], 0);
+        let stored = Stored { store: self.store.clone(), runtime: Handle::current() };
+        let count = move || {
+            each_batch(&tables, &stored, |_, batch| {
+                rows += batch.num_rows();
+                Ok(())
+            })
+            .map(|()| rows)
+        };
+        (epoch.0, tokio::task::spawn_blocking(count).await.unwrap().unwrap())
     }
 }
 
