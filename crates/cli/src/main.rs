@@ -8,6 +8,7 @@ mod checkpoints;
 mod demo;
 mod explain;
 mod files;
+mod http;
 mod logging;
 mod progress;
 mod rows;

@@ -15,7 +15,7 @@ use brooklet_plan::StreamPlan;
 use super::committer::{Committer, Domain, Outage, Outgoing};
 use super::edit;
 use super::reader::{Read, Reader, ScanReader};
-use super::status::Status;
+use super::status::{LastSnapshot, Status};
 use super::{Connections, RunConfig, Waker};
 use crate::checkpoint::instance::{InstanceHome, find_or_mint};
 use crate::checkpoint::journal::{Journal, Writer};
@@ -81,6 +81,7 @@ pub async fn start(start: Start) -> Result<Ready> {
     let mut compute = Compute::new(plan, shards, &home.instance)?;
     compute.set_row_text(connections.row_text());
     let manifest = loaded.map(|l| l.into_compute(&mut compute)).transpose()?;
+    status.update(|p| p.snapshot = manifest.as_ref().map(LastSnapshot::of));
     let state = manifest.as_ref().map(|m| m.ingest.clone()).unwrap_or_default();
     let end = tail.last().map_or(from, |r| r.epoch);
     let doubt = (end == Epoch(0) || journal.is_torn().await?).then_some(end);
@@ -206,9 +207,10 @@ impl Opening<'_> {
                     formats: &[],
                     env: self.env.clone(),
                 };
+                let tables = spec.tables.iter().map(|t| t.table.name.clone()).collect();
                 let sink = self.connections.sink(spec, open).await?;
-                let instance = &home.instance;
-                Domain::open(spec.domain.clone(), sink, instance, journal.end).await
+                let name = spec.domain.clone();
+                Domain::open(name, tables, sink, &home.instance, journal.end).await
             };
             domains.push(self.patiently(&spec.domain, open).await?);
         }
