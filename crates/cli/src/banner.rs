@@ -34,7 +34,7 @@ pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) 
              state is kept",
             env!("CARGO_PKG_VERSION")
         ));
-        console.say(&format!("  {http}"));
+        console.say(&format!("  {}", http.line()));
         return;
     }
     if console.format == Format::Json {
@@ -66,7 +66,7 @@ pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) 
         duration(snapshots)
     ));
     console.say(&format!("  {restored}"));
-    console.say(&format!("  {http}"));
+    console.say(&format!("  {}", http.line()));
 }
 
 /// A local directory with its whole path: a restart may come from another one.

@@ -10,6 +10,7 @@ use brooklet_server::{Http, Listener, View, routes};
 const ADDRESS: &str = "127.0.0.1:8080";
 
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Where health, readiness and metrics are answered; port 0 is any free one. 127.0.0.1:8080
     /// unless that is taken.
@@ -26,6 +27,16 @@ pub enum Place {
     /// As wanted.
     Off,
     Taken,
+}
+
+impl Place {
+    /// As a line of the banner.
+    pub fn line(&self) -> String {
+        match self {
+            Place::At(_) => format!("answers on {self} (/health, /ready, /metrics)"),
+            Place::Off | Place::Taken => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Place {

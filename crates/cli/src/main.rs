@@ -97,3 +97,13 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .build()
         .map_err(|e| Error::outside("the runtime could not be started").caused_by(e))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}
