@@ -178,7 +178,7 @@ pub const METRICS: &[Metric] = &[
         |s| one(Value::Took(s.progress.commit_took)),
     ),
     gauge("brooklet_last_commit_age_seconds", &[], "Since this process's last commit.", |s| {
-        maybe(s.progress.committed_at.map(|at| seconds(s.now - at)))
+        maybe(s.progress.committed_at.map(|at| age(s, at)))
     }),
     gauge("brooklet_ready", &[], "1 while /ready answers 200, else 0.", |s| {
         one(Value::Whole(s.ready.into()))
@@ -199,7 +199,7 @@ pub const METRICS: &[Metric] = &[
         |s| snapshot(s, |last| last.took_ms.map(seconds)),
     ),
     gauge("brooklet_snapshot_age_seconds", &[], "Since the newest snapshot was captured.", |s| {
-        snapshot(s, |last| Some(seconds((s.now - last.taken_at).max(0))))
+        snapshot(s, |last| Some(age(s, last.taken_at)))
     }),
     Metric {
         name: "brooklet_build",
@@ -252,6 +252,11 @@ const fn histogram(name: &'static str, help: &'static str, samples: Samples) -> 
 
 fn seconds(ms: Millis) -> Value {
     Value::Real(ms as f64 / 1_000.0)
+}
+
+/// Not below nothing when the clock was set back.
+fn age(s: &Scrape, at: Millis) -> Value {
+    seconds((s.now - at).max(0))
 }
 
 fn one(value: Value) -> Vec<Sample> {
