@@ -48,7 +48,12 @@ pub fn run_file(file: &Path) -> Command {
         let path = file.with_extension(ending);
         std::fs::File::create(path).expect("the bench's directory can be written")
     };
-    command.arg("run").arg(file).stdin(Stdio::null()).stderr(log("log")).stdout(log("out"));
+    command
+        .args(["run", "--no-http"])
+        .arg(file)
+        .stdin(Stdio::null())
+        .stderr(log("log"))
+        .stdout(log("out"));
     command
 }
 

@@ -5,6 +5,7 @@ use brooklet_pipeline::Running;
 use brooklet_plan::node::{SinkSpec, SinkTable};
 use brooklet_plan::{Settings, StreamPlan};
 
+use crate::http::Place;
 use crate::logging::{Console, Format};
 use crate::text::duration;
 
@@ -13,11 +14,12 @@ pub struct Start<'a> {
     pub name: &'a str,
     pub plan: &'a StreamPlan,
     pub settings: &'a Settings,
+    pub http: Place,
 }
 
 /// Says it: lines for people, one entry with fields where logs are JSON.
 pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) {
-    let Start { name, plan, settings } = start;
+    let Start { name, plan, settings, http } = start;
     let sources: Vec<String> =
         plan.scans().map(|(_, s)| format!("{} ({})", s.table.name, s.table.connector())).collect();
     let sinks: Vec<String> = plan
@@ -32,6 +34,7 @@ pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) 
              state is kept",
             env!("CARGO_PKG_VERSION")
         ));
+        console.say(&format!("  {}", http.line()));
         return;
     }
     if console.format == Format::Json {
@@ -44,6 +47,7 @@ pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) 
             state,
             instance = running.instance(),
             restored,
+            http = %http,
             "started"
         );
         return;
@@ -62,6 +66,7 @@ pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) 
         duration(snapshots)
     ));
     console.say(&format!("  {restored}"));
+    console.say(&format!("  {}", http.line()));
 }
 
 /// A local directory with its whole path: a restart may come from another one.

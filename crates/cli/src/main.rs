@@ -8,6 +8,7 @@ mod checkpoints;
 mod demo;
 mod explain;
 mod files;
+mod http;
 mod logging;
 mod progress;
 mod rows;
@@ -95,4 +96,14 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .map_err(|e| Error::outside("the runtime could not be started").caused_by(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
 }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use brooklet_core::{Delta, Error, Result};
-use brooklet_pipeline::{Agreed, Counts, Progress, StartOptions, Stopped, start};
+use brooklet_pipeline::world::real;
+use brooklet_pipeline::{Agreed, Compiled, Progress, StartOptions, Status, Stopped, start};
+use brooklet_server::View;
 
 use crate::banner::Start;
 use crate::files::compile_files;
 use crate::logging::Console;
 use crate::text::count;
-use crate::{banner, progress, rows};
+use crate::{banner, http, progress, rows};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -34,6 +36,8 @@ pub struct Args {
     /// Real sources, but the rows go to the terminal and nothing is committed.
     #[arg(long)]
     preview: bool,
+    #[command(flatten)]
+    http: http::Args,
 }
 
 pub async fn run(args: Args, console: Console) -> Result<()> {
@@ -61,15 +65,24 @@ pub async fn run(args: Args, console: Console) -> Result<()> {
         on_rows: args.preview.then(|| Arc::new(show) as _),
         ..StartOptions::default()
     };
+    let status = options.status.clone();
+    let (place, http) = http::start(&args.http, view(&compiled, &status)?).await?;
     let plan = compiled.plan.clone();
     let running =
         start(compiled.plan, &compiled.settings, &compiled.name, &compiled.base, options).await?;
-    let start = Start { name: &compiled.name, plan: &plan, settings: &compiled.settings };
-    banner::show(&console, &start, &running, args.preview);
-    let status = running.status.clone();
+    let (name, settings) = (&compiled.name, &compiled.settings);
+    banner::show(
+        &console,
+        &Start { name, plan: &plan, settings, http: place },
+        &running,
+        args.preview,
+    );
     let line = progress::Line::start(status.clone(), console);
     let stopped = running.run(stop).await;
     drop(line);
+    if let Some(http) = http {
+        http.stop().await;
+    }
     if !matches!(stopped, Ok(Stopped::AlreadyFinished)) {
         console.say(&account(&status.read()));
     }
@@ -81,14 +94,25 @@ pub async fn run(args: Args, console: Console) -> Result<()> {
     Ok(())
 }
 
+/// What HTTP may see of the pipeline.
+fn view(compiled: &Compiled, status: &Status) -> Result<View> {
+    let env = real();
+    Ok(View {
+        pipeline: compiled.name.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        status: status.clone(),
+        max_commit_age_ms: compiled.settings.millis("brooklet.ready.max-commit-age")?,
+        started_at: env.now(),
+        env,
+    })
+}
+
 /// What became of the records, since the pipeline's first start; rows out by this process.
 fn account(p: &Progress) -> String {
-    let sum =
-        |of: fn(&Counts) -> u64| -> u64 { p.nodes.iter().map(|(_, counts)| of(counts)).sum() };
     let gone = [
         (p.read.values().map(|c| c.skipped).sum(), "skipped"),
-        (sum(|c| c.filtered), "filtered"),
-        (sum(|c| c.duplicates), "duplicates"),
+        (p.sum(|c| c.filtered), "filtered"),
+        (p.sum(|c| c.duplicates), "duplicates"),
         (p.late, "late"),
         (p.dead, "dead letters"),
     ];

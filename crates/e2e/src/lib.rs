@@ -1,10 +1,11 @@
 //! What the end-to-end tests share: [`pipeline`] pipelines as processes that are started, killed
 //! and asked for their accounts, [`clicks`] and [`devices`] input with a plain recomputation of
-//! what must become of it, [`outputs`] files that a sink left, [`proxy`] a way to a service that
-//! fails on demand.
+//! what must become of it, [`http`] what a process answers, [`outputs`] files that a sink left,
+//! [`proxy`] a way to a service that fails on demand.
 
 pub mod clicks;
 pub mod devices;
+pub mod http;
 pub mod outputs;
 pub mod pipeline;
 pub mod proxy;

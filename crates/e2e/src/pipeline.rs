@@ -76,10 +76,12 @@ impl Pipeline {
     pub fn command(&self, args: &[&str]) -> Brooklet {
         self.command_in(&self.dir, args)
     }
-    /// The same from another working directory.
+    /// The same from another working directory. Without HTTP unless the arguments ask for it: many
+    /// run at once.
     pub fn command_in(&self, dir: &Path, args: &[&str]) -> Brooklet {
         let file = self.file().to_string_lossy().into_owned();
-        let all = ["run", &file].into_iter().chain(args.iter().copied());
+        let silent = (!args.contains(&"--http")).then_some("--no-http");
+        let all = ["run", &file].into_iter().chain(silent).chain(args.iter().copied());
         let command = Brooklet::new(dir, all.map(str::to_string).collect::<Vec<_>>());
         self.env.iter().fold(command, |command, (name, value)| command.env(name, value))
     }

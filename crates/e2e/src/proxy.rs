@@ -1,4 +1,5 @@
-//! A way to an HTTP service that can be made to answer 503, or to cut connections, by a test.
+//! A way to a service that a test can close: HTTP requests are then answered with 503, other
+//! connections cut.
 #![allow(clippy::disallowed_methods, reason = "a proxy is threads and sockets")]
 
 use std::io::{Read, Write};
@@ -15,6 +16,8 @@ pub struct Proxy {
 
 struct Shared {
     target: String,
+    /// To a request that is refused; nothing where the service speaks no HTTP.
+    answer: &'static str,
     failing: AtomicBool,
     refused: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
@@ -27,10 +30,19 @@ impl Proxy {
     /// In front of `url`, which is `http://host:port`.
     pub fn to(url: &str) -> Proxy {
         let target = url.strip_prefix("http://").expect("test services speak plain HTTP");
+        Proxy::of(target, ANSWER)
+    }
+    /// In front of `host:port`, whatever it speaks.
+    pub fn to_tcp(target: &str) -> Proxy {
+        Proxy::of(target, "")
+    }
+
+    fn of(target: &str, answer: &'static str) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("it listens").port();
         let shared = Arc::new(Shared {
             target: target.to_string(),
+            answer,
             failing: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             open: Mutex::default(),
@@ -45,10 +57,13 @@ impl Proxy {
         Proxy { port, shared }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
-    /// From now on every request is answered with 503; open connections are cut.
+    /// From now on every request is refused; open connections are cut.
     pub fn fail(&self, failing: bool) {
         self.shared.failing.store(failing, Ordering::Release);
         if failing {
@@ -58,7 +73,7 @@ impl Proxy {
             }
         }
     }
-    /// How many requests were answered with 503.
+    /// How many requests were refused.
     pub fn refused(&self) -> u64 {
         self.shared.refused.load(Ordering::Acquire)
     }
@@ -95,7 +110,7 @@ impl Shared {
         let mut content = [0; 65_536];
         while client.read(&mut content).is_ok_and(|n| n > 0) {}
         self.refused.fetch_add(1, Ordering::AcqRel);
-        let _ = client.write_all(ANSWER.as_bytes());
+        let _ = client.write_all(self.answer.as_bytes());
     }
 }
 

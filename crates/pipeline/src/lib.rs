@@ -18,9 +18,11 @@ pub mod rows;
 pub mod start;
 pub mod world;
 
+pub use brooklet_engine::ingest::ReadCounts;
 pub use brooklet_engine::ops::Counts;
 pub use brooklet_engine::run::Stopped;
 pub use brooklet_engine::run::edit::Agreed;
-pub use brooklet_engine::run::status::{Progress, Status};
+pub use brooklet_engine::run::histogram::{BOUNDS_MS, Histogram};
+pub use brooklet_engine::run::status::{LastSnapshot, NodeProgress, Phase, Progress, Status};
 pub use compile::{Compiled, compile};
 pub use start::{Running, StartOptions, start};

@@ -33,6 +33,8 @@ pub struct StartOptions {
     pub on_print: Option<OnRows>,
     /// State in a temporary directory that goes away with the run.
     pub ephemeral: bool,
+    /// Shows what the run does, from its recovery on.
+    pub status: Status,
 }
 
 /// A recovered pipeline, before its first live epoch.
@@ -75,7 +77,7 @@ pub async fn start(
         _ => None,
     };
     let store = open_store(&place.location, &env).await?;
-    let status = Status::default();
+    let status = options.status.clone();
     let registry = Registry {
         env: env.clone(),
         base: base.to_path_buf(),

@@ -84,6 +84,12 @@ pub const SETTINGS: &[OptionSpec] = &[
     OptionSpec::text("brooklet.start-timeout", "How long a service may be unreachable at start.")
         .kind(OptionKind::Duration)
         .default("30 s"),
+    OptionSpec::text(
+        "brooklet.ready.max-commit-age",
+        "GET /ready answers 503 when a commit or a service is waited for longer than this.",
+    )
+    .kind(OptionKind::Duration)
+    .default("60 s"),
     OptionSpec::text("brooklet.stop-timeout", "How long a stop may take before it is forced.")
         .kind(OptionKind::Duration)
         .default("30 s"),

@@ -2,10 +2,12 @@
 //! with their expected results. A dev-dependency only.
 //!
 //! [`services`] Kafka, Postgres and S3 as the environment names them, [`binary`] the built
-//! `brooklet` as a process that can be killed, [`devices`] device events and a plain sequential
-//! recomputation of what the device pipeline must make of them, [`dice`] seeded chance.
+//! `brooklet` as a process that can be killed, [`exposition`] its metrics, [`devices`] device
+//! events and a plain sequential recomputation of what the device pipeline must make of them,
+//! [`dice`] seeded chance.
 
 pub mod binary;
 pub mod devices;
 pub mod dice;
+pub mod exposition;
 pub mod services;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use brooklet_pipeline::{Counts, Progress, Status};
+use brooklet_pipeline::{Progress, Status};
 
 use super::board::{Board, HEADER};
 use crate::progress::read_of;
@@ -103,9 +103,8 @@ impl Screen {
 
     /// What became of every event.
     fn account(&self, board: &Board, p: &Progress) -> Vec<String> {
-        let sum =
-            |of: fn(&Counts) -> u64| -> u64 { p.nodes.iter().map(|(_, counts)| of(counts)).sum() };
-        let (read, repeated, invalid) = (read_of(p), sum(|c| c.duplicates), sum(|c| c.filtered));
+        let (read, repeated, invalid) =
+            (read_of(p), p.sum(|c| c.duplicates), p.sum(|c| c.filtered));
         let gone = format!(
             "{} repeated, {} not valid, {} late",
             count(repeated),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use brooklet_pipeline::{Counts, StartOptions, Status, start};
+use brooklet_pipeline::{StartOptions, Status, start};
 use tokio::sync::watch;
 
 use super::board::Board;
@@ -37,10 +37,9 @@ async fn every_event_is_accounted_for() {
     let (mut lines, status) = run_in(&dir, &args).await;
     let p = status.read();
     assert_eq!(read_of(&p), 20_000);
-    let sum = |of: fn(&Counts) -> u64| -> u64 { p.nodes.iter().map(|(_, c)| of(c)).sum() };
     let events = |line: &String| line.split_whitespace().nth(4).unwrap().parse::<u64>().unwrap();
     let counted: u64 = lines.iter().map(events).sum();
-    let (repeated, invalid) = (sum(|c| c.duplicates), sum(|c| c.filtered));
+    let (repeated, invalid) = (p.sum(|c| c.duplicates), p.sum(|c| c.filtered));
     assert_eq!(counted + repeated + invalid + p.late, 20_000);
     assert!((300..500).contains(&repeated) && (100..300).contains(&invalid));
     assert!((20..100).contains(&p.late));

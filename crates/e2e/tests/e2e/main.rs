@@ -8,6 +8,7 @@ mod clicks;
 mod devices;
 mod errors;
 mod files;
+mod http;
 mod kafka;
 mod nexmark;
 mod outages;
@@ -23,10 +24,12 @@ fn main() {
     // More than cores: most of a test's time is waiting for services and pauses between kills.
     args.test_threads = args.test_threads.or(Some(4));
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
-    let groups: [(&str, &[Test], bool); 8] = [
+    let groups: [(&str, &[Test], bool); 10] = [
         ("clicks", clicks::TESTS, served),
         ("devices", devices::TESTS, served),
         ("files", files::TESTS, served),
+        ("http", http::TESTS, true),
+        ("http", http::TESTS_WITH_SERVICES, served),
         ("kafka", kafka::TESTS, served),
         ("outages", outages::TESTS, served),
         ("errors", errors::TESTS, served),

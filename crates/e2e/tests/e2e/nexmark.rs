@@ -70,7 +70,7 @@ fn run(scratch: &Scratch, query: &str, events: &Path) -> BTreeMap<String, i64> {
     }
     std::fs::write(dir.join("query.sql"), sql).expect("the scratch directory can be written");
     let result = dir.join("result");
-    Brooklet::new(&dir, ["run", "query.sql"])
+    Brooklet::new(&dir, ["run", "--no-http", "query.sql"])
         .env("NEXMARK_EVENTS", events)
         .env("NEXMARK_RESULT", &result)
         .run(LIMIT)

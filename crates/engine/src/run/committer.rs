@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use brooklet_core::env::CrashPoint;
 use brooklet_core::sink::EpochOutput;
+use brooklet_core::time::Millis;
 use brooklet_core::{Env, Epoch, EpochRecord, Error, ErrorKind, Instance, Result, Sink};
 
-use super::status::Status;
+use super::status::{Progress, Status};
 use crate::checkpoint::journal::Journal;
 use crate::letters::Letter;
 use crate::planted::{self, Mistake};
@@ -23,6 +24,8 @@ pub struct Outgoing {
 /// A commit domain and what it holds.
 pub struct Domain {
     pub name: String,
+    /// Names, as the sink was opened with them.
+    pub tables: Vec<String>,
     pub sink: Box<dyn Sink>,
     pub held: Epoch,
 }
@@ -40,6 +43,7 @@ impl Domain {
     /// end (I5).
     pub async fn open(
         name: String,
+        tables: Vec<String>,
         mut sink: Box<dyn Sink>,
         instance: &Instance,
         journal_end: Epoch,
@@ -59,7 +63,7 @@ impl Domain {
                 )));
             }
         };
-        Ok(Domain { name, sink, held })
+        Ok(Domain { name, tables, sink, held })
     }
 }
 
@@ -71,6 +75,9 @@ impl Committer {
         env: Env,
         status: Status,
     ) -> Self {
+        let tables = domains.iter().flat_map(|d| &d.tables);
+        let written = tables.map(|table| (table.clone(), 0)).collect();
+        status.update(|p| p.written = written);
         Committer { journal, domains, committed, env, status }
     }
 
@@ -83,6 +90,18 @@ impl Committer {
 
     /// Records epochs, then commits them to every sink; durable on return.
     pub async fn commit(&mut self, epochs: Vec<Outgoing>) -> Result<()> {
+        let polled_at: Vec<Millis> = epochs.iter().map(|e| e.record.now).collect();
+        let started_at = self.env.now();
+        self.commit_group(epochs).await?;
+        let now = self.env.now();
+        self.status.update(|p| {
+            p.commit_took.observe(now - started_at);
+            polled_at.iter().for_each(|polled_at| p.epoch_took.observe(now - polled_at));
+        });
+        Ok(())
+    }
+
+    async fn commit_group(&mut self, epochs: Vec<Outgoing>) -> Result<()> {
         self.env.at(CrashPoint::AfterOperators)?;
         let records: Vec<EpochRecord> = epochs.iter().map(|e| e.record.clone()).collect();
         if planted::has(Mistake::RecordAfterSinks) {
@@ -105,18 +124,15 @@ impl Committer {
                 domain.push(output);
             }
         }
-        let mut rows = 0;
         for (i, (domain, outputs)) in self.domains.iter_mut().zip(of_domain).enumerate() {
             if i > 0 {
                 self.env.at(CrashPoint::BetweenSinks)?;
             }
-            rows += commit_domain(domain, outputs, &self.env, &self.status).await?;
+            commit_domain(domain, outputs, &self.env, &self.status).await?;
         }
         self.committed = last;
-        self.status.update(|p| {
-            p.committed = last;
-            p.rows_out += rows;
-        });
+        let now = self.env.now();
+        self.status.update(|p| p.show_committed(last, now));
         Ok(())
     }
 
@@ -134,17 +150,17 @@ impl Committer {
     }
 }
 
-/// Commits what a domain does not hold yet; returns the rows. An epoch that changes nothing is
-/// not worth a transaction.
+/// Commits what a domain does not hold yet. An epoch that changes nothing is not worth a
+/// transaction.
 async fn commit_domain(
     domain: &mut Domain,
     mut outputs: Vec<EpochOutput>,
     env: &Env,
     status: &Status,
-) -> Result<u64> {
+) -> Result<()> {
     let held = domain.held;
     outputs.retain(|o| o.epoch > held && o.tables.iter().any(|t| !t.is_empty()));
-    let Some(last) = outputs.last().map(|o| o.epoch) else { return Ok(0) };
+    let Some(last) = outputs.last().map(|o| o.epoch) else { return Ok(()) };
     let mut outage = Outage::new(&domain.name);
     loop {
         match domain.sink.commit(&outputs).await {
@@ -153,8 +169,19 @@ async fn commit_domain(
             Ok(()) => {
                 outage.over(status);
                 domain.held = last;
-                return Ok(outputs.iter().flat_map(|o| &o.tables).map(|t| t.rows() as u64).sum());
+                status.update(|p| show_written(p, &domain.tables, &outputs));
+                return Ok(());
             }
+        }
+    }
+}
+
+fn show_written(p: &mut Progress, tables: &[String], outputs: &[EpochOutput]) {
+    for (i, table) in tables.iter().enumerate() {
+        let rows = outputs.iter().map(|o| o.tables[i].rows() as u64).sum::<u64>();
+        p.rows_out += rows;
+        if let Some(written) = p.written.get_mut(table) {
+            *written += rows;
         }
     }
 }
@@ -194,7 +221,11 @@ impl Outage {
             tracing::warn!("{}: {error}; trying again, sources are held", self.what);
             self.warned = Some(self.waited);
         }
-        status.update(|p| p.outage = Some(format!("{}: {error}", self.what)));
+        let now = env.now();
+        status.update(|p| {
+            p.outage = Some(format!("{}: {error}", self.what));
+            p.outage_since.get_or_insert(now);
+        });
         let delay = Duration::from_millis(100 << self.tries.min(6)).min(Duration::from_secs(5));
         self.tries += 1;
         self.waited += delay;
@@ -204,7 +235,7 @@ impl Outage {
     pub fn over(&self, status: &Status) {
         if self.tries > 0 {
             tracing::info!("{}: back after {:?}", self.what, self.waited);
-            status.update(|p| p.outage = None);
+            status.update(|p| (p.outage, p.outage_since) = (None, None));
         }
     }
 }

@@ -20,12 +20,13 @@ use super::committer::{Committer, Outage, Outgoing, pause};
 use super::reader::{Read, Reader};
 use super::snapshotter::Snapshotter;
 use super::start::{self, Ready};
-use super::status::{Progress, Status};
+use super::status::{NodeProgress, Phase, Progress, Status};
 use super::{RunConfig, Stopped};
 use crate::checkpoint::manifest::{Manifest, NodeState, VERSION};
 use crate::checkpoint::snapshot::Capture;
 use crate::compute::Compute;
 use crate::ingest::IngestState;
+use crate::ops::Counts;
 
 /// Epochs computed and waiting for the journal: they are committed as one group.
 const AHEAD: usize = 16;
@@ -37,13 +38,13 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Runs until the sources end or `stop` turns true. On the way out everything computed is
 /// committed and a snapshot is taken.
 pub async fn run(
-    ready: Ready,
+    mut ready: Ready,
     config: &RunConfig,
     env: &Env,
     status: &Status,
     stop: watch::Receiver<bool>,
 ) -> Result<Stopped> {
-    show_recovered(&ready, status);
+    show_recovered(&mut ready, status);
     if ready.recovered.finished && ready.recovered.replayed == 0 {
         return Ok(Stopped::AlreadyFinished);
     }
@@ -92,6 +93,7 @@ pub async fn run(
         release: release_to,
         wants_full,
         status: status.clone(),
+        env: env.clone(),
     };
     let handle = Handle::current();
     let reading = tokio::task::spawn_blocking(move || reading.run(&handle));
@@ -128,13 +130,46 @@ async fn ended(
 }
 
 /// What earlier runs counted, before the first epoch of this one.
-fn show_recovered(ready: &Ready, status: &Status) {
+fn show_recovered(ready: &mut Ready, status: &Status) {
+    let state_bytes = ready.compute.state_bytes();
     let state = ready.reader.state();
     let aside = aside_of(&ready.compute, state);
+    let nodes = ready.compute.plan().nodes.iter().map(|node| NodeProgress {
+        label: node.label.clone(),
+        kind: node.op.name(),
+        ..NodeProgress::default()
+    });
+    let nodes = nodes.collect();
     status.update(|p| {
-        p.read = state.scans.iter().map(|(t, s)| (t.clone(), s.counts)).collect();
+        p.phase = Phase::Running;
+        p.computed = ready.reader.epoch();
+        p.committed = ready.committer.committed();
+        p.uncommitted_since = None;
+        p.nodes = nodes;
+        show_scans(p, state);
+        show_nodes(p, ready.compute.counts(), Some(&state_bytes));
         aside.show(p);
     });
+}
+
+fn show_scans(p: &mut Progress, state: &IngestState) {
+    p.read = state.scans.iter().map(|(t, s)| (t.clone(), s.counts)).collect();
+    let known = state.scans.iter().filter(|(_, s)| s.watermark != WATERMARK_MIN);
+    p.watermark_of = known.map(|(t, s)| (t.clone(), s.watermark)).collect();
+    let lowest = state.scans.values().map(|s| s.watermark).min();
+    p.watermark = lowest.filter(|w| *w != WATERMARK_MIN);
+}
+
+/// `bytes` only where the state was measured.
+fn show_nodes(p: &mut Progress, counts: &[Counts], bytes: Option<&[usize]>) {
+    for (node, counts) in p.nodes.iter_mut().zip(counts) {
+        node.counts = *counts;
+    }
+    let Some(bytes) = bytes else { return };
+    for (node, bytes) in p.nodes.iter_mut().zip(bytes) {
+        node.state_bytes = *bytes as u64;
+    }
+    p.state_bytes = bytes.iter().map(|b| *b as u64).sum();
 }
 
 /// Records set aside since the pipeline's first start, by source table.
@@ -195,6 +230,12 @@ struct Reading {
 impl Reading {
     /// True when the sources ended.
     fn run(mut self, runtime: &Handle) -> Result<bool> {
+        let ended = self.read_on(runtime);
+        self.status.update(|p| p.phase = Phase::Stopping);
+        ended
+    }
+
+    fn read_on(&mut self, runtime: &Handle) -> Result<bool> {
         let mut asked_roll = Millis::MAX;
         let mut measured_at = Millis::MIN;
         let mut outage = Outage::new("source");
@@ -207,8 +248,11 @@ impl Reading {
             let started = self.env.now();
             if started.saturating_sub(measured_at) >= MEASURE_MS {
                 measured_at = started;
-                let lag = self.reader.lag();
-                self.status.update(|p| p.lag = lag);
+                let lag_of = self.reader.lag();
+                self.status.update(|p| {
+                    p.lag = (!lag_of.is_empty()).then(|| lag_of.values().sum());
+                    p.lag_of = lag_of;
+                });
             }
             let roll = self.next_roll.load(Ordering::Acquire);
             let due = roll <= started && roll != asked_roll;
@@ -322,25 +366,17 @@ impl Computing {
     fn show(&mut self, epoch: Epoch, state: &IngestState) {
         let now = self.env.now();
         let due = now.saturating_sub(self.measured_at) >= MEASURE_MS;
-        let bytes = due.then(|| self.compute.state_bytes().iter().sum::<usize>() as u64);
+        let bytes = due.then(|| self.compute.state_bytes());
         if due {
             self.measured_at = now;
         }
         let aside = aside_of(&self.compute, state);
-        let plan = self.compute.plan();
         let counts = self.compute.counts();
-        let nodes = plan.nodes.iter().zip(counts).map(|(n, c)| (n.label.clone(), *c)).collect();
-        let watermark = state.scans.values().map(|s| s.watermark).min();
-        let watermark = watermark.filter(|w| *w != WATERMARK_MIN);
         self.status.update(|p| {
-            p.computed = epoch;
-            p.read = state.scans.iter().map(|(t, s)| (t.clone(), s.counts)).collect();
-            p.nodes = nodes;
-            p.watermark = watermark;
+            p.show_computed(epoch, now);
+            show_scans(p, state);
+            show_nodes(p, counts, bytes.as_deref());
             aside.show(p);
-            if let Some(bytes) = bytes {
-                p.state_bytes = bytes;
-            }
         });
     }
 

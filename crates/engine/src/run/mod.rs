@@ -8,6 +8,7 @@
 
 pub mod committer;
 pub mod edit;
+pub mod histogram;
 pub mod live;
 pub mod reader;
 pub mod snapshotter;

@@ -214,10 +214,10 @@ impl Reader {
         Ok(Read { record, scanned, state: self.state.clone() })
     }
 
-    /// Records known to wait outside, over the sources that can tell; None when none can.
-    pub fn lag(&self) -> Option<u64> {
-        let known = self.scans.iter().filter_map(|scan| scan.source.lag());
-        known.fold(None, |sum, lag| Some(sum.unwrap_or(0) + lag))
+    /// Records known to wait outside, by table, of the sources that can tell.
+    pub fn lag(&self) -> BTreeMap<String, u64> {
+        let known = |scan: &ScanReader| Some((scan.ingest.table().to_string(), scan.source.lag()?));
+        self.scans.iter().filter_map(known).collect()
     }
 
     /// A snapshot covers everything before these positions.

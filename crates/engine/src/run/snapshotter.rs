@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use brooklet_core::{Epoch, Error, Result};
+use brooklet_core::{Env, Epoch, Error, Result};
 
-use super::status::Status;
+use super::status::{LastSnapshot, Status};
 use crate::checkpoint::snapshot::{Capture, Snapshots};
 use crate::ingest::IngestState;
 
@@ -21,6 +21,7 @@ pub struct Snapshotter {
     /// Whether the next capture must be full.
     pub wants_full: Arc<std::sync::atomic::AtomicBool>,
     pub status: Status,
+    pub env: Env,
 }
 
 impl Snapshotter {
@@ -53,11 +54,9 @@ impl Snapshotter {
             return Err(Error::outside("the pipeline stopped before the snapshot's epoch"));
         }
         self.snapshots.publish(&manifest).await?;
-        let bytes = manifest.bytes();
-        self.status.update(|p| {
-            p.snapshot = Some(epoch);
-            p.snapshot_bytes = bytes;
-        });
+        let took_ms = Some((self.env.now() - manifest.taken_at).max(0));
+        let last = LastSnapshot { took_ms, ..LastSnapshot::of(&manifest) };
+        self.status.update(|p| p.snapshot = Some(last));
         self.snapshots.prune().await?;
         // The reader may have stopped; the group's offsets are for lag tools only.
         let _ = self.release.try_send(manifest.ingest);

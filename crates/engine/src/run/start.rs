@@ -15,7 +15,7 @@ use brooklet_plan::StreamPlan;
 use super::committer::{Committer, Domain, Outage, Outgoing};
 use super::edit;
 use super::reader::{Read, Reader, ScanReader};
-use super::status::Status;
+use super::status::{LastSnapshot, Status};
 use super::{Connections, RunConfig, Waker};
 use crate::checkpoint::instance::{InstanceHome, find_or_mint};
 use crate::checkpoint::journal::{Journal, Writer};
@@ -73,6 +73,7 @@ pub async fn start(start: Start) -> Result<Ready> {
     let found = finding.stored(&plan, &home.instance).await?;
     let Found { manifest, tail, mut compute } = found;
     compute.set_row_text(connections.row_text());
+    status.update(|p| p.snapshot = manifest.as_ref().map(LastSnapshot::of));
     let from = manifest.as_ref().map_or(Epoch(0), |m| m.epoch);
     let shards = compute.shard_count();
     let state = manifest.as_ref().map(|m| m.ingest.clone()).unwrap_or_default();
@@ -249,9 +250,10 @@ impl Opening<'_> {
                     formats: &[],
                     env: self.env.clone(),
                 };
+                let tables = spec.tables.iter().map(|t| t.table.name.clone()).collect();
                 let sink = self.connections.sink(spec, open).await?;
-                let instance = &home.instance;
-                Domain::open(spec.domain.clone(), sink, instance, journal.end).await
+                let name = spec.domain.clone();
+                Domain::open(name, tables, sink, &home.instance, journal.end).await
             };
             domains.push(self.patiently(&spec.domain, open).await?);
         }
