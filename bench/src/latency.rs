@@ -32,6 +32,7 @@ pub fn start(bench: &Bench) {
         + "CREATE TABLE result (k BIGINT, v BIGINT) WITH ('connector' = 'print');
 INSERT INTO result SELECT k, v FROM t;\n";
     let mut times: Vec<Duration> = (0..7).map(|_| first_row(bench, &sql)).collect();
+    topic.delete();
     times.sort_unstable();
     println!(
         "Process start to first row from Kafka: median {} ms, best {} ms (target 150)",
@@ -98,6 +99,7 @@ END;\n";
         again.started.elapsed().as_secs_f64()
     );
     again.kill();
+    topic.delete();
 }
 
 fn sink(postgres: &Postgres) -> String {
@@ -205,4 +207,5 @@ pub fn held(bench: &Bench) {
         after[after.len() - 1]
     );
     running.kill();
+    topic.delete();
 }

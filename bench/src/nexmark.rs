@@ -6,7 +6,7 @@ use nexmark::config::NexmarkConfig;
 use nexmark::event::Event;
 use serde_json::{Value, json};
 
-use brooklet_testkit::services::{Kafka, Record};
+use brooklet_testkit::services::{Kafka, Record, Topic};
 
 /// Partitions of the measured topic.
 pub const PARTITIONS: i32 = 4;
@@ -75,9 +75,9 @@ impl Query {
     }
 }
 
-/// Makes a topic of `partitions` with that many events, dealt in turn; gives its name and the
-/// bytes of all values.
-pub fn produce(kafka: &Kafka, events: u64, partitions: i32) -> (String, u64) {
+/// Makes a topic of `partitions` with that many events, dealt in turn; gives it and the bytes of
+/// all values.
+pub fn produce(kafka: &Kafka, events: u64, partitions: i32) -> (Topic, u64) {
     let topic = kafka.topic("nexmark", partitions);
     let config =
         NexmarkConfig { base_time: 1_436_918_400_000, first_event_id: 0, ..Default::default() };
@@ -90,7 +90,7 @@ pub fn produce(kafka: &Kafka, events: u64, partitions: i32) -> (String, u64) {
             Record { partition, value: Some(value), ..Record::default() }
         });
     topic.produce(records);
-    (topic.name, bytes)
+    (topic, bytes)
 }
 
 fn record(event: &Event) -> Value {

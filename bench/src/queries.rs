@@ -22,12 +22,12 @@ pub fn run(bench: &Bench) {
         bench.events,
         bytes / bench.events
     );
-    let consume = (0..ROUNDS).map(|_| consume(bench, &topic)).fold(f64::MAX, f64::min);
+    let consume = (0..ROUNDS).map(|_| consume(bench, &topic.name)).fold(f64::MAX, f64::min);
     println!("  librdkafka consuming alone      {consume:.3} CPU-s per million");
-    let decode = decode(bench, &topic);
+    let decode = decode(bench, &topic.name);
     println!("  query  decode  brooklet  of consume + decode (target {RATIO})  events/s  peak MB");
     for (query, decode) in QUERIES.iter().zip(decode) {
-        let sql = query.sql(&bench.brokers, &topic);
+        let sql = query.sql(&bench.brokers, &topic.name);
         let runs = (0..ROUNDS).map(|_| usage::finish(&bench.file(query.name, &sql)));
         let runs: Vec<_> = runs.collect();
         let cpu = runs.iter().map(|u| u.cpu_per_million(bench.events)).fold(f64::MAX, f64::min);
@@ -43,6 +43,7 @@ pub fn run(bench: &Bench) {
             peak >> 20,
         );
     }
+    topic.delete();
 }
 
 /// One of this program's own parts as a child.

@@ -10,38 +10,45 @@ use brooklet_testkit::services::{Kafka, Topic};
 
 use crate::keyed::{self, PARTITIONS, any_keys, each_key};
 use crate::nexmark::{self, QUERIES};
-use crate::usage::{self, Running};
+use crate::usage::{self, Running, status};
 use crate::{Bench, files_below};
 
 /// Events after every key is known.
 const EVENTS: u64 = 2_000_000;
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 3;
 
-/// CPU per event once all keys are known, and memory per key.
+/// CPU per event once all keys are known, and memory per key. Snapshots are another block.
 pub fn keys(bench: &Bench) {
     println!("Windowed count and sum per key, keys drawn evenly from as many as are known");
     println!("  keys       CPU-s per million events (target 1.5 x the first)  bytes per key");
     let mut first: Option<(f64, u64)> = None;
     for keys in [1_000, 1_000_000, 5_000_000] {
         let topic = Kafka::at(&bench.brokers).topic("keys", PARTITIONS);
-        let before = (1_000_000 / keys).max(1);
-        topic.produce((0..before).flat_map(|_| each_key(keys)));
-        let filled = cheapest(bench, &topic);
-        topic.produce(any_keys(keys, EVENTS));
-        let all = cheapest(bench, &topic);
-        let cpu = (all.0 - filled.0) * 1e6 / EVENTS as f64;
-        let (base, memory) = *first.get_or_insert((cpu, all.1));
-        let of_key = (all.1.saturating_sub(memory)) / keys;
+        let sql = "SET 'brooklet.checkpoint.interval' = '1 h';\n".to_string()
+            + &keyed::source(bench, &topic, false)
+            + &keyed::per_day("blackhole");
+        let mut running = Running::start(usage::run_file(&bench.file("keys", &sql)));
+        topic.produce((0..(1_000_000 / keys).max(1)).flat_map(|_| each_key(keys)));
+        running.settle();
+        let cpu = (0..ROUNDS).map(|_| events(&mut running, &topic, keys));
+        let cpu = cpu.fold(f64::MAX, f64::min);
+        let memory = status(running.child.id(), "VmHWM:");
+        running.kill();
+        topic.delete();
+        let (base, least) = *first.get_or_insert((cpu, memory));
+        let of_key = memory.saturating_sub(least) / keys;
         println!("  {keys:<9}  {cpu:.3} ({:.2} x){:34}{of_key}", cpu / base, "");
     }
 }
 
-/// CPU-seconds and peak memory of reading a topic to its end.
-fn cheapest(bench: &Bench, topic: &Topic) -> (f64, u64) {
-    let sql = keyed::source(bench, topic, true) + &keyed::per_day("blackhole");
-    let runs = (0..ROUNDS).map(|_| usage::finish(&bench.file("keys", &sql)));
-    let figures = runs.map(|u| (u.cpu.as_secs_f64(), u.peak_bytes));
-    figures.fold((f64::MAX, u64::MAX), |a, b| (a.0.min(b.0), a.1.min(b.1)))
+/// CPU-seconds per million of events that wait in the topic when the process goes on.
+fn events(running: &mut Running, topic: &Topic, keys: u64) -> f64 {
+    running.pause(true);
+    topic.produce(any_keys(keys, EVENTS));
+    let before = running.cpu();
+    running.pause(false);
+    running.settle();
+    (running.cpu() - before).as_secs_f64() * 1e6 / EVENTS as f64
 }
 
 /// Bytes of the increment after 1 % of a million keys changed.
@@ -63,6 +70,7 @@ pub fn snapshots(bench: &Bench) {
     running.terminate();
     let ended = running.wait();
     assert!(ended.success, "a stop is no failure");
+    topic.delete();
     let full = segments(&file).into_values().max().unwrap_or(1);
     println!(
         "Snapshots, 1 M keys of which 1 % changed: increment {} kB, full {} kB: {:.1} % (target 5)",
@@ -103,12 +111,13 @@ pub fn shards(bench: &Bench) {
         let query = QUERIES.last().expect("there are queries");
         let rates = [1, 2].map(|shards| {
             let set = format!("SET 'parallelism.default' = '{shards}';\n");
-            let sql = set + &query.sql(&bench.brokers, &topic);
+            let sql = set + &query.sql(&bench.brokers, &topic.name);
             let runs = (0..ROUNDS).map(|_| usage::finish(&bench.file("shards", &sql)).wall);
             let best = runs.min().unwrap_or_default();
             bench.events as f64 / best.as_secs_f64()
         });
         let [one, two] = rates;
+        topic.delete();
         println!("  {partitions} partitions: {one:.0} and {two:.0}, {:.2} x", two / one);
     }
 }
@@ -133,6 +142,7 @@ pub fn limit(bench: &Bench) {
     let told = log.lines().find(|l| l.contains("memory.limit")).unwrap_or("nothing was said");
     std::fs::write(&file, with(enough)).expect("the bench's directory can be written");
     let rerun = usage::finish(&file);
+    topic.delete();
     let out = std::fs::read_to_string(file.with_extension("out")).unwrap_or_default();
     let sum: u64 = out.lines().filter_map(last_number).sum();
     let exact = out.lines().count() as u64 == KEYS && sum == KEYS * (KEYS - 1) / 2;

@@ -14,6 +14,8 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 const TICK: Duration = Duration::from_millis(10);
 /// Between two looks at a running process.
 const LOOK: Duration = Duration::from_millis(10);
+/// Without work for so long a process waits for more.
+const SETTLED: Duration = Duration::from_millis(1_500);
 
 /// What a process used from its start to its end.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +104,26 @@ impl Running {
             field.unwrap_or(0)
         };
         TICK * (ticks(11) + ticks(12))
+    }
+
+    /// Waits until the process has nothing to do.
+    pub fn settle(&mut self) {
+        let mut last = (self.cpu(), Instant::now());
+        while last.1.elapsed() < SETTLED {
+            assert!(!self.look(), "the process has ended: see its log");
+            std::thread::sleep(LOOK);
+            let cpu = self.cpu();
+            // A tick now and then is no work.
+            if cpu > last.0 + TICK * 2 {
+                last = (cpu, Instant::now());
+            }
+        }
+    }
+
+    /// Stands still, or goes on.
+    pub fn pause(&self, still: bool) {
+        let signal = if still { Signal::STOP } else { Signal::CONT };
+        let _ = kill_process(Pid::from_child(&self.child), signal);
     }
 
     /// SIGKILL.

@@ -93,6 +93,14 @@ impl Kafka {
 }
 
 impl Topic {
+    /// For topics that would fill a disk.
+    pub fn delete(&self) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.kafka.config().create().expect("the client's options are right");
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let gone = futures::executor::block_on(admin.delete_topics(&[&self.name], &options));
+        gone.expect("the broker answers").remove(0).expect("the topic is there");
+    }
     /// Appends records in their order; returns when the broker has them all.
     pub fn produce(&self, records: impl IntoIterator<Item = Record>) {
         self.feed().produce(records);
