@@ -20,6 +20,7 @@
 mod lines;
 mod local;
 mod options;
+mod records;
 mod rows;
 mod sink;
 mod source;
