@@ -27,6 +27,8 @@ mod source;
 mod store;
 
 #[cfg(test)]
+mod format_tests;
+#[cfg(test)]
 mod tests;
 
 use brooklet_core::connector::{Connector, Guarantee, SinkSide, SourceSide};

@@ -10,6 +10,7 @@ use brooklet_core::{Error, Result};
 use super::options::CsvOptions;
 use crate::java::{self, Decimal};
 use crate::json::{BASE64, Column, Data, quoted, type_name};
+use crate::rows::not_null;
 use crate::time::{self, Standard};
 
 /// What a column's Arrow type does not say.
@@ -136,14 +137,6 @@ fn scalar(
         }
     }
     not_null(column, row)
-}
-
-/// What was not written is NULL.
-pub(super) fn not_null(column: &Column, row: usize) -> Result<(), String> {
-    if column.field.is_nullable() || column.is_set(row) {
-        return Ok(());
-    }
-    Err("the column is NOT NULL but has no value".to_string())
 }
 
 /// None when the text is none of the type. A DECIMAL that is too large stays unwritten.
