@@ -1,6 +1,6 @@
 //! Avro's values into columns, and over those that no column wants.
 
-use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
+use arrow::datatypes::{DataType, Field, Fields};
 use brooklet_core::types::SqlType;
 use brooklet_core::{Error, Result};
 
@@ -105,35 +105,19 @@ impl Reader {
                 c.close(row);
             }
             (Shape::Array(item), Data::List(c)) => {
-                let mut at = c.open(row);
-                loop {
-                    let count = cursor.block()?;
-                    for _ in 0..count {
-                        self.value(item, cursor, &mut c.items, at)?;
-                        at += 1;
-                    }
-                    if count == 0 {
-                        break;
-                    }
-                }
-                c.close(at).ok_or(TOO_MUCH)?;
+                let first = c.open(row);
+                let end =
+                    each(cursor, first, |cursor, at| self.value(item, cursor, &mut c.items, at))?;
+                c.close(end).ok_or(TOO_MUCH)?;
             }
             (Shape::Map(value), Data::Map(c)) => {
                 let first = c.open(row);
-                let mut at = first;
-                loop {
-                    let count = cursor.block()?;
-                    for _ in 0..count {
-                        bytes(cursor.bytes()?, None, &mut c.keys.data, at)?;
-                        self.value(value, cursor, &mut c.values, at)?;
-                        at += 1;
-                    }
-                    if count == 0 {
-                        break;
-                    }
-                }
-                check_distinct(&c.keys, first..at)?;
-                c.close(at).ok_or(TOO_MUCH)?;
+                let end = each(cursor, first, |cursor, at| {
+                    bytes(cursor.bytes()?, None, &mut c.keys.data, at)?;
+                    self.value(value, cursor, &mut c.values, at)
+                })?;
+                check_distinct(&c.keys, first..end)?;
+                c.close(end).ok_or(TOO_MUCH)?;
             }
             _ => return Err("the column cannot take this type".to_string()),
         }
@@ -165,20 +149,35 @@ impl Reader {
                     self.skip(&part.shape, cursor, depth + 1)?;
                 }
             }
-            Shape::Array(item) | Shape::Map(item) => loop {
-                let count = cursor.block()?;
-                for _ in 0..count {
-                    if matches!(shape, Shape::Map(_)) {
+            Shape::Array(item) | Shape::Map(item) => {
+                let keys = matches!(shape, Shape::Map(_));
+                each(cursor, 0, |cursor, _| {
+                    if keys {
                         cursor.bytes()?;
                     }
-                    self.skip(item, cursor, depth + 1)?;
-                }
-                if count == 0 {
-                    break;
-                }
-            },
+                    self.skip(item, cursor, depth + 1)
+                })?;
+            }
         }
         Ok(())
+    }
+}
+
+/// Reads the elements of an array or map, numbered from `at`: the number behind the last.
+fn each(
+    cursor: &mut Cursor<'_>,
+    mut at: usize,
+    mut read: impl FnMut(&mut Cursor<'_>, usize) -> Result<(), String>,
+) -> Result<usize, String> {
+    loop {
+        let count = cursor.block()?;
+        for _ in 0..count {
+            read(cursor, at)?;
+            at += 1;
+        }
+        if count == 0 {
+            return Ok(at);
+        }
     }
 }
 
@@ -310,26 +309,28 @@ fn resolve(shape: &Shape, named: &[Shape], column: &Field) -> Result<Shape> {
 
 /// Whether a scalar column takes what that shape holds.
 fn takes(ty: &DataType, shape: &Shape) -> bool {
-    use Meaning::{Date, Number, TimeMicros, TimeMillis, Timestamp};
-    match (shape, ty) {
-        (Shape::Null, _) => true,
-        (Shape::Boolean, DataType::Boolean) => true,
-        (Shape::Int(_), DataType::Int32 | DataType::Int64) => true,
-        (Shape::Long(_), DataType::Int64) => true,
-        (Shape::Int(Number), DataType::Int8 | DataType::Int16) => true,
-        (Shape::Int(Number) | Shape::Long(Number), DataType::Float32 | DataType::Float64) => true,
-        (Shape::Int(Number | Date), DataType::Date32) => true,
-        (Shape::Int(Number | TimeMillis), DataType::Time32(TimeUnit::Millisecond)) => true,
-        (Shape::Long(TimeMicros), DataType::Time32(TimeUnit::Millisecond)) => true,
-        (Shape::Long(Number | Timestamp(_)), DataType::Timestamp(_, _)) => true,
-        (Shape::Float, DataType::Float32 | DataType::Float64) => true,
-        (Shape::Double, DataType::Float64) => true,
-        (Shape::Text | Shape::Enum(_) | Shape::Uuid, DataType::Utf8) => true,
-        (Shape::Text | Shape::Uuid, DataType::Binary) => true,
-        (Shape::Bytes(None), DataType::Utf8) => true,
-        (Shape::Bytes(_) | Shape::Fixed(_, _), DataType::Binary | DataType::Decimal128(_, _)) => {
-            true
-        }
+    use DataType::{
+        Binary, Date32, Decimal128, Float32, Float64, Int8, Int16, Int32, Int64, Time32, Timestamp,
+        Utf8,
+    };
+    match shape {
+        Shape::Null => true,
+        Shape::Boolean => *ty == DataType::Boolean,
+        Shape::Int(Meaning::Number) => matches!(
+            ty,
+            Int8 | Int16 | Int32 | Int64 | Float32 | Float64 | Date32 | Time32(_) | Timestamp(_, _)
+        ),
+        Shape::Int(Meaning::Date) => matches!(ty, Int32 | Int64 | Date32),
+        Shape::Int(_) => matches!(ty, Int32 | Int64 | Time32(_)),
+        Shape::Long(Meaning::Number) => matches!(ty, Int64 | Float32 | Float64 | Timestamp(_, _)),
+        Shape::Long(Meaning::TimeMicros) => matches!(ty, Int64 | Time32(_)),
+        Shape::Long(_) => matches!(ty, Int64 | Timestamp(_, _)),
+        Shape::Float => matches!(ty, Float32 | Float64),
+        Shape::Double => *ty == Float64,
+        Shape::Text | Shape::Uuid => matches!(ty, Utf8 | Binary),
+        Shape::Enum(_) => *ty == Utf8,
+        Shape::Bytes(None) => matches!(ty, Utf8 | Binary | Decimal128(_, _)),
+        Shape::Bytes(_) | Shape::Fixed(_, _) => matches!(ty, Binary | Decimal128(_, _)),
         _ => false,
     }
 }

@@ -27,11 +27,9 @@ const TOO_MUCH: &str = "one column of a batch would exceed 2 GiB; read smaller b
 
 /// Refuses types that CSV cannot carry: MAPs, and containers in containers.
 pub(super) fn check(fields: &Fields) -> Result<()> {
-    let scalar = |field: &Arc<Field>| match field.data_type() {
-        DataType::Struct(_) | DataType::List(_) | DataType::Map(_, _) | DataType::Interval(_) => {
-            false
-        }
-        _ => true,
+    let scalar = |field: &Arc<Field>| {
+        use DataType::{Interval, List, Map, Struct};
+        !matches!(field.data_type(), Struct(_) | List(_) | Map(_, _) | Interval(_))
     };
     for field in fields {
         let fits = match field.data_type() {

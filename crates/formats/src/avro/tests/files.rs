@@ -66,7 +66,7 @@ fn files_of_others_are_read_with_their_own_schema() {
     writer.add_user_metadata("made.by".into(), b"someone").unwrap();
     for id in 0..3 {
         let text = Value::Union(0, Box::new(Value::String(format!("t{id}"))));
-        let more = Value::Map([("pi".to_string(), Value::Double(3.14))].into());
+        let more = Value::Map([("rate".to_string(), Value::Double(0.25))].into());
         let fields = [("text", text), ("more", more), ("id", Value::Int(id))];
         writer.append_value(Value::Record(fields.map(|(n, v)| (n.to_string(), v)).into())).unwrap();
         writer.flush().unwrap();

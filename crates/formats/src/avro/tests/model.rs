@@ -75,7 +75,11 @@ fn rows() -> impl Strategy<Value = RecordBatch> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn there_and_back(rows in rows()) {

@@ -9,6 +9,7 @@ use arrow::datatypes::Int32Type;
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 /// Every value that CSV can tell from NULL when the literal is `\N`.
 fn rows() -> impl Strategy<Value = RecordBatch> {
@@ -60,12 +61,17 @@ fn model() -> SchemaRef {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn there_and_back(rows in rows(), escape in any::<bool>(), plain in any::<bool>()) {
-        let plain = ("csv.write-bigdecimal-in-scientific-notation", if plain { "false" } else { "true" });
-        let mut pairs = vec![("csv.null-literal", "\\N"), plain];
+        let scientific = if plain { "false" } else { "true" };
+        let scientific = ("csv.write-bigdecimal-in-scientific-notation", scientific);
+        let mut pairs = vec![("csv.null-literal", "\\N"), scientific];
         if escape {
             pairs.push(("csv.escape-character", "|"));
         }
@@ -95,7 +101,7 @@ proptest! {
 
     #[test]
     fn any_bytes_give_a_row_or_a_reason(
-        record in vec(prop_oneof![Just(b','), Just(b'"'), Just(b'\\'), Just(b'\n'), any::<u8>()], 0..60),
+        record in vec(prop_oneof![select(b",\"\\\n".as_slice()), any::<u8>()], 0..60),
         ignore in any::<bool>(),
     ) {
         let ignore = ("csv.ignore-parse-errors", if ignore { "true" } else { "false" });
