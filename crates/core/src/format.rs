@@ -99,7 +99,7 @@ impl Records {
 /// Deterministic, so that a file read again has the same records.
 pub trait Framing: Send + Sync {
     /// The whole records of `block`, which begins where a record begins. Called for a file's
-    /// blocks in order, each from the end of what the one before held.
+    /// blocks in order; a block that holds too little comes again, longer.
     fn frame(&mut self, block: Bytes, place: Place) -> Result<Framed>;
 }
 
