@@ -58,6 +58,6 @@ fn compiled(query: usize, brokers: &str, topic: &str) -> Result<(Box<dyn Decoder
     let options = scan.table.options.clone();
     let format = find_format(FORMATS, "json").and_then(|f| f.decoder);
     let open = format.expect("this build reads json");
-    let decoder = open(&DecodeSpec { schema: scan.decode.clone(), options: options.clone() })?;
+    let decoder = open(&DecodeSpec::new(scan.decode.clone(), options.clone()))?;
     Ok((decoder, options))
 }

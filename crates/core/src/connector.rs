@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use crate::format::{DecodeFile, DecodeSpec, Decoder, EncodeFile, EncodeSpec, Encoder};
+use crate::format::{DecodeFile, DecodeSpec, Decoder, EncodeFile, EncodeSpec, Encoder, Framing};
 use crate::options::{OptionSpec, Options};
 use crate::schema::TableDef;
 use crate::source::SplitPosition;
@@ -105,6 +105,8 @@ pub struct Format {
     pub encoder: Option<fn(&EncodeSpec) -> Result<Box<dyn Encoder>>>,
     pub decode_file: Option<DecodeFile>,
     pub encode_file: Option<EncodeFile>,
+    /// How records stand in files; without it a record is a line.
+    pub framing: Option<fn(&DecodeSpec) -> Result<Box<dyn Framing>>>,
     /// Rows carry insertions and deletions (debezium-json).
     pub changelog: bool,
     /// The extension of files it writes, without a dot.

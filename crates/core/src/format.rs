@@ -18,6 +18,15 @@ pub struct DecodeSpec {
     pub schema: SchemaRef,
     /// All WITH options of the table (a format reads those with its prefix).
     pub options: Options,
+    /// All columns of a record as declared, for formats that go by position.
+    pub table: SchemaRef,
+}
+
+impl DecodeSpec {
+    /// Every column of a record is produced.
+    pub fn new(schema: SchemaRef, options: Options) -> Self {
+        DecodeSpec { table: schema.clone(), schema, options }
+    }
 }
 
 /// What an encoder is made for.
@@ -84,6 +93,39 @@ impl Records {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(from, to)| &self.bytes[from..*to])
     }
+}
+
+/// Finds the records of one file in a text format whose records are not simply its lines (csv).
+/// Deterministic, so that a file read again has the same records.
+pub trait Framing: Send + Sync {
+    /// The whole records of `block`, which begins where a record begins. Called for a file's
+    /// blocks in order; a block that holds too little comes again, longer.
+    fn frame(&mut self, block: Bytes, place: Place) -> Result<Framed>;
+}
+
+/// Where in its file a block stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Nothing stands before it.
+    pub first: bool,
+    /// Nothing stands behind it: its end also ends the last record.
+    pub last: bool,
+}
+
+/// The records of a block.
+#[derive(Debug, Default)]
+pub struct Framed {
+    /// The block, or a copy in the form that the decoder takes.
+    pub bytes: Bytes,
+    pub records: Vec<FramedRecord>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct FramedRecord {
+    /// In [`Framed::bytes`]; None for what is counted but is no record (a header, an empty line).
+    pub range: Option<Range<usize>>,
+    /// Where the next one begins in the block.
+    pub next: usize,
 }
 
 /// Formats that are whole files (Parquet): rows to one file. The same rows give the same bytes.

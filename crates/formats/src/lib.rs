@@ -1,18 +1,23 @@
 //! Bytes to rows and back, one folder per format under Flink's name.
 //!
-//! [`json`] one object per record, [`debezium`] a changelog of objects, [`raw`] one column that
-//! is the record itself, [`parquet`] whole files. `java` and `time` hold the text forms of
+//! [`json`] one object per record, [`debezium`] a changelog of objects, [`csv`] fields by position,
+//! [`avro`] binary records and files, [`raw`] one column that is the record itself, [`parquet`]
+//! whole files. `java` and `time` hold the text forms of
 //! numbers and times that all of them share.
 
+pub mod avro;
+pub mod csv;
 pub mod debezium;
 pub mod json;
 pub mod parquet;
 pub mod raw;
 
 mod java;
+mod rows;
 mod time;
 
 use brooklet_core::connector::Format;
 
 /// Every format there is.
-pub static FORMATS: &[Format] = &[debezium::FORMAT, json::FORMAT, parquet::FORMAT, raw::FORMAT];
+pub static FORMATS: &[Format] =
+    &[avro::FORMAT, csv::FORMAT, debezium::FORMAT, json::FORMAT, parquet::FORMAT, raw::FORMAT];

@@ -144,6 +144,13 @@ pub(crate) fn parse_time(text: &[u8]) -> Option<i32> {
     cursor.0.is_empty().then_some(ms as i32)
 }
 
+/// Milliseconds of the day of an ISO time, whose seconds may be missing; digits beyond are cut.
+pub(crate) fn parse_iso_time(text: &[u8]) -> Option<i32> {
+    let mut cursor = Cursor(text);
+    let nanos = cursor.time(true, true)?;
+    cursor.0.is_empty().then_some((nanos / 1_000_000) as i32)
+}
+
 /// A TIMESTAMP in `unit`s since 1970-01-01T00:00:00; digits beyond the unit are cut. `utc`:
 /// TIMESTAMP_LTZ, whose text ends in Z.
 pub(crate) fn parse_timestamp(

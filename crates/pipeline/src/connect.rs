@@ -43,9 +43,11 @@ pub struct Registry {
 impl Registry {
     fn table(&self, table: &Arc<TableDef>) -> Arc<TableDef> {
         let mut table = TableDef::clone(table);
-        if let Some(path) = table.options.get("path") {
-            let absolute = resolve(&self.base, path);
-            table.options.0.insert("path".into(), absolute);
+        for key in ["path", "brooklet.avro.schema-file"] {
+            if let Some(path) = table.options.get(key) {
+                let absolute = resolve(&self.base, path);
+                table.options.0.insert(key.into(), absolute);
+            }
         }
         let key = "brooklet.on-row-error";
         table.options.0.entry(key.into()).or_insert_with(|| self.on_row_error.clone());
@@ -136,7 +138,7 @@ impl Connections for Registry {
     }
 
     fn decoders(&self, scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> {
-        let table = &scan.table;
+        let table = self.table(&scan.table);
         let Some(name) = table.options.get("format").or(table.options.get("value.format")) else {
             return Ok(Vec::new());
         };
@@ -144,7 +146,11 @@ impl Connections for Registry {
             .ok_or_else(|| Error::config(format!("format '{name}' is unknown")))?;
         // Formats that are whole files are decoded by their connector.
         let Some(decoder) = format.decoder else { return Ok(Vec::new()) };
-        let spec = DecodeSpec { schema: scan.decode.clone(), options: table.options.clone() };
+        let spec = DecodeSpec {
+            schema: scan.decode.clone(),
+            options: table.options.clone(),
+            table: table.physical_schema(),
+        };
         (0..count.max(1)).map(|_| decoder(&spec)).collect()
     }
 }

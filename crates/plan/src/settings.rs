@@ -114,6 +114,18 @@ pub const TABLE_SETTINGS: &[OptionSpec] = &[
         .default("true"),
     OptionSpec::text("rolling.records", "Records after which a file rolls.").kind(OptionKind::Int),
     OptionSpec::text(
+        "csv.header",
+        "Files of format csv: the first line names the columns, which are taken by name, and is \
+         written.",
+    )
+    .kind(OptionKind::Bool)
+    .default("false"),
+    OptionSpec::text(
+        "avro.schema-file",
+        "The Avro schema (.avsc) that records of format avro are written with, in place of the \
+         one that follows from the columns. Relative to the SQL file.",
+    ),
+    OptionSpec::text(
         "values.*",
         "`values.<column>`: texts, parted by commas, that a datagen column is drawn from.",
     ),

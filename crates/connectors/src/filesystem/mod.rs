@@ -20,11 +20,14 @@
 mod lines;
 mod local;
 mod options;
+mod records;
 mod rows;
 mod sink;
 mod source;
 mod store;
 
+#[cfg(test)]
+mod format_tests;
 #[cfg(test)]
 mod tests;
 

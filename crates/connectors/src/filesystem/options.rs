@@ -13,8 +13,11 @@ pub const OPTIONS: &[OptionSpec] = &[
          AWS_SECRET_ACCESS_KEY.",
     )
     .required(),
-    OptionSpec::text("format", "How files are written: json, debezium-json, parquet or raw.")
-        .required(),
+    OptionSpec::text(
+        "format",
+        "How files are written: avro, csv, json, debezium-json, parquet or raw.",
+    )
+    .required(),
     OptionSpec::text(
         "partition.default-name",
         "The directory of rows whose partition value is NULL or empty.",

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, new_null_arr
 use arrow::compute;
 use arrow::datatypes::{Schema, SchemaRef};
 use brooklet_core::connector::{Format, SourceSpec};
-use brooklet_core::format::DecodeSpec;
+use brooklet_core::format::{DecodeSpec, Framing};
 use brooklet_core::partition::partition_values;
 use brooklet_core::raw::RawBatch;
 use brooklet_core::schema::TableDef;
@@ -16,8 +16,9 @@ use brooklet_core::source::{
 };
 use brooklet_core::{Delta, Error, Result, Source};
 
-use super::lines::{Lines, Wanted};
+use super::lines::Lines;
 use super::options::{check_source, default_name};
+use super::records::{Records, Wanted};
 use super::rows::FileRows;
 use super::sink::find;
 use super::store::{File, Store};
@@ -44,8 +45,15 @@ struct Open {
 }
 
 enum Reader {
-    Lines(Lines),
+    Records(Records),
     Rows(FileRows),
+}
+
+impl Reader {
+    /// Records cannot be read backwards.
+    fn is_past(&self, position: i64) -> bool {
+        matches!(self, Reader::Records(records) if records.number() > position)
+    }
 }
 
 pub async fn open(spec: SourceSpec) -> Result<Box<dyn Source>> {
@@ -75,11 +83,14 @@ pub async fn open(spec: SourceSpec) -> Result<Box<dyn Source>> {
             spec.table.name
         )));
     }
-    let kept =
-        spec.schema.fields().iter().filter(|f| !spec.table.partitioned_by.contains(f.name()));
+    let in_files = |schema: &Schema| {
+        let kept = schema.fields().iter().filter(|f| !spec.table.partitioned_by.contains(f.name()));
+        Arc::new(Schema::new(kept.cloned().collect::<Vec<_>>()))
+    };
     let decode = DecodeSpec {
-        schema: Arc::new(Schema::new(kept.cloned().collect::<Vec<_>>())),
+        schema: in_files(&spec.schema),
         options: spec.table.options.clone(),
+        table: in_files(&spec.table.physical_schema()),
     };
     let (table, schema) = (spec.table, spec.schema);
     Ok(Box::new(FileSource { table, format, schema, decode, store, files, reader: None }))
@@ -92,7 +103,7 @@ impl Source for FileSource {
         let mut taken: BTreeMap<usize, (i64, Payload)> = BTreeMap::new();
         while left.max_rows > 0 && left.max_bytes > 0 {
             let Some(at) = self.files.iter().position(|f| !f.done) else { break };
-            let Some(piece) = self.take(at, Wanted { min_lines: 1, most: left }).await? else {
+            let Some(piece) = self.take(at, Wanted { min_records: 1, most: left }).await? else {
                 self.files[at].done = true;
                 self.reader = None;
                 continue;
@@ -124,7 +135,7 @@ impl Source for FileSource {
             }
             let rows = (range.to - range.from) as usize;
             let most = Budget { max_rows: rows, max_bytes: usize::MAX };
-            let piece = self.take(at, Wanted { min_lines: rows, most }).await?;
+            let piece = self.take(at, Wanted { min_records: rows, most }).await?;
             let piece = piece.filter(|p| p.to == range.to);
             let piece = piece.ok_or_else(|| self.gone(range, "the file has fewer records now"))?;
             self.files[at].position = range.to;
@@ -152,11 +163,12 @@ pub struct Piece {
 impl FileSource {
     /// Reads on in a file at its position; None at its end.
     async fn take(&mut self, at: usize, wanted: Wanted) -> Result<Option<Piece>> {
-        if self.reader.as_ref().is_none_or(|(of, _)| *of != at) {
+        let position = self.files[at].position;
+        if self.reader.as_ref().is_none_or(|(of, reader)| *of != at || reader.is_past(position)) {
             let reader = self.open_file(at).await?;
             self.reader = Some((at, reader));
         }
-        let file = &self.files[at];
+        let (file, name) = (&self.files[at], self.file_name(at));
         let Some((_, reader)) = &mut self.reader else {
             return Err(Error::bug("no file is open"));
         };
@@ -171,16 +183,16 @@ impl FileSource {
                 }
                 Ok(Some(piece))
             }
-            Reader::Lines(lines) => {
-                let read = lines.take(&self.store, file.position, wanted).await?;
-                let Some((batch, mut piece)) = read else {
-                    let end = lines.line();
+            Reader::Records(records) => {
+                let read = records.take(&self.store, file.position, wanted).await;
+                let Some((batch, mut piece)) = read.map_err(|e| e.at(name))? else {
+                    let end = records.number();
                     return self.at_end(at, end);
                 };
                 piece.payload = if self.table.partitioned_by.is_empty() {
                     Payload::Raw(batch)
                 } else {
-                    Payload::Rows(self.decode_lines(at, &batch)?)
+                    Payload::Rows(self.decode_records(at, &batch)?)
                 };
                 Ok(Some(piece))
             }
@@ -200,7 +212,13 @@ impl FileSource {
     async fn open_file(&self, at: usize) -> Result<Reader> {
         let file = &self.files[at].file;
         match self.format.decode_file {
-            None => Ok(Reader::Lines(Lines::new(file.clone()))),
+            None => {
+                let framing: Box<dyn Framing> = match self.format.framing {
+                    Some(open) => open(&self.decode)?,
+                    None => Box::new(Lines),
+                };
+                Ok(Reader::Records(Records::new(file.clone(), framing)))
+            }
             Some(decode) => {
                 let bytes = self.store.read(&file.name, 0, file.size).await?;
                 let (spec, name) = (self.decode.clone(), self.file_name(at));
@@ -212,12 +230,12 @@ impl FileSource {
     }
 
     /// Records of a partitioned table become rows here: ingest knows nothing of directories.
-    fn decode_lines(&self, at: usize, batch: &RawBatch) -> Result<Vec<Delta>> {
+    fn decode_records(&self, at: usize, batch: &RawBatch) -> Result<Vec<Delta>> {
         let new = self.format.decoder.ok_or_else(|| Error::bug("a format that reads nothing"))?;
         let decoded = new(&self.decode)?.decode(batch, 0..batch.len());
         if let Some(bad) = decoded.bad.iter().find(|b| !b.skip) {
             return Err(Error::data(format!("a record cannot be decoded: {}", bad.reason))
-                .at(format!("{} line {}", self.file_name(at), batch.offset(bad.record))));
+                .at(format!("{} record {}", self.file_name(at), batch.offset(bad.record))));
         }
         let mut deltas = vec![decoded.rows];
         self.complete(&self.files[at].file.name, &mut deltas)?;

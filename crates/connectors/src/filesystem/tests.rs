@@ -109,6 +109,7 @@ const NONE: Format = Format {
     encoder: None,
     decode_file: None,
     encode_file: None,
+    framing: None,
     changelog: false,
     extension: "",
 };

@@ -20,7 +20,7 @@ fn options(pairs: &[(&str, &str)]) -> Options {
 }
 
 fn decode(pairs: &[(&str, &str)], records: &[&str]) -> Decoded {
-    let spec = DecodeSpec { schema: schema(), options: options(pairs) };
+    let spec = DecodeSpec::new(schema(), options(pairs));
     let mut all = String::new();
     let mut ranges = Vec::new();
     for (i, record) in records.iter().enumerate() {

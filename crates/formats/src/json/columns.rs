@@ -24,12 +24,12 @@ use super::node::Node;
 use crate::time::DayCache;
 
 /// One column, a field of a ROW, an array's elements, or a map's keys or values.
-pub(super) struct Column {
+pub(crate) struct Column {
     pub field: Arc<Field>,
     pub data: Data,
 }
 
-pub(super) enum Data {
+pub(crate) enum Data {
     Bool(Bools),
     I8(Numbers<Int8Type>),
     I16(Numbers<Int16Type>),
@@ -49,33 +49,33 @@ pub(super) enum Data {
 }
 
 /// Values of one primitive type.
-pub(super) struct Numbers<T: ArrowPrimitiveType> {
+pub(crate) struct Numbers<T: ArrowPrimitiveType> {
     values: Vec<T::Native>,
     nulls: NullBufferBuilder,
 }
 
-pub(super) struct Bools {
+pub(crate) struct Bools {
     values: BooleanBufferBuilder,
     nulls: NullBufferBuilder,
 }
 
 /// Texts or byte strings, one after the other.
-pub(super) struct Bytes {
+pub(crate) struct Bytes {
     pub bytes: Vec<u8>,
     ends: Ends,
 }
 
-pub(super) struct Rows {
+pub(crate) struct Rows {
     pub node: Node,
     nulls: NullBufferBuilder,
 }
 
-pub(super) struct Lists {
+pub(crate) struct Lists {
     pub items: Column,
     ends: Ends,
 }
 
-pub(super) struct Maps {
+pub(crate) struct Maps {
     pub keys: Column,
     pub values: Column,
     entries: Arc<Field>,
@@ -126,7 +126,7 @@ impl Column {
             }
             other => {
                 return Err(Error::config(format!(
-                    "column '{}': the json format cannot read type {other}",
+                    "column '{}': the format cannot read type {other}",
                     field.name()
                 )));
             }
@@ -406,7 +406,7 @@ impl Maps {
         };
         if kv.len() != 2 || kv[0].data_type() != &DataType::Utf8 {
             return Err(Error::config(format!(
-                "column '{}': JSON has no keys other than STRING; declare MAP<STRING, …>",
+                "column '{}': the format has no keys other than STRING; declare MAP<STRING, …>",
                 field.name()
             )));
         }

@@ -18,7 +18,7 @@ use crate::java::{self, Decimal};
 use crate::time::{self, Standard};
 
 /// Jackson demands padding and does not look at the bits it cuts.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
@@ -39,7 +39,7 @@ impl Column {
     /// Reads the value at `i` into `row`: the position behind it. With ignore-parse-errors a
     /// value that does not fit is NULL.
     #[inline]
-    pub fn value(
+    pub(super) fn value(
         &mut self,
         text: &str,
         i: usize,
@@ -328,7 +328,7 @@ fn whole(token: Token, text: &str, min: f64, max: f64) -> Option<i64> {
 }
 
 /// The column's type as SQL names it.
-fn type_name(column: &Column) -> String {
+pub(crate) fn type_name(column: &Column) -> String {
     match column.field.metadata().get(brooklet_core::types::SQL_TYPE) {
         Some(name) => name.clone(),
         None => match SqlType::from_arrow(column.field.data_type()) {
@@ -339,7 +339,7 @@ fn type_name(column: &Column) -> String {
 }
 
 /// The text in quotes, cut when it is long.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     match text.char_indices().nth(40) {
         Some((end, _)) => format!("'{}…'", &text[..end]),
         None => format!("'{text}'"),

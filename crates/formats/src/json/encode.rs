@@ -58,19 +58,19 @@ pub(crate) struct RowWriter<'a> {
     options: &'a WriteOptions,
 }
 
-struct NamedCells<'a> {
+pub(crate) struct NamedCells<'a> {
     /// `"name":`
     key: Vec<u8>,
-    cells: Cells<'a>,
+    pub cells: Cells<'a>,
 }
 
 /// A column by its type, looked up once per batch.
-struct Cells<'a> {
+pub(crate) struct Cells<'a> {
     nulls: Option<&'a NullBuffer>,
-    values: Values<'a>,
+    pub values: Values<'a>,
 }
 
-enum Values<'a> {
+pub(crate) enum Values<'a> {
     Bool(&'a BooleanArray),
     I8(&'a PrimitiveArray<Int8Type>),
     I16(&'a PrimitiveArray<Int16Type>),
@@ -126,7 +126,7 @@ fn named_cells<'a>(
 }
 
 impl<'a> Cells<'a> {
-    fn new(array: &'a ArrayRef) -> Result<Self> {
+    pub fn new(array: &'a ArrayRef) -> Result<Self> {
         let values = match array.data_type() {
             DataType::Boolean => Values::Bool(array.as_boolean()),
             DataType::Int8 => Values::I8(array.as_primitive()),
@@ -159,17 +159,17 @@ impl<'a> Cells<'a> {
             DataType::Map(_, _) => {
                 let map = array.as_map();
                 let Some(keys) = map.keys().as_string_opt::<i32>() else {
-                    return Err(Error::config("JSON has no keys other than STRING in a MAP"));
+                    return Err(Error::config("the format has no keys other than STRING in a MAP"));
                 };
                 Values::Map(map, keys, Box::new(Cells::new(map.values())?))
             }
             DataType::Null => Values::Null,
-            other => return Err(Error::config(format!("JSON cannot carry type {other}"))),
+            other => return Err(Error::config(format!("the format cannot carry type {other}"))),
         };
         Ok(Cells { nulls: array.nulls(), values })
     }
 
-    fn is_null(&self, row: usize) -> bool {
+    pub fn is_null(&self, row: usize) -> bool {
         matches!(self.values, Values::Null) || self.nulls.is_some_and(|n| n.is_null(row))
     }
 

@@ -51,8 +51,10 @@ mod tests;
 
 use brooklet_core::connector::Format;
 
+pub(crate) use columns::{Column, Data};
+pub(crate) use convert::{BASE64, quoted, type_name};
 pub(crate) use decode::JsonDecoder;
-pub(crate) use encode::{RowWriter, check_types};
+pub(crate) use encode::{Cells, RowWriter, Values, check_types};
 pub(crate) use options::{ReadOptions, WriteOptions};
 
 pub const FORMAT: Format = Format {
@@ -62,6 +64,7 @@ pub const FORMAT: Format = Format {
     encoder: Some(encode::open),
     decode_file: None,
     encode_file: None,
+    framing: None,
     changelog: false,
     extension: "json",
 };

@@ -20,7 +20,7 @@ const MAX_SKIPPED: usize = 64;
 const NONE: usize = usize::MAX;
 
 /// The columns of an object.
-pub(super) struct Node {
+pub(crate) struct Node {
     fields: Fields,
     pub columns: Vec<Column>,
     known: Vec<Known>,
@@ -96,7 +96,7 @@ impl Node {
 
     /// Reads the object at `i` into `row`: the position behind it. On None the columns may be
     /// half-written and the context says why.
-    pub fn object(
+    pub(super) fn object(
         &mut self,
         text: &str,
         i: usize,

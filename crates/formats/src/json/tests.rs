@@ -57,7 +57,7 @@ fn batch<T: AsRef<[u8]>>(records: &[T]) -> RawBatch {
 }
 
 fn decode<T: AsRef<[u8]>>(schema: &SchemaRef, pairs: &[(&str, &str)], records: &[T]) -> Decoded {
-    let spec = DecodeSpec { schema: schema.clone(), options: options(pairs) };
+    let spec = DecodeSpec::new(schema.clone(), options(pairs));
     let mut decoder = super::decode::open(&spec).unwrap();
     let batch = batch(records);
     decoder.decode(&batch, 0..batch.len())

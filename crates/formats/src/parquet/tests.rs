@@ -60,7 +60,7 @@ fn rows() -> RecordBatch {
     let all = [full, r#"{"id":2}"#].concat();
     let ranges = [(0..full.len(), 0), (full.len()..all.len(), 1)];
     let batch = RawBatch::from_buffer(all.into(), &ranges);
-    let spec = DecodeSpec { schema: schema(&columns()), options: Options::default() };
+    let spec = DecodeSpec::new(schema(&columns()), Options::default());
     let open = crate::json::FORMAT.decoder.unwrap();
     let decoded = open(&spec).unwrap().decode(&batch, 0..2);
     assert_eq!(decoded.bad, []);
@@ -73,7 +73,7 @@ fn encode(pairs: &[(&str, &str)], rows: &[Delta]) -> brooklet_core::Result<Bytes
 }
 
 fn decode(schema: SchemaRef, file: &Bytes) -> brooklet_core::Result<Vec<RecordBatch>> {
-    let spec = DecodeSpec { schema, options: Options::default() };
+    let spec = DecodeSpec::new(schema, Options::default());
     super::decode::file(&spec, file.clone())
 }
 

@@ -11,7 +11,7 @@ use brooklet_core::types::SqlType;
 
 fn spec(ty: SqlType, nullable: bool) -> DecodeSpec {
     let schema = Arc::new(Schema::new(vec![ty.field("v", nullable)]));
-    DecodeSpec { schema, options: Options::default() }
+    DecodeSpec::new(schema, Options::default())
 }
 
 fn batch() -> RawBatch {
@@ -50,7 +50,7 @@ fn a_record_without_value_is_null() {
 fn other_tables_are_refused() {
     assert!(super::decode::open(&spec(SqlType::Int, true)).is_err());
     let two = Schema::new(vec![SqlType::STRING.field("a", true), SqlType::STRING.field("b", true)]);
-    let two = DecodeSpec { schema: Arc::new(two), options: Options::default() };
+    let two = DecodeSpec::new(Arc::new(two), Options::default());
     let error = super::decode::open(&two).err().unwrap();
     assert!(error.message.contains("a, b"), "{error}");
 }

@@ -54,6 +54,7 @@ const fn format(name: &'static str, options: &'static [OptionSpec]) -> Format {
         encoder: None,
         decode_file: None,
         encode_file: None,
+        framing: None,
         changelog: false,
         extension: "",
     }

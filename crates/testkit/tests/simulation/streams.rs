@@ -211,7 +211,7 @@ impl Connections for Tables {
     }
 
     fn decoders(&self, scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> {
-        let spec = DecodeSpec { schema: scan.decode.clone(), options: scan.table.options.clone() };
+        let spec = DecodeSpec::new(scan.decode.clone(), scan.table.options.clone());
         let json = find_format(FORMATS, "json").and_then(|f| f.decoder);
         let json = json.ok_or_else(|| Error::bug("json decodes"))?;
         (0..count.max(1)).map(|_| json(&spec)).collect()

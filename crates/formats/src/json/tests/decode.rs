@@ -186,7 +186,7 @@ fn fail_on_missing_field() {
     assert_eq!(why, "'b' is missing and json.fail-on-missing-field is set (byte 6)");
     let both = good(&schema(&columns), fail, &[r#"{"b":null,"a":1}"#, r#"{"a":2,"b":"x"}"#]);
     assert_eq!(both, ["1|NULL", "2|x"]);
-    let spec = DecodeSpec { schema: schema(&columns), options: options(&[fail[0], IGNORE[0]]) };
+    let spec = DecodeSpec::new(schema(&columns), options(&[fail[0], IGNORE[0]]));
     let error = super::super::decode::open(&spec).err().unwrap();
     assert_eq!(error.kind, ErrorKind::Config);
 }
@@ -298,7 +298,7 @@ fn arrays_of_objects_become_rows() {
 
 #[test]
 fn empty_records_are_skipped() {
-    let spec = DecodeSpec { schema: schema(&[("a", SqlType::Int)]), options: Options::default() };
+    let spec = DecodeSpec::new(schema(&[("a", SqlType::Int)]), Options::default());
     let batch = batch(&["", r#"{"a":1}"#, " ", r#"{"a":2}"#]).with_nulls(&[3]);
     let decoded = super::super::decode::open(&spec).unwrap().decode(&batch, 0..4);
     assert_eq!(show(&decoded.rows.rows), ["1"]);
@@ -370,7 +370,7 @@ fn a_record_of_ten_megabytes() {
 
 #[test]
 fn columns_of_other_batches_do_not_matter() {
-    let spec = DecodeSpec { schema: seven_columns(), options: Options::default() };
+    let spec = DecodeSpec::new(seven_columns(), Options::default());
     let mut decoder = super::super::decode::open(&spec).unwrap();
     let records = [r#"{"b":"x","g":{"y":"q"}}"#, "{", r#"{"zz":1,"b":"y","g":null,"a":4}"#];
     let batch = batch(&records);
@@ -417,13 +417,8 @@ fn objects_in_string_columns_are_printed_anew() {
 
 #[test]
 fn types_json_cannot_carry() {
-    let spec = DecodeSpec {
-        schema: schema(&[(
-            "m",
-            SqlType::Map(Box::new(null(&SqlType::Int)), Box::new(null(&SqlType::Int))),
-        )]),
-        options: Options::default(),
-    };
+    let map = SqlType::Map(Box::new(null(&SqlType::Int)), Box::new(null(&SqlType::Int)));
+    let spec = DecodeSpec::new(schema(&[("m", map)]), Options::default());
     let error = super::super::decode::open(&spec).err().unwrap();
     assert!(error.message.contains("MAP<STRING"), "{error}");
 }
