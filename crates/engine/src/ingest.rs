@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray, TimestampMillisecondArray};
-use arrow::compute;
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Field, Schema, TimestampMillisecondType};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +21,7 @@ use brooklet_plan::letters::{LetterKind, LetterTo};
 use brooklet_plan::node::{LATE, Node, ORD, ScanSpec, StreamPlan, WatermarkEmit};
 
 use crate::letters::{Letter, Origin, Records, Refused};
+use crate::metadata;
 use crate::ops::bisect;
 use crate::ops::exprs::{self, Prepared};
 use crate::ops::map::{append, batch, millis, now_column, now_field};
@@ -380,40 +380,15 @@ impl Ingest {
         if self.spec.metadata.is_empty() {
             return Ok(rows.clone());
         }
-        let record = |row: usize| match records {
-            RecordOfRow::Same => first + row,
-            RecordOfRow::Each(each) => each[row] as usize,
+        let records: Vec<u32> = match records {
+            RecordOfRow::Same => (first..first + rows.len()).map(|record| record as u32).collect(),
+            RecordOfRow::Each(each) => each.clone(),
         };
-        let all = 0..rows.len();
         let mut added: Vec<(&str, ArrayRef)> = Vec::new();
         for (key, ty) in &self.spec.metadata {
-            let column: ArrayRef = match key.as_str() {
-                "offset" => Arc::new(Int64Array::from_iter_values(
-                    all.clone().map(|row| raw.offset(record(row))),
-                )),
-                "timestamp" => {
-                    let times = all.clone().map(|row| raw.timestamp(record(row)));
-                    let utc = brooklet_core::types::UTC;
-                    Arc::new(TimestampMillisecondArray::from_iter_values(times).with_timezone(utc))
-                }
-                "partition" => {
-                    let number = split.0.rsplit('-').next().and_then(|n| n.parse().ok());
-                    Arc::new(Int64Array::from(vec![number; rows.len()]))
-                }
-                "topic" => {
-                    let topic = split.0.rsplit_once('-').map_or(&*split.0, |(topic, _)| topic);
-                    Arc::new(StringArray::from(vec![topic; rows.len()]))
-                }
-                "key" => {
-                    let keys = all.clone().map(|row| raw.key(record(row)));
-                    Arc::new(arrow::array::BinaryArray::from_iter(keys))
-                }
-                other => {
-                    return Err(Error::config(format!("metadata column '{other}' is unknown"))
-                        .at(format!("table {}", self.table())));
-                }
-            };
-            added.push((key, compute::cast(&column, ty)?));
+            let column = metadata::column(key, split, raw, &records);
+            let column = column.and_then(|column| metadata::as_declared(column, ty));
+            added.push((key, column.map_err(|e| e.at(format!("table {}", self.table())))?));
         }
         Ok(rows.with_rows(append(&rows.rows, added)?))
     }

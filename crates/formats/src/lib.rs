@@ -1,11 +1,13 @@
 //! Bytes to rows and back, one folder per format under Flink's name.
 //!
 //! [`json`] one object per record, [`debezium`] a changelog of objects, [`raw`] one column that
-//! is the record itself, [`parquet`] whole files. `java` and `time` hold the text forms of
+//! is the record itself, [`parquet`] whole files; [`keyed`] joins the formats of a record's key and
+//! value. `java` and `time` hold the text forms of
 //! numbers and times that all of them share.
 
 pub mod debezium;
 pub mod json;
+pub mod keyed;
 pub mod parquet;
 pub mod raw;
 

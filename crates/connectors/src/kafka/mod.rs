@@ -25,7 +25,7 @@
 //! compacted between a crash and the restart replays without the records removed meanwhile.
 
 use brooklet_core::connector::{Connector, Guarantee, MetadataColumn, SinkSide, SourceSide};
-use brooklet_core::types::SqlType;
+use brooklet_core::types::{Nullable, SqlType};
 
 pub mod drain;
 mod marker;
@@ -42,16 +42,28 @@ mod tests;
 mod transaction;
 mod writer;
 
+/// What a record carries beside key and value.
+pub(crate) const METADATA: &[MetadataColumn] = &[
+    MetadataColumn { key: "topic", ty: || SqlType::STRING },
+    MetadataColumn { key: "partition", ty: || SqlType::Int },
+    MetadataColumn { key: "headers", ty: headers },
+    MetadataColumn { key: "leader-epoch", ty: || SqlType::Int },
+    MetadataColumn { key: "offset", ty: || SqlType::BigInt },
+    MetadataColumn { key: "timestamp", ty: || SqlType::TimestampLtz(3) },
+    MetadataColumn { key: "timestamp-type", ty: || SqlType::STRING },
+];
+
+fn headers() -> SqlType {
+    let never_null = |ty| Box::new(Nullable { ty, nullable: false });
+    SqlType::Map(never_null(SqlType::STRING), never_null(SqlType::BYTES))
+}
+
 pub const CONNECTOR: Connector = Connector {
     name: "kafka",
     options: options::OPTIONS,
-    metadata: &[
-        MetadataColumn { key: "topic", ty: || SqlType::STRING },
-        MetadataColumn { key: "partition", ty: || SqlType::Int },
-        MetadataColumn { key: "offset", ty: || SqlType::BigInt },
-        MetadataColumn { key: "timestamp", ty: || SqlType::TimestampLtz(3) },
-    ],
+    metadata: METADATA,
     needs_format: true,
+    check: options::check,
     source: Some(SourceSide { open: source::open, bounded: options::bounded }),
     sink: Some(SinkSide {
         open: |spec| Box::pin(sink::open(spec)),

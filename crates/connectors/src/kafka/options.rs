@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use brooklet_core::keyed::KeyFields;
 use brooklet_core::options::{OptionKind, OptionSpec, Options};
+use brooklet_core::schema::TableDef;
 use brooklet_core::{Error, Result};
 use rdkafka::ClientConfig;
 
@@ -87,6 +89,11 @@ pub const OPTIONS: &[OptionSpec] = &[
     .default("true"),
 ];
 
+/// What must hold of a table whether it is read or written.
+pub fn check(table: &TableDef) -> Result<()> {
+    KeyFields::of(table).map(drop)
+}
+
 /// The options of one table, read.
 pub struct Settings {
     pub topics: Vec<String>,
@@ -123,9 +130,6 @@ pub fn bounded(options: &Options) -> bool {
 }
 
 pub fn read(options: &Options) -> Result<Settings> {
-    if let Some(key) = ["key.format", "key.fields"].into_iter().find(|k| options.get(k).is_some()) {
-        return Err(Error::config(format!("option '{key}' is not offered for reading yet")));
-    }
     let split = |c| c == ';' || c == ',';
     let topics = options.required("topic")?.split(split).map(str::trim);
     let mut topics: Vec<String> = topics.filter(|t| !t.is_empty()).map(String::from).collect();

@@ -44,6 +44,7 @@ const fn connector(
         options: ANY,
         metadata: METADATA,
         needs_format: false,
+        check: brooklet_core::connector::unchecked,
         source: Some(SourceSide { open: no_source, bounded: |_| false }),
         sink: Some(SinkSide {
             open: no_sink,

@@ -1,0 +1,75 @@
+//! The decoders of a table's records: one format, or one for keys and one for values.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use brooklet_core::connector::{Format, find_format};
+use brooklet_core::format::{DecodeSpec, Decoder};
+use brooklet_core::keyed::{self, KeyFields};
+use brooklet_core::options::Options;
+use brooklet_core::{Error, Result};
+use brooklet_formats::FORMATS;
+use brooklet_formats::keyed::{KeyedDecoder, Part};
+use brooklet_plan::node::ScanSpec;
+
+/// As many decoders as asked for; none for tables whose connector gives rows.
+pub fn decoders(scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> {
+    let options = &scan.table.options;
+    let Some(name) = options.get("format").or(options.get("value.format")) else {
+        return Ok(Vec::new());
+    };
+    let value = find(name)?;
+    // Formats that are whole files are decoded by their connector.
+    let Some(decoder) = value.decoder else { return Ok(Vec::new()) };
+    let count = count.max(1);
+    let Some(key) = options.get("key.format") else {
+        let spec = DecodeSpec { schema: scan.decode.clone(), options: options.clone() };
+        return (0..count).map(|_| decoder(&spec)).collect();
+    };
+    let key = find(key)?;
+    (0..count).map(|_| Ok(Box::new(keyed(scan, key, value)?) as Box<dyn Decoder>)).collect()
+}
+
+fn find(name: &str) -> Result<&'static Format> {
+    find_format(FORMATS, name)
+        .ok_or_else(|| Error::config(format!("format '{name}' is unknown")))
+}
+
+/// Key and value, each with the columns that are read of it. Columns that both have are read
+/// from the value; where records without one delete, from the key as well.
+fn keyed(scan: &ScanSpec, key: &Format, value: &Format) -> Result<KeyedDecoder> {
+    let fields = KeyFields::of(&scan.table)?;
+    let upserts = scan.table.is_upserts();
+    let in_key = |name: &str| fields.contains(name) && (upserts || !fields.in_value(name));
+    let key_names = fields.names().iter().filter(|name| in_key(name));
+    let of_key: Vec<usize> =
+        key_names.filter_map(|name| scan.decode.index_of(name).ok()).collect();
+    let of_value: Vec<usize> = (0..scan.decode.fields().len())
+        .filter(|i| fields.in_value(scan.decode.field(*i).name()))
+        .collect();
+    let options = &scan.table.options;
+    let renamed = |f: &Field| f.clone().with_name(fields.inner_name(f.name()));
+    let key_part = part(key, &scan.decode, of_key, renamed, keyed::key_options(options, key.name))?;
+    let value_part =
+        part(value, &scan.decode, of_value, Field::clone, keyed::value_options(options))?;
+    let nullable = |f: &Arc<Field>| f.as_ref().clone().with_nullable(true);
+    let schema = Schema::new(scan.decode.fields().iter().map(nullable).collect::<Vec<_>>());
+    Ok(KeyedDecoder { schema: Arc::new(schema), key: key_part, value: value_part, upserts })
+}
+
+fn part(
+    format: &Format,
+    table: &SchemaRef,
+    columns: Vec<usize>,
+    field: impl Fn(&Field) -> Field,
+    options: Options,
+) -> Result<Part> {
+    let decoder = format.decoder.ok_or_else(|| {
+        Error::config(format!("format '{}' is for whole files, not for records", format.name))
+    })?;
+    let fields: Vec<Field> = columns.iter().map(|i| field(table.field(*i))).collect();
+    let spec = DecodeSpec { schema: Arc::new(Schema::new(fields)), options };
+    let place = |i: usize| columns.iter().position(|column| *column == i);
+    let columns = (0..table.fields().len()).map(place).collect();
+    Ok(Part { decoder: decoder(&spec)?, columns })
+}
