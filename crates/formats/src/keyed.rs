@@ -72,23 +72,20 @@ impl Decoder for KeyedDecoder {
 }
 
 impl KeyedDecoder {
-    fn gather(
-        &self,
-        keys: &Decoded,
-        values: &Decoded,
-        rows: &[(u32, Option<u32>)],
-    ) -> RecordBatch {
+    fn gather(&self, keys: &Decoded, values: &Decoded, rows: &[(u32, Option<u32>)]) -> RecordBatch {
         let column = |i: usize| -> ArrayRef {
             let null = new_null_array(self.schema.field(i).data_type(), 1);
             let of_key = self.key.columns[i].map_or(&null, |k| keys.rows.column(k));
             let of_value = self.value.columns[i].map_or(&null, |v| values.rows.column(v));
             let sides: [&dyn Array; 3] = [&null, of_key, of_value];
-            let place = |(key, value): &(u32, Option<u32>)| {
-                match (value, self.value.columns[i], self.key.columns[i]) {
-                    (Some(value), Some(_), _) => (2, *value as usize),
-                    (_, _, Some(_)) => (1, *key as usize),
-                    _ => (0, 0),
-                }
+            let place = |(key, value): &(u32, Option<u32>)| match (
+                value,
+                self.value.columns[i],
+                self.key.columns[i],
+            ) {
+                (Some(value), Some(_), _) => (2, *value as usize),
+                (_, _, Some(_)) => (1, *key as usize),
+                _ => (0, 0),
             };
             let places: Vec<(usize, usize)> = rows.iter().map(place).collect();
             interleave(&sides, &places).expect("both parts have the table's types")

@@ -31,8 +31,7 @@ pub fn decoders(scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> 
 }
 
 fn find(name: &str) -> Result<&'static Format> {
-    find_format(FORMATS, name)
-        .ok_or_else(|| Error::config(format!("format '{name}' is unknown")))
+    find_format(FORMATS, name).ok_or_else(|| Error::config(format!("format '{name}' is unknown")))
 }
 
 /// Key and value, each with the columns that are read of it. Columns that both have are read
@@ -42,8 +41,7 @@ fn keyed(scan: &ScanSpec, key: &Format, value: &Format) -> Result<KeyedDecoder> 
     let upserts = scan.table.is_upserts();
     let in_key = |name: &str| fields.contains(name) && (upserts || !fields.in_value(name));
     let key_names = fields.names().iter().filter(|name| in_key(name));
-    let of_key: Vec<usize> =
-        key_names.filter_map(|name| scan.decode.index_of(name).ok()).collect();
+    let of_key: Vec<usize> = key_names.filter_map(|name| scan.decode.index_of(name).ok()).collect();
     let of_value: Vec<usize> = (0..scan.decode.fields().len())
         .filter(|i| fields.in_value(scan.decode.field(*i).name()))
         .collect();

@@ -16,6 +16,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
+use super::properties;
 use super::start::TIMEOUT;
 
 pub const TOPIC: &str = "brooklet_commits";
@@ -69,8 +70,7 @@ pub fn partition(key: &str, count: usize) -> i32 {
 
 /// Creates a topic; one that is there already is left as it is.
 pub async fn create(config: &ClientConfig, topic: &str) -> Result<()> {
-    let admin = AdminClient::from_config_and_context(config, Quiet)
-        .map_err(|e| Error::config("Kafka refuses the options").caused_by(e))?;
+    let admin = AdminClient::from_config_and_context(config, Quiet).map_err(properties::refused)?;
     // Minus one: as many as the broker thinks right.
     let (count, settings) = match topic {
         TOPIC => (PARTITIONS, &SETTINGS[..]),
@@ -151,8 +151,7 @@ fn consumer(config: &ClientConfig, isolation: &str) -> Result<BaseConsumer<Quiet
     config.set("isolation.level", isolation).set("enable.partition.eof", "true");
     // The end of the topic is told by an empty answer: it should come soon.
     config.set("fetch.wait.max.ms", "10").set("statistics.interval.ms", "0");
-    BaseConsumer::from_config_and_context(&config, Quiet)
-        .map_err(|e| Error::config("Kafka refuses the options").caused_by(e))
+    BaseConsumer::from_config_and_context(&config, Quiet).map_err(properties::refused)
 }
 
 fn edges(consumer: &BaseConsumer<Quiet>, partition: i32) -> Result<(i64, i64)> {

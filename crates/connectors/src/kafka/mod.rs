@@ -9,16 +9,28 @@
 //! for keys), SASL PLAIN and SCRAM with Java's `sasl.jaas.config`. Settings that only the Java
 //! client has are ignored with a warning.
 //!
-//! `scan.bounded.mode` makes a table end; the end is looked up at each start. Metadata columns:
-//! `topic`, `partition`, `offset`, `timestamp`.
+//! `topic-pattern` reads all topics whose whole name it matches. Topics and partitions that are
+//! created later are found every `scan.topic-partition-discovery.interval` and read from their
+//! beginning; topics of Kafka itself are never matched.
+//!
+//! `scan.bounded.mode` makes a table end; the end is looked up at each start.
+//!
+//! **Keys.** With `key.format` and `key.fields` some columns are read from and written to the
+//! record's key. With `value.fields-include` = `ALL` the value has them too, and is what is read
+//! then; with `EXCEPT_KEY` it has the others. A record whose key gives no row gives none.
+//!
+//! **Metadata columns:** `topic`, `partition`, `headers` (MAP<STRING, BYTES>; of several headers
+//! with one name the last), `leader-epoch` (NULL when unknown), `offset`, `timestamp`,
+//! `timestamp-type` (`CreateTime`, `LogAppendTime` or `NoTimestampType`). `timestamp` and
+//! `headers` can be written; `topic` may stand in a sink and changes nothing; declare the others
+//! VIRTUAL.
 //!
 //! **Writing.** Every epoch of the pipeline is one transaction over all Kafka tables of a cluster:
 //! consumers with `isolation.level=read_committed` see each row once, also when the pipeline was
 //! killed. The transaction also writes a record to the compacted topic `brooklet_commits`, which is
 //! created when missing; the user needs CREATE for that, and WRITE on transactional ids that
 //! start with `sink.transactional-id-prefix`. Keep `properties.bootstrap.servers` as it is while a
-//! pipeline lives: it is part of the name under which its commits are found again. `key.format`
-//! and `key.fields` make the record's key, a METADATA column `timestamp` its time.
+//! pipeline lives: it is part of the name under which its commits are found again.
 //!
 //! Records that were deleted before they were read stop the pipeline, unless
 //! `SET 'brooklet.table.<table>.fail-on-data-loss' = 'false'`. A compacted topic that is
@@ -27,20 +39,22 @@
 use brooklet_core::connector::{Connector, Guarantee, MetadataColumn, SinkSide, SourceSide};
 use brooklet_core::types::{Nullable, SqlType};
 
+mod discovery;
 pub mod drain;
 mod marker;
-mod options;
+pub(crate) mod options;
 mod properties;
 mod queue;
-mod sink;
+pub(crate) mod settings;
+pub(crate) mod sink;
 #[cfg(test)]
 mod sink_tests;
-mod source;
+pub(crate) mod source;
 mod start;
 #[cfg(test)]
 mod tests;
 mod transaction;
-mod writer;
+pub(crate) mod writer;
 
 /// What a record carries beside key and value.
 pub(crate) const METADATA: &[MetadataColumn] = &[
@@ -63,8 +77,8 @@ pub const CONNECTOR: Connector = Connector {
     options: options::OPTIONS,
     metadata: METADATA,
     needs_format: true,
-    check: options::check,
-    source: Some(SourceSide { open: source::open, bounded: options::bounded }),
+    check: settings::check,
+    source: Some(SourceSide { open: source::open, bounded: settings::bounded }),
     sink: Some(SinkSide {
         open: |spec| Box::pin(sink::open(spec)),
         domain: sink::domain,

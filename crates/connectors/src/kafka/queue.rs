@@ -340,9 +340,8 @@ impl Owner for Messages {
     fn leader_epochs(&self, records: &[u32]) -> Vec<Option<i32>> {
         let of = |record: &u32| {
             // SAFETY: the message is ours and nobody writes to this part of it.
-            let epoch = unsafe {
-                sys::rd_kafka_message_leader_epoch(self.list[*record as usize].as_ptr())
-            };
+            let epoch =
+                unsafe { sys::rd_kafka_message_leader_epoch(self.list[*record as usize].as_ptr()) };
             (epoch >= 0).then_some(epoch)
         };
         records.iter().map(of).collect()
@@ -387,8 +386,7 @@ unsafe fn append_headers(
         let (mut name, mut value, mut size) = (null(), null(), 0);
         // SAFETY: as above; name and value live as long as the headers.
         let (found, name) = unsafe {
-            let found =
-                sys::rd_kafka_header_get_all(headers, i, &mut name, &mut value, &mut size);
+            let found = sys::rd_kafka_header_get_all(headers, i, &mut name, &mut value, &mut size);
             (check(found).is_ok() && !name.is_null(), name)
         };
         // SAFETY: the name was given back and ends in NUL.

@@ -76,7 +76,7 @@ pub async fn open(spec: SinkSpec) -> Result<Box<dyn Sink>> {
     let mut partitions = Vec::with_capacity(spec.tables.len());
     for table in &spec.tables {
         let create = table.options.get("brooklet.create-table") == Some("if-not-exists");
-        let name = table.options.required("topic")?.trim();
+        let name = table.options.get("topic").unwrap_or_default().trim();
         partitions.push(topic(&consumer, &producer, name, create).await?);
     }
     let of_markers = topic(&consumer, &producer, marker::TOPIC, true).await?;
@@ -115,8 +115,7 @@ async fn topic(
 ) -> Result<usize> {
     let (ask, topic) = (config.clone(), name.to_string());
     let count = move || {
-        let consumer = Consumer::create(&ask, Box::new(|| ()))
-            .map_err(|e| Error::config("Kafka refuses the options").caused_by(e))?;
+        let consumer = Consumer::create(&ask, Box::new(|| ())).map_err(properties::refused)?;
         start::partition_count(&consumer, &topic)
     };
     match blocking(count.clone()).await? {
@@ -232,7 +231,10 @@ impl Work {
     fn send(&mut self, session: &Session, table: usize, encoded: &Encoded) -> Result<()> {
         let writer = &self.writers[table];
         let mut keys = encoded.keys.as_ref().map(|keys| keys.iter());
-        for (i, value) in encoded.values.iter().enumerate() {
+        let mut values = encoded.values.iter();
+        for i in 0..encoded.count {
+            let deletes = encoded.deletes.get(i).copied().unwrap_or(false);
+            let value = if deletes { None } else { values.next() };
             let partition = match writer.partitioner {
                 Partitioner::Default => None,
                 Partitioner::Fixed => Some(0),
@@ -245,7 +247,8 @@ impl Work {
             let key = keys.as_mut().and_then(Iterator::next);
             let timestamp = encoded.times.as_ref().and_then(|times| times[i]);
             let topic = &writer.topic;
-            session.send(&Record { topic, partition, key, value, timestamp })?;
+            let headers = encoded.headers_of(i);
+            session.send(Record { topic, partition, key, value, timestamp, headers })?;
         }
         Ok(())
     }
@@ -267,12 +270,13 @@ impl Access {
 
     fn mark(&self, session: &Session, epoch: Epoch) -> Result<()> {
         let marker = Marker { instance: self.instance.clone(), generation: self.generation, epoch };
-        session.send(&Record {
+        session.send(Record {
             topic: marker::TOPIC,
             partition: Some(self.marker_partition),
             key: Some(self.marker_key.as_bytes()),
-            value: &marker.to_bytes(),
+            value: Some(&marker.to_bytes()),
             timestamp: None,
+            headers: None,
         })
     }
 }

@@ -34,8 +34,7 @@ fn batch(records: &[(Text, Text)]) -> RawBatch {
 fn part(format: &str, columns: &[(&str, DataType)], places: &[Option<usize>]) -> Part {
     let fields: Vec<Field> =
         columns.iter().map(|(name, ty)| Field::new(*name, ty.clone(), true)).collect();
-    let spec =
-        DecodeSpec { schema: Arc::new(Schema::new(fields)), options: Options::default() };
+    let spec = DecodeSpec { schema: Arc::new(Schema::new(fields)), options: Options::default() };
     let decoder = find_format(FORMATS, format).unwrap().decoder.unwrap()(&spec).unwrap();
     Part { decoder, columns: places.to_vec() }
 }
@@ -102,12 +101,9 @@ fn records_without_a_row_in_one_part_give_none() {
     ];
     let lines = decoded(&mut decoder, &records);
     assert_eq!(&lines[..3], ["1: +1 1|a", "1: +1 1|b", "6: +1 6|f"]);
-    let rest: Vec<(&str, bool, bool)> = lines[3..]
-        .iter()
-        .map(|l| (&l[..1], l.contains("key"), l.ends_with("(true)")))
-        .collect();
-    let expected =
-        [("2", true, true), ("3", true, false), ("4", false, true), ("5", false, false)];
+    let rest: Vec<(&str, bool, bool)> =
+        lines[3..].iter().map(|l| (&l[..1], l.contains("key"), l.ends_with("(true)"))).collect();
+    let expected = [("2", true, true), ("3", true, false), ("4", false, true), ("5", false, false)];
     assert_eq!(rest, expected, "{lines:?}");
 }
 

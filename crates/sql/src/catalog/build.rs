@@ -76,7 +76,8 @@ pub fn table(
         comment: ddl.comment.clone(),
     };
     if let Some(connector) = connector {
-        (connector.check)(&def).map_err(|e| Fault::new(format!("table '{name}': {}", e.message), at))?;
+        (connector.check)(&def)
+            .map_err(|e| Fault::new(format!("table '{name}': {}", e.message), at))?;
     }
     let watermark = ddl.watermark.as_ref().map(|w| w.expr.clone());
     Ok(Table { def: Arc::new(def), computed, watermark, ddl })

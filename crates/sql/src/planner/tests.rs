@@ -58,6 +58,7 @@ const fn connector(
 
 static CONNECTORS: &[Connector] = &[
     connector("kafka", Guarantee::ExactlyOnce, false, |_| Accepts::Inserts),
+    connector("upsert-kafka", Guarantee::ExactlyOnce, false, by_key),
     connector("jdbc", Guarantee::ExactlyOnce, false, by_key),
     connector("filesystem", Guarantee::ExactlyOnce, true, |_| Accepts::Inserts),
     connector("print", Guarantee::AtLeastOnce, false, |_| Accepts::Changes),

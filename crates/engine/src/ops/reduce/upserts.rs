@@ -52,8 +52,7 @@ impl Upserts {
         }
         let schema = args.input.schema.clone();
         let keys = args.spec.keys.clone();
-        let dealt =
-            args.dealt_by.iter().filter_map(|d| keys.iter().position(|k| k == d)).collect();
+        let dealt = args.dealt_by.iter().filter_map(|d| keys.iter().position(|k| k == d)).collect();
         let values = [ValueType::I64, ValueType::Bytes];
         let hidden = args.input.ord.len() + usize::from(args.input.late.is_some());
         Ok(Upserts {
@@ -139,11 +138,8 @@ impl Operator for Upserts {
             *self.table.columns[TOUCHED].i64_mut().get_mut(*group) = ctx.now;
             self.table.touch(*group);
         }
-        let counts = Counts {
-            rows_in: rows.len() as u64,
-            rows_out: out.len() as u64,
-            ..Counts::default()
-        };
+        let counts =
+            Counts { rows_in: rows.len() as u64, rows_out: out.len() as u64, ..Counts::default() };
         if out.is_empty() {
             return Ok(StepOutput { counts, ..StepOutput::default() });
         }
@@ -214,11 +210,17 @@ mod tests {
     #[test]
     fn an_epoch_gives_the_difference() {
         let mut table = operator(None);
-        assert_eq!(step(&mut table, 0, &[(1, Some("a"), 0), (2, Some("b"), 1)]), ["+1 1=a", "+1 2=b"]);
+        assert_eq!(
+            step(&mut table, 0, &[(1, Some("a"), 0), (2, Some("b"), 1)]),
+            ["+1 1=a", "+1 2=b"]
+        );
         // Written twice, of which the last counts; written as it is; deleted without being there.
         let next = [(1, Some("x"), 2), (2, Some("b"), 3), (3, None, 4), (1, Some("c"), 5)];
         assert_eq!(step(&mut table, 0, &next), ["-1 1=a", "+1 1=c"]);
-        assert_eq!(step(&mut table, 0, &[(1, None, 6), (2, Some("d"), 7)]), ["-1 1=c", "-1 2=b", "+1 2=d"]);
+        assert_eq!(
+            step(&mut table, 0, &[(1, None, 6), (2, Some("d"), 7)]),
+            ["-1 1=c", "-1 2=b", "+1 2=d"]
+        );
         // Deleted and written again within an epoch, and the other way round.
         assert_eq!(step(&mut table, 0, &[(1, Some("e"), 9), (1, None, 8)]), ["+1 1=e"]);
         assert_eq!(step(&mut table, 0, &[(4, Some("f"), 10), (4, None, 11)]), [""; 0]);
