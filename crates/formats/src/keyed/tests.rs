@@ -101,8 +101,10 @@ fn records_without_a_row_in_one_part_give_none() {
     ];
     let lines = decoded(&mut decoder, &records);
     assert_eq!(&lines[..3], ["1: +1 1|a", "1: +1 1|b", "6: +1 6|f"]);
-    let rest: Vec<(&str, bool, bool)> =
-        lines[3..].iter().map(|l| (&l[..1], l.contains("key"), l.ends_with("(true)"))).collect();
+    let rest: Vec<(&str, bool, bool)> = lines[3..]
+        .iter()
+        .map(|l| (&l[..1], l.contains("record's key"), l.ends_with("(true)")))
+        .collect();
     let expected = [("2", true, true), ("3", true, false), ("4", false, true), ("5", false, false)];
     assert_eq!(rest, expected, "{lines:?}");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -93,6 +93,17 @@ impl Kafka {
 }
 
 impl Topic {
+    /// Gives the topic more partitions, so many in all.
+    pub fn grow(&mut self, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.kafka.config().create().expect("the client's options are right");
+        let count = usize::try_from(partitions).expect("a number of partitions");
+        let more = NewPartitions::new(&self.name, count);
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let made = futures::executor::block_on(admin.create_partitions([&more], &options));
+        made.expect("the broker answers").remove(0).expect("partitions can be added");
+        self.partitions = partitions;
+    }
     /// Appends records in their order; returns when the broker has them all.
     pub fn produce(&self, records: impl IntoIterator<Item = Record>) {
         self.feed().produce(records);
