@@ -41,6 +41,8 @@ use brooklet_core::types::{Nullable, SqlType};
 
 mod discovery;
 pub mod drain;
+#[cfg(test)]
+mod login_tests;
 mod marker;
 pub(crate) mod options;
 mod properties;

@@ -17,6 +17,7 @@ use crate::Test;
 pub const TESTS: &[Test] = &[
     ("changes_once_over_kills", changes_once_over_kills),
     ("new_partitions_over_kills", new_partitions_over_kills),
+    ("keys_and_metadata", keys_and_metadata),
 ];
 
 const PARTITIONS: i32 = 2;
@@ -217,4 +218,65 @@ fn new_partitions_over_kills() {
     pipeline.rewrite(&found_sql(&kafka, &prefix, &out, true));
     pipeline.finish();
     same("ids", &(0..next).collect::<Vec<u64>>(), &ids(&out));
+}
+
+/// Read from where Flink puts them, and written there again.
+fn keys_and_metadata() {
+    let kafka = Kafka::from_env().expect("Kafka is up");
+    let (input, output) = (kafka.topic("keyed", 2), kafka.topic("metadata", 1));
+    let record = |key: &str, value: &str| Record {
+        partition: 1,
+        key: Some(key.into()),
+        value: Some(value.into()),
+        timestamp: Some(1_705_312_800_123),
+        headers: vec![("trace".into(), b"a1".to_vec()), ("hop".into(), b"\x00\xff".to_vec())],
+    };
+    input.produce([
+        record(r#"{"id": 7}"#, r#"{"id": "of the value", "name": "seven"}"#),
+        record("no key", r#"{"name": "lost"}"#),
+        Record { headers: vec![], ..record(r#"{"id": "8"}"#, r#"{"name": null}"#) },
+    ]);
+    let brokers = kafka.brokers();
+    let sql = format!(
+        "CREATE TABLE keyed (k_id BIGINT, id STRING, name STRING,
+  t STRING METADATA FROM 'topic' VIRTUAL, p INT METADATA FROM 'partition' VIRTUAL,
+  h MAP<STRING NOT NULL, BYTES NOT NULL> METADATA FROM 'headers',
+  e INT METADATA FROM 'leader-epoch' VIRTUAL, o BIGINT METADATA FROM 'offset' VIRTUAL,
+  ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp', tt STRING METADATA FROM 'timestamp-type' VIRTUAL
+) WITH ('connector' = 'kafka', 'topic' = '{}', 'properties.bootstrap.servers' = '{brokers}',
+  'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset',
+  'key.format' = 'json', 'key.fields' = 'k_id', 'key.fields-prefix' = 'k_',
+  'key.json.ignore-parse-errors' = 'true', 'value.fields-include' = 'EXCEPT_KEY',
+  'value.format' = 'json');
+CREATE TABLE out (id BIGINT, all_of STRING, h MAP<STRING, BYTES> METADATA FROM 'headers',
+  ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp', place STRING, kind STRING, epoch INT)
+WITH ('connector' = 'kafka', 'topic' = '{}', 'properties.bootstrap.servers' = '{brokers}',
+  'key.format' = 'raw', 'key.fields' = 'all_of', 'value.format' = 'json');
+INSERT INTO out SELECT k_id, id || ':' || name, h, ts,
+  t || '/' || CAST(p AS STRING) || '/' || CAST(o AS STRING), tt, e FROM keyed;",
+        input.name, output.name
+    );
+    let scratch = Scratch::new("keyed");
+    let pipeline = Pipeline::new(&scratch, &format!("of-{}", input.name), &sql);
+    pipeline.finish();
+    let written = output.read();
+    assert!(written.iter().all(|r| r.timestamp == Some(1_705_312_800_123)), "{written:?}");
+    let values: Vec<Value> = written
+        .iter()
+        .map(|r| serde_json::from_slice(r.value.as_ref().expect("a value")).expect("JSON"))
+        .collect();
+    let row = |id: u64, all: Value, offset: u64| {
+        json!({"id": id, "all_of": all, "place": format!("{}/1/{offset}", input.name),
+               "kind": "CreateTime", "epoch": 0})
+    };
+    let wanted = [row(7, json!("of the value:seven"), 0), row(8, Value::Null, 2)];
+    assert_eq!(values, wanted);
+    assert_eq!(written[0].key.as_deref(), Some(&b"of the value:seven"[..]));
+    let mut headers = written[0].headers.clone();
+    headers.sort();
+    let wanted = [("hop".into(), b"\x00\xff".to_vec()), ("trace".to_string(), b"a1".to_vec())];
+    assert_eq!(headers, wanted);
+    assert!(written[1].headers.is_empty(), "{:?}", written[1]);
+    let accounts = pipeline.accounts();
+    assert!(accounts.0["scan keyed"].contains("\"skipped\":1"), "{accounts:#?}");
 }

@@ -8,7 +8,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -38,6 +38,7 @@ pub struct Record {
     pub value: Option<Vec<u8>>,
     /// Milliseconds since 1970; the broker's or producer's time when None.
     pub timestamp: Option<i64>,
+    pub headers: Vec<(String, Vec<u8>)>,
 }
 
 /// A producer that stays.
@@ -165,6 +166,12 @@ fn send(producer: &ThreadedProducer<DefaultProducerContext>, topic: &str, record
     base.key = record.key.as_deref();
     base.payload = record.value.as_deref();
     base.timestamp = record.timestamp;
+    if !record.headers.is_empty() {
+        let add = |all: OwnedHeaders, (key, value): &(String, Vec<u8>)| {
+            all.insert(Header { key, value: Some(value) })
+        };
+        base.headers = Some(record.headers.iter().fold(OwnedHeaders::new(), add));
+    }
     while let Err((e, back)) = producer.send(base) {
         assert_eq!(e.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{e}");
         #[allow(clippy::disallowed_methods, reason = "the producer's thread needs a moment")]
@@ -174,7 +181,9 @@ fn send(producer: &ThreadedProducer<DefaultProducerContext>, topic: &str, record
 }
 
 fn record(message: &impl Message) -> Record {
+    let owned = |h: Header<'_, &[u8]>| (h.key.to_string(), h.value.unwrap_or_default().to_vec());
     Record {
+        headers: message.headers().map(|all| all.iter().map(owned).collect()).unwrap_or_default(),
         partition: message.partition(),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
@@ -196,6 +205,10 @@ mod tests {
                 key: (i % 5 != 0).then(|| format!("k{i}").into_bytes()),
                 value: (i % 7 != 0).then(|| format!("v{i}").into_bytes()),
                 timestamp: Some(1_700_000_000_000 + i64::from(i)),
+                headers: (i % 11 == 0)
+                    .then(|| ("h".to_string(), b"x".to_vec()))
+                    .into_iter()
+                    .collect(),
             })
             .collect();
         topic.produce(made.clone());
