@@ -41,8 +41,9 @@ impl KeyFields {
         }
         for name in &names {
             if !table.columns.iter().any(|c| c.name == *name && c.kind == ColumnKind::Physical) {
+                let by = if table.is_upserts() { "PRIMARY KEY" } else { "option 'key.fields'" };
                 return Err(Error::config(format!(
-                    "the record's key names '{name}', which is no physical column of the table"
+                    "{by} names '{name}' for the records' key, which is no physical column"
                 )));
             }
             if !name.starts_with(&prefix) {

@@ -200,7 +200,8 @@ pub(super) struct Messages {
     headers: Mutex<()>,
 }
 
-// SAFETY: messages are immutable but for what `headers` guards and librdkafka lets any thread destroy them.
+// SAFETY: messages are immutable but for what `headers` guards, and librdkafka lets any thread
+// destroy them.
 unsafe impl Send for Messages {}
 // SAFETY: as above.
 unsafe impl Sync for Messages {}

@@ -1,8 +1,9 @@
 //! `'connector' = 'upsert-kafka'`: topics as tables with a primary key.
 //!
 //! ```sql
-//! CREATE TABLE balances (account STRING, balance DECIMAL(18, 2), PRIMARY KEY (account) NOT ENFORCED)
-//! WITH ('connector' = 'upsert-kafka', 'topic' = 'balances', 'key.format' = 'json',
+//! CREATE TABLE balances (
+//!   account STRING, balance DECIMAL(18, 2), PRIMARY KEY (account) NOT ENFORCED
+//! ) WITH ('connector' = 'upsert-kafka', 'topic' = 'balances', 'key.format' = 'json',
 //!   'value.format' = 'json', 'properties.bootstrap.servers' = 'localhost:9092');
 //! ```
 //!
