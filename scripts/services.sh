@@ -105,12 +105,19 @@ fixed() {
   cat "$file"
 }
 
-# Started in a session of its own: neither Ctrl-C in a test nor a closed pipe reaches it.
+# Started in a session of its own: neither Ctrl-C in a test nor a closed pipe reaches it. A lock
+# that the caller holds by an open file would be held as long as the service runs.
 spawn() {
   local dir=$1 name=$2
   shift 2
   [ ! -f "$dir/logs/$name.log" ] || mv "$dir/logs/$name.log" "$dir/logs/$name.previous.log"
-  setsid "$@" </dev/null >"$dir/logs/$name.log" 2>&1 9>&- &
+  (
+    for fd in /proc/self/fd/*; do
+      fd=${fd##*/}
+      [ "$fd" -le 2 ] || eval "exec $fd>&-"
+    done
+    exec setsid "$@" </dev/null >"$dir/logs/$name.log" 2>&1
+  ) &
   echo $! >"$dir/state/$name.pid"
 }
 

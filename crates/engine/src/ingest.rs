@@ -190,7 +190,7 @@ impl Ingest {
         state: &mut ScanState,
         next_ord: &mut i64,
     ) -> Result<ScanOutput> {
-        let before = state.clone();
+        let mut before = state.clone();
         let mut out = ScanOutput {
             rows: Vec::new(),
             watermark: state.watermark,
@@ -200,6 +200,9 @@ impl Ingest {
         };
         let (ranges, payloads): (Vec<SplitRange>, Vec<Payload>) =
             input.splits.into_iter().map(|split| (split.range, split.payload)).unzip();
+        // A split that is not there any more (a topic that was deleted) holds nothing back.
+        let there: Vec<SplitId> = ranges.iter().map(|range| range.split.clone()).collect();
+        before.splits.retain(|id, _| there.binary_search(id).is_ok());
         for (range, given) in ranges.into_iter().zip(self.decoded(payloads)?) {
             let SplitRange { split: id, from, to } = range;
             // Known from here on, also when it gives no row.
@@ -225,7 +228,7 @@ impl Ingest {
             }
         }
         state.ended |= input.ended;
-        state.watermark = self.watermark(ctx, state).max(state.watermark);
+        state.watermark = self.watermark(ctx, state, &there).max(state.watermark);
         out.watermark = state.watermark;
         Ok(out)
     }
@@ -502,14 +505,15 @@ impl Ingest {
     }
 
     /// The minimum over the splits that are not idle; if all are, it stands.
-    fn watermark(&self, ctx: &IngestCtx<'_>, state: &ScanState) -> Millis {
+    fn watermark(&self, ctx: &IngestCtx<'_>, state: &ScanState, there: &[SplitId]) -> Millis {
         if state.ended {
             return WATERMARK_MAX;
         }
         if self.spec.watermark.is_none() {
             return WATERMARK_MIN;
         }
-        let busy = state.splits.iter().filter(|(id, _)| !ctx.idle.contains(id));
-        busy.map(|(_, s)| self.split_watermark(s)).min().unwrap_or(state.watermark)
+        let busy = there.iter().filter(|id| !ctx.idle.contains(id));
+        let busy = busy.filter_map(|id| state.splits.get(id));
+        busy.map(|s| self.split_watermark(s)).min().unwrap_or(state.watermark)
     }
 }

@@ -11,7 +11,8 @@
 //!
 //! `topic-pattern` reads all topics whose whole name it matches. Topics and partitions that are
 //! created later are found every `scan.topic-partition-discovery.interval` and read from their
-//! beginning; topics of Kafka itself are never matched.
+//! beginning; topics of Kafka itself are never matched. A topic that is deleted while it is read
+//! stops the pipeline.
 //!
 //! `scan.bounded.mode` makes a table end; the end is looked up at each start.
 //!

@@ -15,7 +15,7 @@ use brooklet_core::sink::EpochOutput;
 use brooklet_core::{Env, Epoch, Error, Instance, Result, Sink};
 use rdkafka::ClientConfig;
 
-use super::marker::{self, Marker};
+use super::marker::{self, Marker, Purpose};
 use super::queue::Consumer;
 use super::source::blocking;
 use super::start;
@@ -75,11 +75,12 @@ pub async fn open(spec: SinkSpec) -> Result<Box<dyn Sink>> {
         .collect::<Result<Vec<_>>>()?;
     let mut partitions = Vec::with_capacity(spec.tables.len());
     for table in &spec.tables {
+        let purpose = if table.is_upserts() { Purpose::Upserts } else { Purpose::Rows };
         let create = table.options.get("brooklet.create-table") == Some("if-not-exists");
         let name = table.options.get("topic").unwrap_or_default().trim();
-        partitions.push(topic(&consumer, &producer, name, create).await?);
+        partitions.push(topic(&consumer, &producer, name, create.then_some(purpose)).await?);
     }
-    let of_markers = topic(&consumer, &producer, marker::TOPIC, true).await?;
+    let of_markers = topic(&consumer, &producer, marker::TOPIC, Some(Purpose::Markers)).await?;
     let domain = domain(&first);
     let prefix = first.options.text("sink.transactional-id-prefix", options::ID_PREFIX);
     let marker_key = marker::key(&spec.pipeline, &domain);
@@ -111,7 +112,7 @@ async fn topic(
     config: &ClientConfig,
     producer: &ClientConfig,
     name: &str,
-    create: bool,
+    create: Option<Purpose>,
 ) -> Result<usize> {
     let (ask, topic) = (config.clone(), name.to_string());
     let count = move || {
@@ -120,12 +121,14 @@ async fn topic(
     };
     match blocking(count.clone()).await? {
         Some(partitions) => return Ok(partitions),
-        None if create => marker::create(producer, name).await?,
         None => {
-            return Err(Error::refused(format!(
-                "Kafka topic '{name}' does not exist: create it, or SET \
-                 'brooklet.table.<table>.create-table' = 'if-not-exists'"
-            )));
+            let purpose = create.ok_or_else(|| {
+                Error::refused(format!(
+                    "Kafka topic '{name}' does not exist: create it, or SET \
+                     'brooklet.table.<table>.create-table' = 'if-not-exists'"
+                ))
+            })?;
+            marker::create(producer, name, purpose).await?;
         }
     }
     for _ in 0..50 {

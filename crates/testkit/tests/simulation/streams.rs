@@ -11,8 +11,9 @@
 //! ```
 //!
 //! `clicks/0` is a split; `clicks/0 KEY => VALUE` gives a record a key, and without a VALUE it has
-//! none. The clock starts at 2024-01-01 00:00:00 UTC. `---- end` closes all
-//! inputs; `---- kill` ends the process and starts another, which must not show anything again.
+//! none; `clicks/0 deleted` takes the split away. The clock starts at 2024-01-01 00:00:00 UTC.
+//! `---- end` closes all inputs; `---- kill` ends the process and starts another, which must not
+//! show anything again.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -178,7 +179,10 @@ impl Tables {
         let split = SplitId(format!("{table}-{split}").into());
         let mut content = lock(&self.0);
         let log = content.logs.entry(table.to_string()).or_default();
-        log.entry(split).or_default().push(record.to_string());
+        match record {
+            "deleted" => _ = log.remove(&split),
+            record => log.entry(split).or_default().push(record.to_string()),
+        }
         Ok(())
     }
 
