@@ -17,10 +17,10 @@
 //! changes nothing gives nothing.
 //!
 //! **Writing.** Of each epoch one record for each key it touched, with the row as it is after the
-//! epoch, or a tombstone. `create-table` = `if-not-exists` makes a compacted topic. Records go where
-//! the hash of their keys says, as those of the Java client do. Kafka tables of both connectors that
-//! name one cluster are written in one transaction; all else is as for `kafka`, also properties and
-//! metadata columns.
+//! epoch, or a tombstone. `create-table` = `if-not-exists` makes a compacted topic. Records go
+//! where the hash of their keys says, as those of the Java client do. Kafka tables of both
+//! connectors that name one cluster are written in one transaction; all else is as for `kafka`,
+//! also properties and metadata columns.
 
 use brooklet_core::connector::{Connector, Guarantee, SinkSide, SourceSide};
 
