@@ -92,7 +92,7 @@ pub fn client(options: &Options) -> Result<ClientConfig> {
         config.set(*key, *value);
     }
     config.set("group.id", "brooklet");
-    for (key, value) in options.below("properties.") {
+    for (key, value) in used(options) {
         if JAVA_ONLY.contains(&key) || OURS.iter().any(|(ours, _)| *ours == key) {
             continue;
         }
@@ -119,7 +119,7 @@ pub fn producer<'a>(tables: impl Iterator<Item = &'a Options>) -> Result<ClientC
     let mut given: BTreeMap<String, String> = BTreeMap::new();
     for options in tables {
         check(options)?;
-        for (key, value) in options.below("properties.") {
+        for (key, value) in used(options) {
             let skipped =
                 [JAVA_ONLY, CONSUMER_ONLY, PRODUCER_OURS].iter().any(|k| k.contains(&key));
             if skipped {
@@ -144,7 +144,7 @@ pub fn producer<'a>(tables: impl Iterator<Item = &'a Options>) -> Result<ClientC
 
 /// What is wrong with the properties, as far as that can be told without a client.
 pub fn check(options: &Options) -> Result<()> {
-    for (key, value) in options.below("properties.") {
+    for (key, value) in used(options) {
         translate(options, key, value)?;
     }
     let get = |key: &str| options.get(&format!("properties.{key}"));
@@ -157,14 +157,7 @@ pub fn check(options: &Options) -> Result<()> {
     }
     let mechanism = get("sasl.mechanism").or(get("sasl.mechanisms"));
     if !protocol.starts_with("SASL") {
-        return match get("sasl.jaas.config").is_some() || mechanism.is_some() {
-            // The client would log in nowhere, and the broker would drop it without a reason.
-            true => Err(Error::config(format!(
-                "'properties.sasl.…' needs 'properties.security.protocol' = 'SASL_SSL' or \
-                 'SASL_PLAINTEXT', not {protocol}"
-            ))),
-            false => Ok(()),
-        };
+        return Ok(());
     }
     let Some(mechanism) = mechanism else {
         return Err(Error::config(format!(
@@ -173,6 +166,17 @@ pub fn check(options: &Options) -> Result<()> {
         )));
     };
     check_login(mechanism, get("sasl.jaas.config"), get("sasl.username").zip(get("sasl.password")))
+}
+
+/// The properties without those that the protocol has no use for: the Java client does not look
+/// at them, and one file may serve clusters with and without logins.
+fn used(options: &Options) -> impl Iterator<Item = (&str, &str)> {
+    let protocol = options.text("properties.security.protocol", "PLAINTEXT").to_ascii_uppercase();
+    let idle = move |key: &str| {
+        key.starts_with("sasl.") && !protocol.starts_with("SASL")
+            || key.starts_with("ssl.") && !protocol.ends_with("SSL")
+    };
+    options.below("properties.").filter(move |(key, _)| !idle(key))
 }
 
 /// Whether user and password are given, and for that mechanism.
@@ -403,10 +407,11 @@ mod tests {
         assert_eq!(config.get("ssl.certificate.location"), Some("/me.pem"));
         assert_eq!(config.get("ssl.key.location"), Some("/me.pem"));
         assert_eq!(config.get("ssl.key.password"), Some("hunter2"));
-        let none = [("properties.ssl.endpoint.identification.algorithm", "")];
+        let ssl = ("properties.security.protocol", "SSL");
+        let none = [ssl, ("properties.ssl.endpoint.identification.algorithm", "")];
         let config = client(&options(&none)).unwrap();
         assert_eq!(config.get("ssl.endpoint.identification.algorithm"), Some("none"));
-        let jks = [("properties.ssl.truststore.location", "/ca.jks")];
+        let jks = [ssl, ("properties.ssl.truststore.location", "/ca.jks")];
         let error = client(&options(&jks)).unwrap_err();
         assert!(
             error.message.contains("PEM") && error.message.contains("truststore.type"),
@@ -424,7 +429,6 @@ mod tests {
             (vec![(jaas, "PlainLoginModule required username=hunter2;")], "username=\"…\""),
             (vec![("properties.sasl.mechanism", "")], "sasl.mechanism"),
             (vec![("properties.sasl.mechanism", "GSSAPI")], "PLAIN"),
-            (vec![(jaas, scram), ("properties.security.protocol", "")], "SASL_SSL"),
             (vec![("properties.security.protocol", "TLS")], "SASL_SSL"),
         ] {
             let error = check(&secured(&more)).unwrap_err();
@@ -433,6 +437,9 @@ mod tests {
         }
         let own = [("properties.sasl.username", "u"), ("properties.sasl.password", "p")];
         check(&secured(&own)).unwrap();
+        // As the Java client: what the protocol has no use for is not looked at.
+        let plain = secured(&[(jaas, ""), ("properties.security.protocol", "PLAINTEXT")]);
+        assert_eq!(client(&plain).unwrap().get("sasl.mechanism"), None);
     }
 
     #[test]
@@ -447,12 +454,14 @@ mod tests {
 
     #[test]
     fn errors_name_the_option_and_never_the_value() {
-        for (key, value) in [
-            ("properties.sasl.jaas.config", "Secret required user=\"hunter2\";"),
-            ("properties.isolation.level", "hunter2"),
-            ("properties.ssl.keystore.location", "hunter2"),
+        for (protocol, key, value) in [
+            ("SASL_SSL", "properties.sasl.jaas.config", "Secret required user=\"hunter2\";"),
+            ("PLAINTEXT", "properties.isolation.level", "hunter2"),
+            ("SSL", "properties.ssl.keystore.location", "hunter2"),
         ] {
-            let error = client(&options(&[(key, value)])).unwrap_err().to_string();
+            let all = [("properties.security.protocol", protocol), (key, value)];
+            let error = client(&options(&all)).unwrap_err().to_string();
+            assert!(error.contains("'properties."), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
     }
