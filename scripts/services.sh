@@ -105,12 +105,19 @@ fixed() {
   cat "$file"
 }
 
-# Started in a session of its own: neither Ctrl-C in a test nor a closed pipe reaches it.
+# Started in a session of its own: neither Ctrl-C in a test nor a closed pipe reaches it. A lock
+# that the caller holds by an open file would be held as long as the service runs.
 spawn() {
   local dir=$1 name=$2
   shift 2
   [ ! -f "$dir/logs/$name.log" ] || mv "$dir/logs/$name.log" "$dir/logs/$name.previous.log"
-  setsid "$@" </dev/null >"$dir/logs/$name.log" 2>&1 9>&- &
+  (
+    for fd in /proc/self/fd/*; do
+      fd=${fd##*/}
+      [ "$fd" -le 2 ] || eval "exec $fd>&-"
+    done
+    exec setsid "$@" </dev/null >"$dir/logs/$name.log" 2>&1
+  ) &
   echo $! >"$dir/state/$name.pid"
 }
 
@@ -150,16 +157,26 @@ KAFKA_JAVA=(java -Xms128m -Xmx512m -XX:+UseSerialGC -cp "$CACHE/kafka-$KAFKA_VER
   -Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info)
 
 # Old event times must not be deleted by age, one node holds every replica, and a killed broker
-# may come back soon.
+# may come back soon. The listener LOGIN speaks TLS and wants a password.
 kafka_properties() {
-  local dir=$1 port=$2 controller=$3
+  local dir=$1 port=$2 controller=$3 login=$4 modules=org.apache.kafka.common.security
+  local listeners=PLAINTEXT://127.0.0.1:$port,LOGIN://127.0.0.1:$login
   cat <<EOF
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=$listeners,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=$listeners
 controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LOGIN:SASL_SSL
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+listener.name.login.plain.sasl.jaas.config=$modules.plain.PlainLoginModule required \\
+  user_brooklet="$(cat "$dir/state/kafka.password")";
+listener.name.login.scram-sha-512.sasl.jaas.config=$modules.scram.ScramLoginModule required;
+listener.name.login.ssl.keystore.type=PKCS12
+listener.name.login.ssl.keystore.location=$dir/state/kafka.p12
+listener.name.login.ssl.keystore.password=$(cat "$dir/state/kafka.password")
 log.dirs=$dir/kafka
 log.retention.ms=-1
 log.message.timestamp.after.max.ms=9223372036854775807
@@ -179,16 +196,33 @@ group.initial.rebalance.delay.ms=0
 EOF
 }
 
+# A key for TLS, and its certificate as PEM for clients to trust.
+kafka_certificate() {
+  local dir=$1 state=$1/state store
+  [ ! -s "$state/kafka.pem" ] || return 0
+  store=(-alias kafka -keystore "$state/kafka.p12" -storetype PKCS12
+    -storepass:file "$state/kafka.password")
+  keytool -genkeypair "${store[@]}" -keyalg EC -validity 3650 -dname CN=kafka \
+    -ext san=ip:127.0.0.1 >"$dir/logs/kafka.certificate.log" 2>&1 &&
+    keytool -exportcert "${store[@]}" -rfc -file "$state/kafka.pem" \
+      >>"$dir/logs/kafka.certificate.log" 2>&1 ||
+    { cat "$dir/logs/kafka.certificate.log" >&2; exit 1; }
+}
+
 cluster_id() { head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c 1-22; }
 
 start_kafka() {
-  local dir=$1 port controller properties=$1/state/kafka.properties
+  local dir=$1 port controller login password properties=$1/state/kafka.properties
   port=$(fixed "$dir" kafka.port free_port)
   controller=$(fixed "$dir" kafka.controller free_port)
-  kafka_properties "$dir" "$port" "$controller" >"$properties"
+  login=$(fixed "$dir" kafka.login free_port)
+  password=$(fixed "$dir" kafka.password secret)
+  kafka_certificate "$dir"
+  kafka_properties "$dir" "$port" "$controller" "$login" >"$properties"
   if [ ! -f "$dir/kafka/meta.properties" ]; then
     mkdir -p "$dir/kafka"
     "${KAFKA_JAVA[@]}" kafka.tools.StorageTool format -t "$(cluster_id)" -c "$properties" \
+      --add-scram "SCRAM-SHA-512=[name=brooklet,password=$password]" \
       >"$dir/logs/kafka.format.log" 2>&1 || { cat "$dir/logs/kafka.format.log" >&2; exit 1; }
   fi
   spawn "$dir" kafka "${KAFKA_JAVA[@]}" kafka.Kafka "$properties"
@@ -283,6 +317,9 @@ write_env() {
     cat >"$dir/env.new" <<EOF
 export BROOKLET_TEST_SERVICES='$dir'
 export BROOKLET_TEST_KAFKA=127.0.0.1:$(cat "$dir/state/kafka.port")
+export BROOKLET_TEST_KAFKA_LOGIN=127.0.0.1:$(cat "$dir/state/kafka.login")
+export BROOKLET_TEST_KAFKA_PASSWORD=$(cat "$dir/state/kafka.password")
+export BROOKLET_TEST_KAFKA_CA='$dir/state/kafka.pem'
 export BROOKLET_TEST_POSTGRES=postgres://brooklet:$(cat "$dir/state/postgres.password")@127.0.0.1:$(cat "$dir/state/postgres.port")/postgres
 export BROOKLET_TEST_S3=http://127.0.0.1:$(cat "$dir/state/s3.port")
 export AWS_ENDPOINT=http://127.0.0.1:$(cat "$dir/state/s3.port")

@@ -2,12 +2,14 @@
 //!
 //! Both run as children of the bench and print one number a line on stdout.
 
+use std::sync::Arc;
+
 use brooklet_connectors::kafka::drain;
 use brooklet_core::Result;
 use brooklet_core::connector::find_format;
 use brooklet_core::format::{DecodeSpec, Decoder};
-use brooklet_core::options::Options;
 use brooklet_core::raw::RawBatch;
+use brooklet_core::schema::TableDef;
 use brooklet_formats::FORMATS;
 use brooklet_pipeline::compile::{SqlFile, compile};
 
@@ -50,14 +52,15 @@ pub fn decode(brokers: &str, topic: &str) -> Result<()> {
     Ok(())
 }
 
-/// The decoder for what a query reads, and the options of its table.
-fn compiled(query: usize, brokers: &str, topic: &str) -> Result<(Box<dyn Decoder>, Options)> {
+/// The decoder for what a query reads, and its table.
+fn compiled(query: usize, brokers: &str, topic: &str) -> Result<(Box<dyn Decoder>, Arc<TableDef>)> {
     let text = QUERIES[query].sql(brokers, topic);
     let compiled = compile(&[SqlFile { text, name: "bench.sql".into() }], &|_| None)?;
     let (_, scan) = compiled.plan.scans().next().expect("a query reads a table");
-    let options = scan.table.options.clone();
+    let table = scan.table.clone();
     let format = find_format(FORMATS, "json").and_then(|f| f.decoder);
     let open = format.expect("this build reads json");
-    let decoder = open(&DecodeSpec::new(scan.decode.clone(), options.clone()))?;
-    Ok((decoder, options))
+    let options = table.options.clone();
+    let decoder = open(&DecodeSpec::new(scan.decode.clone(), options))?;
+    Ok((decoder, table))
 }

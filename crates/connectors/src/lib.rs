@@ -11,12 +11,14 @@ pub mod jdbc;
 pub mod kafka;
 pub mod memory;
 pub mod print;
+pub mod upsert_kafka;
 pub mod values;
 
 pub static CONNECTORS: &[Connector] = &[
     filesystem::CONNECTOR,
     jdbc::CONNECTOR,
     kafka::CONNECTOR,
+    upsert_kafka::CONNECTOR,
     datagen::CONNECTOR,
     print::CONNECTOR,
     blackhole::CONNECTOR,

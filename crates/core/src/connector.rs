@@ -24,8 +24,15 @@ pub struct Connector {
     pub metadata: &'static [MetadataColumn],
     /// True when records are bytes and need a `format`.
     pub needs_format: bool,
+    /// What the descriptions of single options cannot say about a table; asks nobody.
+    pub check: fn(&TableDef) -> Result<()>,
     pub source: Option<SourceSide>,
     pub sink: Option<SinkSide>,
+}
+
+/// The check of connectors whose options say everything.
+pub fn unchecked(_: &TableDef) -> Result<()> {
+    Ok(())
 }
 
 pub struct SourceSide {

@@ -2,6 +2,12 @@
 
 use std::borrow::Cow;
 
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute;
+use arrow::datatypes::SchemaRef;
+
+use crate::Result;
+
 /// The directory of rows whose partition value is NULL or the empty string, unless the table's
 /// option `partition.default-name` says otherwise.
 pub const DEFAULT_NAME: &str = "__DEFAULT_PARTITION__";
@@ -39,6 +45,27 @@ pub fn partition_values(path: &str, default_name: &str) -> Vec<(String, Option<S
         Some((unescape(key).into_owned(), (value != default_name).then_some(value)))
     };
     directories.split('/').filter_map(of_directory).collect()
+}
+
+/// Rows with their partition columns, whose `values` (one row each) are those of the whole batch:
+/// `rows` has the other columns of `schema`.
+pub fn with_partition(
+    schema: &SchemaRef,
+    partitioned_by: &[String],
+    values: &[ArrayRef],
+    rows: &RecordBatch,
+) -> Result<RecordBatch> {
+    let first = UInt32Array::from(vec![0; rows.num_rows()]);
+    let (mut values, mut others) = (values.iter(), rows.columns().iter());
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    for field in schema.fields() {
+        if !partitioned_by.contains(field.name()) {
+            columns.extend(others.next().cloned());
+        } else if let Some(value) = values.next() {
+            columns.push(compute::take(value, &first, None)?);
+        }
+    }
+    Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }
 
 fn escape(text: &str, out: &mut String) {

@@ -5,16 +5,78 @@
 //! two places with `unsafe` (docs/decisions/0002-borrowed-fetch-buffers.md).
 #![allow(unsafe_code)]
 
-use std::any::Any;
 use std::ops::Range;
 
+use arrow::array::{ArrayRef, BinaryBuilder, MapBuilder, StringBuilder};
 use bytes::Bytes;
 
 /// Records of one split in offset order.
 pub struct RawBatch {
     records: Vec<RawRecord>,
-    /// Frees the buffers when dropped; never looked into.
-    _owner: Box<dyn Any + Send + Sync>,
+    /// Frees the buffers when dropped.
+    owner: Box<dyn Owner>,
+}
+
+/// Headers of records as a column under construction.
+pub type HeadersBuilder = MapBuilder<StringBuilder, BinaryBuilder>;
+
+/// Keeps the memory of a batch's records and knows of them what is rarely asked. `records` are
+/// positions in the batch.
+pub trait Owner: Send + Sync {
+    /// Appends a map of each record's headers; of headers with one name the last.
+    fn headers(&self, records: &[u32], to: &mut HeadersBuilder) {
+        for _ in records {
+            // Keys and values are as many: none.
+            let _ = to.append(true);
+        }
+    }
+    /// Kafka's leader epoch of each record; None where it is not known.
+    fn leader_epochs(&self, records: &[u32]) -> Vec<Option<i32>> {
+        vec![None; records.len()]
+    }
+    /// Who set the time of each record.
+    fn timestamp_types(&self, records: &[u32]) -> Vec<TimestampType> {
+        vec![TimestampType::None; records.len()]
+    }
+    /// One value for each partition column that the scan reads, when they stand in the name of the
+    /// place and not in the records.
+    fn partition(&self) -> &[ArrayRef] {
+        &[]
+    }
+}
+
+/// Records of a partition.
+struct OfPartition {
+    values: Vec<ArrayRef>,
+    /// Frees the records' memory when dropped.
+    _memory: Box<dyn Owner>,
+}
+
+impl Owner for OfPartition {
+    fn partition(&self) -> &[ArrayRef] {
+        &self.values
+    }
+}
+
+impl Owner for Bytes {}
+
+/// Who set a record's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimestampType {
+    None,
+    Producer,
+    Broker,
+}
+
+impl TimestampType {
+    /// Flink's word, which is the Java client's.
+    pub fn name(self) -> &'static str {
+        match self {
+            TimestampType::None => "NoTimestampType",
+            TimestampType::Producer => "CreateTime",
+            TimestampType::Broker => "LogAppendTime",
+        }
+    }
 }
 
 /// One record. Addresses stay valid while the batch lives, which only the batch can promise:
@@ -36,7 +98,7 @@ struct Span {
 
 const NULL: Span = Span { start: std::ptr::null(), len: 0 };
 
-// SAFETY: the spans point into memory owned by `_owner`, which is Send + Sync and immutable.
+// SAFETY: the spans point into memory owned by `owner`, which is Send + Sync and immutable.
 unsafe impl Send for RawBatch {}
 // SAFETY: as above; nothing is written through the spans.
 unsafe impl Sync for RawBatch {}
@@ -69,8 +131,8 @@ impl RawBatch {
     ///
     /// # Safety
     /// Every span of `records` must stay readable and unchanged until `owner` is dropped.
-    pub unsafe fn from_foreign(records: Vec<RawRecord>, owner: Box<dyn Any + Send + Sync>) -> Self {
-        RawBatch { records, _owner: owner }
+    pub unsafe fn from_foreign(records: Vec<RawRecord>, owner: Box<dyn Owner>) -> Self {
+        RawBatch { records, owner }
     }
 
     /// Records that are ranges of one buffer; each record's offset is given beside its range.
@@ -84,7 +146,12 @@ impl RawBatch {
             })
             .collect();
         // `Bytes` never moves or changes its content while a handle to it lives.
-        RawBatch { records, _owner: Box::new(buffer) }
+        RawBatch { records, owner: Box::new(buffer) }
+    }
+
+    /// The same records, from a place whose name holds these values.
+    pub fn of_partition(self, values: Vec<ArrayRef>) -> Self {
+        RawBatch { owner: Box::new(OfPartition { values, _memory: self.owner }), ..self }
     }
 
     /// As [`RawBatch::from_buffer`], but the values at `nulls` are NULL (tombstones).
@@ -93,6 +160,29 @@ impl RawBatch {
             self.records[*i].value = NULL;
         }
         self
+    }
+
+    /// The same with keys, given as the records are; None is a NULL key.
+    pub fn with_keys(mut self, buffer: Bytes, ranges: &[Option<Range<usize>>]) -> Self {
+        for (record, range) in self.records.iter_mut().zip(ranges) {
+            let key = range.clone().map(|range| &buffer[range]);
+            record.key = key.map_or(NULL, |key| Span { start: key.as_ptr(), len: key.len() });
+        }
+        let owner = Both { _values: self.owner, _keys: buffer };
+        RawBatch { records: self.records, owner: Box::new(owner) }
+    }
+
+    /// Reads the keys of some records as if they were the values of a batch.
+    pub fn keys<T>(&self, range: Range<usize>, read: impl FnOnce(&RawBatch) -> T) -> T {
+        let key = |record: &RawRecord| RawRecord { value: record.key, key: NULL, ..*record };
+        let records = self.records[range].iter().map(key).collect();
+        // Nothing of it outlives the call, during which `self` keeps the memory.
+        read(&RawBatch { records, owner: Box::new(Bytes::new()) })
+    }
+
+    /// What is rarely asked of the records.
+    pub fn rarely(&self) -> &dyn Owner {
+        &*self.owner
     }
 
     pub fn len(&self) -> usize {
@@ -125,10 +215,18 @@ impl RawBatch {
         if span.start.is_null() {
             return None;
         }
-        // SAFETY: promised by the constructors for as long as `_owner`, and so `self`, lives.
+        // SAFETY: promised by the constructors for as long as `owner`, and so `self`, lives.
         Some(unsafe { std::slice::from_raw_parts(span.start, span.len) })
     }
 }
+
+/// Values in one place, keys in another.
+struct Both {
+    _values: Box<dyn Owner>,
+    _keys: Bytes,
+}
+
+impl Owner for Both {}
 
 impl std::fmt::Debug for RawBatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -57,6 +57,10 @@ impl TableDef {
     pub fn connector(&self) -> &str {
         self.options.get("connector").unwrap_or_default()
     }
+    /// Records are upserts by the primary key, and one without a value deletes.
+    pub fn is_upserts(&self) -> bool {
+        self.connector() == "upsert-kafka"
+    }
     pub fn column(&self, name: &str) -> Option<&ColumnDef> {
         self.columns.iter().find(|c| c.name == name)
     }

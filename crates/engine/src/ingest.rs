@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray, TimestampMillisecondArray};
-use arrow::compute;
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Field, Schema, TimestampMillisecondType};
 use serde::{Deserialize, Serialize};
 
 use brooklet_core::format::{BadRecord, Decoded, Decoder, RecordOfRow};
+use brooklet_core::partition;
 use brooklet_core::raw::RawBatch;
 use brooklet_core::source::{Input, Payload, SplitId, SplitPosition, SplitRange};
 use brooklet_core::time::{Millis, WATERMARK_MAX, WATERMARK_MIN};
@@ -22,6 +22,7 @@ use brooklet_plan::letters::{LetterKind, LetterTo};
 use brooklet_plan::node::{LATE, Node, ORD, ScanSpec, StreamPlan, WatermarkEmit};
 
 use crate::letters::{Letter, Origin, Records, Refused};
+use crate::metadata;
 use crate::ops::bisect;
 use crate::ops::exprs::{self, Prepared};
 use crate::ops::map::{append, batch, millis, now_column, now_field};
@@ -190,7 +191,7 @@ impl Ingest {
         state: &mut ScanState,
         next_ord: &mut i64,
     ) -> Result<ScanOutput> {
-        let before = state.clone();
+        let mut before = state.clone();
         let mut out = ScanOutput {
             rows: Vec::new(),
             watermark: state.watermark,
@@ -200,6 +201,9 @@ impl Ingest {
         };
         let (ranges, payloads): (Vec<SplitRange>, Vec<Payload>) =
             input.splits.into_iter().map(|split| (split.range, split.payload)).unzip();
+        // A split that is not there any more (a topic that was deleted) holds nothing back.
+        let there: Vec<SplitId> = ranges.iter().map(|range| range.split.clone()).collect();
+        before.splits.retain(|id, _| there.binary_search(id).is_ok());
         for (range, given) in ranges.into_iter().zip(self.decoded(payloads)?) {
             let SplitRange { split: id, from, to } = range;
             // Known from here on, also when it gives no row.
@@ -225,7 +229,7 @@ impl Ingest {
             }
         }
         state.ended |= input.ended;
-        state.watermark = self.watermark(ctx, state).max(state.watermark);
+        state.watermark = self.watermark(ctx, state, &there).max(state.watermark);
         out.watermark = state.watermark;
         Ok(out)
     }
@@ -357,8 +361,8 @@ impl Ingest {
                     ..Letter::new(LetterKind::Dead, self.table(), self.node.label.clone(), reason)
                 });
             }
-            let with_metadata =
-                self.metadata(split, raw, &part.rows, &part.record_of_row, first)?;
+            let whole = self.with_partition(raw, part.rows)?;
+            let with_metadata = self.metadata(split, raw, &whole, &part.record_of_row, first)?;
             first += CHUNK_RECORDS;
             rows.push((with_metadata, part.record_of_row));
         }
@@ -367,6 +371,15 @@ impl Ingest {
         }
         state.counts.decoded = state.counts.read - state.counts.dead - state.counts.skipped;
         Ok(rows)
+    }
+
+    fn with_partition(&self, raw: &RawBatch, rows: Delta) -> Result<Delta> {
+        let values = raw.rarely().partition();
+        if values.is_empty() {
+            return Ok(rows);
+        }
+        let (schema, by) = (&self.spec.decode, &self.spec.table.partitioned_by);
+        Ok(rows.with_rows(partition::with_partition(schema, by, values, &rows.rows)?))
     }
 
     fn metadata(
@@ -380,40 +393,15 @@ impl Ingest {
         if self.spec.metadata.is_empty() {
             return Ok(rows.clone());
         }
-        let record = |row: usize| match records {
-            RecordOfRow::Same => first + row,
-            RecordOfRow::Each(each) => each[row] as usize,
+        let records: Vec<u32> = match records {
+            RecordOfRow::Same => (first..first + rows.len()).map(|record| record as u32).collect(),
+            RecordOfRow::Each(each) => each.clone(),
         };
-        let all = 0..rows.len();
         let mut added: Vec<(&str, ArrayRef)> = Vec::new();
         for (key, ty) in &self.spec.metadata {
-            let column: ArrayRef = match key.as_str() {
-                "offset" => Arc::new(Int64Array::from_iter_values(
-                    all.clone().map(|row| raw.offset(record(row))),
-                )),
-                "timestamp" => {
-                    let times = all.clone().map(|row| raw.timestamp(record(row)));
-                    let utc = brooklet_core::types::UTC;
-                    Arc::new(TimestampMillisecondArray::from_iter_values(times).with_timezone(utc))
-                }
-                "partition" => {
-                    let number = split.0.rsplit('-').next().and_then(|n| n.parse().ok());
-                    Arc::new(Int64Array::from(vec![number; rows.len()]))
-                }
-                "topic" => {
-                    let topic = split.0.rsplit_once('-').map_or(&*split.0, |(topic, _)| topic);
-                    Arc::new(StringArray::from(vec![topic; rows.len()]))
-                }
-                "key" => {
-                    let keys = all.clone().map(|row| raw.key(record(row)));
-                    Arc::new(arrow::array::BinaryArray::from_iter(keys))
-                }
-                other => {
-                    return Err(Error::config(format!("metadata column '{other}' is unknown"))
-                        .at(format!("table {}", self.table())));
-                }
-            };
-            added.push((key, compute::cast(&column, ty)?));
+            let column = metadata::column(key, split, raw, &records);
+            let column = column.and_then(|column| metadata::as_declared(column, ty));
+            added.push((key, column.map_err(|e| e.at(format!("table {}", self.table())))?));
         }
         Ok(rows.with_rows(append(&rows.rows, added)?))
     }
@@ -527,14 +515,15 @@ impl Ingest {
     }
 
     /// The minimum over the splits that are not idle; if all are, it stands.
-    fn watermark(&self, ctx: &IngestCtx<'_>, state: &ScanState) -> Millis {
+    fn watermark(&self, ctx: &IngestCtx<'_>, state: &ScanState, there: &[SplitId]) -> Millis {
         if state.ended {
             return WATERMARK_MAX;
         }
         if self.spec.watermark.is_none() {
             return WATERMARK_MIN;
         }
-        let busy = state.splits.iter().filter(|(id, _)| !ctx.idle.contains(id));
-        busy.map(|(_, s)| self.split_watermark(s)).min().unwrap_or(state.watermark)
+        let busy = there.iter().filter(|id| !ctx.idle.contains(id));
+        let busy = busy.filter_map(|id| state.splits.get(id));
+        busy.map(|s| self.split_watermark(s)).min().unwrap_or(state.watermark)
     }
 }

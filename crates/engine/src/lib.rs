@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod ingest;
 mod key;
 pub mod letters;
+mod metadata;
 pub mod ops;
 pub mod planted;
 pub mod run;

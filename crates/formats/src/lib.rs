@@ -2,13 +2,15 @@
 //!
 //! [`json`] one object per record, [`debezium`] a changelog of objects, [`csv`] fields by position,
 //! [`avro`] binary records and files, [`raw`] one column that is the record itself, [`parquet`]
-//! whole files. `java` and `time` hold the text forms of
+//! whole files; [`keyed`] joins the formats of a record's key and value. `java` and `time` hold the
+//! text forms of
 //! numbers and times that all of them share.
 
 pub mod avro;
 pub mod csv;
 pub mod debezium;
 pub mod json;
+pub mod keyed;
 pub mod parquet;
 pub mod raw;
 

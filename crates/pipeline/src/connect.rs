@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use brooklet_connectors::find_connector;
 use brooklet_core::connector::{SinkSpec as OpenSink, SourceSpec, find_format};
-use brooklet_core::format::{DecodeSpec, Decoder, EncodeSpec};
+use brooklet_core::format::{Decoder, EncodeSpec};
 use brooklet_core::options::Options;
 use brooklet_core::schema::TableDef;
 use brooklet_core::source::SplitPosition;
@@ -139,18 +139,6 @@ impl Connections for Registry {
 
     fn decoders(&self, scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> {
         let table = self.table(&scan.table);
-        let Some(name) = table.options.get("format").or(table.options.get("value.format")) else {
-            return Ok(Vec::new());
-        };
-        let format = find_format(FORMATS, name)
-            .ok_or_else(|| Error::config(format!("format '{name}' is unknown")))?;
-        // Formats that are whole files are decoded by their connector.
-        let Some(decoder) = format.decoder else { return Ok(Vec::new()) };
-        let spec = DecodeSpec {
-            schema: scan.decode.clone(),
-            options: table.options.clone(),
-            table: table.physical_schema(),
-        };
-        (0..count.max(1)).map(|_| decoder(&spec)).collect()
+        crate::decode::decoders(&ScanSpec { table, ..scan.clone() }, count)
     }
 }

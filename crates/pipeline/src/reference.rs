@@ -105,7 +105,8 @@ fn functions(out: &mut String) {
 }
 
 fn connector_section(out: &mut String, root: &Path, connector: &Connector) {
-    let source = root.join("crates/connectors/src").join(connector.name).join("mod.rs");
+    let source =
+        root.join("crates/connectors/src").join(connector.name.replace('-', "_")).join("mod.rs");
     let sides = match (&connector.source, &connector.sink) {
         (Some(_), Some(_)) => "Source and sink",
         (Some(_), None) => "Source",

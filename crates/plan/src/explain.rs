@@ -208,6 +208,7 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
             let by = time.map_or("arrival", |t| input.field(t).name().as_str());
             format!("keep {} by {by}", format!("{keep:?}").to_lowercase())
         }
+        ReduceKind::Upserts => "upserts".to_string(),
     };
     let mut text = format!("{keys}{what}");
     let _ = match (spec.emit, spec.ttl_ms) {

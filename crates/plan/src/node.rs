@@ -157,6 +157,10 @@ pub enum ReduceKind {
     /// `time` None: arrival order (processing time). `time` Some: by that event-time column; a
     /// first row is emitted when the watermark passes it and late rows are dropped.
     Dedup { keep: Keep, time: Option<usize> },
+    /// A table from its upserts: in arrival order a row of weight +1 is its key's from then on,
+    /// one of weight −1 says that the key has none any more, whatever its other columns hold.
+    /// Output: the input's columns.
+    Upserts,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ pub const CONNECTOR: Connector = Connector {
     options: &[],
     metadata: &[],
     needs_format: false,
+    check: brooklet_core::connector::unchecked,
     source: None,
     sink: Some(SinkSide {
         open,

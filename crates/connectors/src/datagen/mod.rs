@@ -22,6 +22,7 @@ pub const CONNECTOR: Connector = Connector {
     options: options::OPTIONS,
     metadata: &[],
     needs_format: false,
+    check: brooklet_core::connector::unchecked,
     source: Some(SourceSide { open: source::open, bounded: options::bounded }),
     sink: None,
 };

@@ -41,6 +41,7 @@ pub const CONNECTOR: Connector = Connector {
     options: options::OPTIONS,
     metadata: &[],
     needs_format: true,
+    check: brooklet_core::connector::unchecked,
     source: Some(SourceSide { open: |spec| Box::pin(source::open(spec)), bounded: |_| true }),
     sink: Some(SinkSide {
         open: |spec| Box::pin(sink::open(spec)),

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, new_null_array};
+use arrow::array::{ArrayRef, StringArray, new_null_array};
 use arrow::compute;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use brooklet_core::connector::{Format, SourceSpec};
 use brooklet_core::format::{DecodeSpec, Framing};
-use brooklet_core::partition::partition_values;
-use brooklet_core::raw::RawBatch;
+use brooklet_core::partition::{partition_values, with_partition};
 use brooklet_core::schema::TableDef;
 use brooklet_core::source::{
     Budget, Input, Payload, SplitId, SplitInput, SplitPosition, SplitRange,
@@ -189,11 +189,11 @@ impl FileSource {
                     let end = records.number();
                     return self.at_end(at, end);
                 };
-                piece.payload = if self.table.partitioned_by.is_empty() {
-                    Payload::Raw(batch)
-                } else {
-                    Payload::Rows(self.decode_records(at, &batch)?)
-                };
+                let values = self.partition(&self.files[at].file.name)?;
+                piece.payload = Payload::Raw(match values.is_empty() {
+                    true => batch,
+                    false => batch.of_partition(values),
+                });
                 Ok(Some(piece))
             }
         }
@@ -229,43 +229,31 @@ impl FileSource {
         }
     }
 
-    /// Records of a partitioned table become rows here: ingest knows nothing of directories.
-    fn decode_records(&self, at: usize, batch: &RawBatch) -> Result<Vec<Delta>> {
-        let new = self.format.decoder.ok_or_else(|| Error::bug("a format that reads nothing"))?;
-        let decoded = new(&self.decode)?.decode(batch, 0..batch.len());
-        if let Some(bad) = decoded.bad.iter().find(|b| !b.skip) {
-            return Err(Error::data(format!("a record cannot be decoded: {}", bad.reason))
-                .at(format!("{} record {}", self.file_name(at), batch.offset(bad.record))));
-        }
-        let mut deltas = vec![decoded.rows];
-        self.complete(&self.files[at].file.name, &mut deltas)?;
-        Ok(deltas)
-    }
-
-    /// Puts the partition columns at their places.
     fn complete(&self, name: &str, deltas: &mut [Delta]) -> Result<()> {
-        if self.table.partitioned_by.is_empty() {
-            return Ok(());
-        }
-        let values = partition_values(name, default_name(&self.table));
-        for delta in deltas {
-            let mut columns = Vec::with_capacity(self.schema.fields().len());
-            let mut of_file = delta.rows.columns().iter();
-            for field in self.schema.fields() {
-                if self.table.partitioned_by.contains(field.name()) {
-                    let value = values.iter().find(|(k, _)| k == field.name());
-                    let value = value.and_then(|(_, v)| v.as_deref());
-                    columns.push(constant(field, value, delta.len()).map_err(|e| {
-                        let wrong = format!("the partition in the name '{name}' is wrong");
-                        Error::data(wrong).caused_by(e).at(format!("table '{}'", self.table.name))
-                    })?);
-                } else {
-                    columns.extend(of_file.next().cloned());
-                }
-            }
-            *delta = delta.with_rows(RecordBatch::try_new(self.schema.clone(), columns)?);
+        let values = self.partition(name)?;
+        for delta in deltas.iter_mut().filter(|_| !values.is_empty()) {
+            let by = &self.table.partitioned_by;
+            *delta = delta.with_rows(with_partition(&self.schema, by, &values, &delta.rows)?);
         }
         Ok(())
+    }
+
+    /// The values of the partition columns that are read, from a file's name.
+    fn partition(&self, name: &str) -> Result<Vec<ArrayRef>> {
+        let read = self.schema.fields().iter();
+        let mut read = read.filter(|f| self.table.partitioned_by.contains(f.name())).peekable();
+        if read.peek().is_none() {
+            return Ok(Vec::new());
+        }
+        let values = partition_values(name, default_name(&self.table));
+        let value = |field: &Arc<Field>| {
+            let value = values.iter().find(|(k, _)| k == field.name());
+            constant(field, value.and_then(|(_, v)| v.as_deref())).map_err(|e| {
+                let wrong = format!("the partition in the name '{name}' is wrong");
+                Error::data(wrong).caused_by(e).at(format!("table '{}'", self.table.name))
+            })
+        };
+        read.map(value).collect()
     }
 
     fn inputs(&self, mut taken: BTreeMap<usize, (i64, Payload)>) -> Vec<SplitInput> {
@@ -291,15 +279,9 @@ impl FileSource {
     }
 }
 
-/// A column that holds one value, read from its text.
-fn constant(
-    field: &arrow::datatypes::Field,
-    value: Option<&str>,
-    rows: usize,
-) -> Result<ArrayRef, arrow::error::ArrowError> {
-    let Some(value) = value else { return Ok(new_null_array(field.data_type(), rows)) };
+/// A column of one row, read from its text.
+fn constant(field: &Field, value: Option<&str>) -> Result<ArrayRef, ArrowError> {
+    let Some(value) = value else { return Ok(new_null_array(field.data_type(), 1)) };
     let options = compute::CastOptions { safe: false, ..Default::default() };
-    let one =
-        compute::cast_with_options(&StringArray::from(vec![value]), field.data_type(), &options)?;
-    compute::take(&one, &UInt32Array::from(vec![0; rows]), None)
+    compute::cast_with_options(&StringArray::from(vec![value]), field.data_type(), &options)
 }

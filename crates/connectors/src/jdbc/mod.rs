@@ -39,6 +39,7 @@ pub const CONNECTOR: Connector = Connector {
     options: options::OPTIONS,
     metadata: &[],
     needs_format: false,
+    check: brooklet_core::connector::unchecked,
     source: None,
     sink: Some(SinkSide {
         open: |spec| Box::pin(sink::open(spec)),

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use brooklet_core::options::Options;
 use brooklet_core::raw::RawBatch;
+use brooklet_core::schema::TableDef;
 use brooklet_core::{Error, Result};
 
 use super::queue::{Consumer, Messages, list};
-use super::{options, start};
+use super::{properties, settings, start};
 
 /// Messages taken from librdkafka in one call, as by the source.
 const CHUNK: usize = 1024;
@@ -18,15 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Hands over the records of a bounded table in batches until its end, or until `max` records
 /// were given; returns their number. Blocks. Records of one batch may be of several partitions.
-pub fn to_end(table: &Options, max: u64, mut each: impl FnMut(RawBatch)) -> Result<u64> {
-    let settings = options::read(table)?;
+pub fn to_end(table: &TableDef, max: u64, mut each: impl FnMut(RawBatch)) -> Result<u64> {
+    let settings = settings::read(table)?;
     let (ring, rung) = mpsc::sync_channel(1);
     // A full channel means that the bell has rung already.
     let wake = Box::new(move || {
         let _ = ring.try_send(());
     });
-    let consumer = Consumer::create(&settings.client, wake)
-        .map_err(|e| Error::config(format!("Kafka refuses the table's options: {e}")))?;
+    let consumer = Consumer::create(&settings.client, wake).map_err(properties::refused)?;
     let starts = start::resolve(&consumer, &settings, None)?;
     let mut open: BTreeMap<i32, i64> = starts
         .iter()

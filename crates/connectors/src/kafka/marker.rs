@@ -16,6 +16,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
+use super::properties;
 use super::start::TIMEOUT;
 
 pub const TOPIC: &str = "brooklet_commits";
@@ -67,14 +68,23 @@ pub fn partition(key: &str, count: usize) -> i32 {
     (hash_bytes(key.as_bytes(), 0) % count as u64) as i32
 }
 
+/// What a topic is created for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Rows,
+    /// The newest record of each key is what counts.
+    Upserts,
+    Markers,
+}
+
 /// Creates a topic; one that is there already is left as it is.
-pub async fn create(config: &ClientConfig, topic: &str) -> Result<()> {
-    let admin = AdminClient::from_config_and_context(config, Quiet)
-        .map_err(|e| Error::config("Kafka refuses the options").caused_by(e))?;
+pub async fn create(config: &ClientConfig, topic: &str, purpose: Purpose) -> Result<()> {
+    let admin = AdminClient::from_config_and_context(config, Quiet).map_err(properties::refused)?;
     // Minus one: as many as the broker thinks right.
-    let (count, settings) = match topic {
-        TOPIC => (PARTITIONS, &SETTINGS[..]),
-        _ => (-1, &[][..]),
+    let (count, settings) = match purpose {
+        Purpose::Markers => (PARTITIONS, &SETTINGS[..]),
+        Purpose::Upserts => (-1, &SETTINGS[..1]),
+        Purpose::Rows => (-1, &[][..]),
     };
     let new = NewTopic::new(topic, count, TopicReplication::Fixed(-1));
     let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
@@ -151,8 +161,7 @@ fn consumer(config: &ClientConfig, isolation: &str) -> Result<BaseConsumer<Quiet
     config.set("isolation.level", isolation).set("enable.partition.eof", "true");
     // The end of the topic is told by an empty answer: it should come soon.
     config.set("fetch.wait.max.ms", "10").set("statistics.interval.ms", "0");
-    BaseConsumer::from_config_and_context(&config, Quiet)
-        .map_err(|e| Error::config("Kafka refuses the options").caused_by(e))
+    BaseConsumer::from_config_and_context(&config, Quiet).map_err(properties::refused)
 }
 
 fn edges(consumer: &BaseConsumer<Quiet>, partition: i32) -> Result<(i64, i64)> {

@@ -85,13 +85,14 @@ const CONSUMER_ONLY: &[&str] = &[
 /// The client's configuration for a table. Unknown keys are ignored with a warning, as Flink
 /// accepts any; known keys with impossible values are errors.
 pub fn client(options: &Options) -> Result<ClientConfig> {
+    check(options)?;
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Notice);
     for (key, value) in TUNED {
         config.set(*key, *value);
     }
     config.set("group.id", "brooklet");
-    for (key, value) in options.below("properties.") {
+    for (key, value) in used(options) {
         if JAVA_ONLY.contains(&key) || OURS.iter().any(|(ours, _)| *ours == key) {
             continue;
         }
@@ -117,7 +118,8 @@ pub fn producer<'a>(tables: impl Iterator<Item = &'a Options>) -> Result<ClientC
     }
     let mut given: BTreeMap<String, String> = BTreeMap::new();
     for options in tables {
-        for (key, value) in options.below("properties.") {
+        check(options)?;
+        for (key, value) in used(options) {
             let skipped =
                 [JAVA_ONLY, CONSUMER_ONLY, PRODUCER_OURS].iter().any(|k| k.contains(&key));
             if skipped {
@@ -140,6 +142,78 @@ pub fn producer<'a>(tables: impl Iterator<Item = &'a Options>) -> Result<ClientC
     Ok(config)
 }
 
+/// What is wrong with the properties, as far as that can be told without a client.
+pub fn check(options: &Options) -> Result<()> {
+    for (key, value) in used(options) {
+        translate(options, key, value)?;
+    }
+    let get = |key: &str| options.get(&format!("properties.{key}"));
+    let protocol = get("security.protocol").unwrap_or("PLAINTEXT").to_ascii_uppercase();
+    if !["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"].contains(&protocol.as_str()) {
+        return Err(Error::config(
+            "option 'properties.security.protocol' is not PLAINTEXT, SSL, SASL_PLAINTEXT or \
+             SASL_SSL",
+        ));
+    }
+    let mechanism = get("sasl.mechanism").or(get("sasl.mechanisms"));
+    if !protocol.starts_with("SASL") {
+        return Ok(());
+    }
+    let Some(mechanism) = mechanism else {
+        return Err(Error::config(format!(
+            "'properties.security.protocol' = '{protocol}' needs 'properties.sasl.mechanism': \
+             PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+        )));
+    };
+    check_login(mechanism, get("sasl.jaas.config"), get("sasl.username").zip(get("sasl.password")))
+}
+
+/// The properties without those that the protocol has no use for: the Java client does not look
+/// at them, and one file may serve clusters with and without logins.
+fn used(options: &Options) -> impl Iterator<Item = (&str, &str)> {
+    let protocol = options.text("properties.security.protocol", "PLAINTEXT").to_ascii_uppercase();
+    let idle = move |key: &str| {
+        key.starts_with("sasl.") && !protocol.starts_with("SASL")
+            || key.starts_with("ssl.") && !protocol.ends_with("SSL")
+    };
+    options.below("properties.").filter(move |(key, _)| !idle(key))
+}
+
+/// Whether user and password are given, and for that mechanism.
+fn check_login(mechanism: &str, jaas: Option<&str>, own: Option<(&str, &str)>) -> Result<()> {
+    let module = match mechanism {
+        "PLAIN" => "PlainLoginModule",
+        "SCRAM-SHA-256" | "SCRAM-SHA-512" => "ScramLoginModule",
+        _ => {
+            return Err(Error::config(
+                "option 'properties.sasl.mechanism' is not PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, \
+                 which are those available",
+            ));
+        }
+    };
+    match jaas {
+        None if own.is_none() => Err(Error::config(format!(
+            "'properties.sasl.mechanism' = '{mechanism}' needs 'properties.sasl.jaas.config' = \
+             '…{module} required username=\"…\" password=\"…\";'"
+        ))),
+        Some(text) if !text.contains(module) => Err(Error::config(format!(
+            "'properties.sasl.jaas.config' names another login module than the {module} that \
+             'properties.sasl.mechanism' = '{mechanism}' needs"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The client could not be made. librdkafka repeats values, which may be secret: not here.
+pub fn refused(error: KafkaError) -> Error {
+    let reason = match error {
+        KafkaError::ClientConfig(_, _, key, _) => format!("'properties.{key}' is not possible"),
+        KafkaError::ClientCreation(text) => text,
+        other => other.to_string(),
+    };
+    Error::config(format!("Kafka's client refuses the table's options: {reason}"))
+}
+
 /// What a Java property is here; usually itself.
 fn translate(options: &Options, key: &str, value: &str) -> Result<Vec<(String, String)>> {
     let same = |key: &str| Ok(vec![(key.to_string(), value.to_string())]);
@@ -148,10 +222,6 @@ fn translate(options: &Options, key: &str, value: &str) -> Result<Vec<(String, S
     };
     match key {
         "security.protocol" => Ok(vec![(key.into(), value.to_ascii_lowercase())]),
-        "sasl.mechanism" | "sasl.mechanisms" if value == "GSSAPI" => Err(Error::config(
-            "'properties.sasl.mechanism' = 'GSSAPI' is not available; PLAIN, SCRAM-SHA-256 and \
-             SCRAM-SHA-512 are",
-        )),
         "sasl.jaas.config" => {
             let (user, password) = jaas(value)?;
             Ok(vec![("sasl.username".into(), user), ("sasl.password".into(), password)])
@@ -261,7 +331,7 @@ mod tests {
 
     #[test]
     fn java_names_become_librdkafkas() {
-        let jaas = "org.apache.kafka.common.security.plain.PlainLoginModule required \
+        let jaas = "org.apache.kafka.common.security.scram.ScramLoginModule required \
                     username=\"we\" password=\"a\\\"b;c\";";
         let config = client(&options(&[
             ("properties.bootstrap.servers", "b:9092"),
@@ -288,14 +358,110 @@ mod tests {
         }
     }
 
+    fn secured(more: &[(&str, &str)]) -> Options {
+        let mut all = vec![
+            ("properties.security.protocol", "SASL_PLAINTEXT"),
+            ("properties.sasl.mechanism", "PLAIN"),
+        ];
+        all.retain(|(key, _)| more.iter().all(|(other, _)| other != key));
+        all.extend(more.iter().filter(|(_, value)| !value.is_empty()));
+        options(&all)
+    }
+
+    /// Java's own spellings of user and password, as JAAS's grammar allows them.
+    #[test]
+    fn jaas_texts_are_read_as_java_does() {
+        for (text, user, password) in [
+            ("a.PlainLoginModule required username=\"u\" password=\"p\";", "u", "p"),
+            ("a.PlainLoginModule  required\n  password='p w'\n  username = u ;", "u", "p w"),
+            (
+                "PlainLoginModule required username=\"username=x\" password=\"\\\\\";",
+                "username=x",
+                "\\",
+            ),
+            ("PlainLoginModule required user_a=\"z\" username=\"u\" password=p;", "u", "p"),
+        ] {
+            let config = client(&secured(&[("properties.sasl.jaas.config", text)])).unwrap();
+            assert_eq!(config.get("sasl.username"), Some(user), "{text}");
+            assert_eq!(config.get("sasl.password"), Some(password), "{text}");
+        }
+    }
+
+    #[test]
+    fn stores_of_certificates_are_pem() {
+        let pem = [
+            ("properties.security.protocol", "SSL"),
+            ("properties.sasl.mechanism", ""),
+            ("properties.ssl.truststore.type", "PEM"),
+            ("properties.ssl.truststore.location", "/ca.pem"),
+            ("properties.ssl.keystore.type", "PEM"),
+            ("properties.ssl.keystore.location", "/me.pem"),
+            ("properties.ssl.key.password", "hunter2"),
+            ("properties.ssl.endpoint.identification.algorithm", ""),
+        ];
+        let mut all: Vec<(&str, &str)> = pem.to_vec();
+        all.retain(|(key, _)| *key != "properties.sasl.mechanism");
+        let config = client(&options(&all)).unwrap();
+        assert_eq!(config.get("security.protocol"), Some("ssl"));
+        assert_eq!(config.get("ssl.ca.location"), Some("/ca.pem"));
+        assert_eq!(config.get("ssl.certificate.location"), Some("/me.pem"));
+        assert_eq!(config.get("ssl.key.location"), Some("/me.pem"));
+        assert_eq!(config.get("ssl.key.password"), Some("hunter2"));
+        let ssl = ("properties.security.protocol", "SSL");
+        let none = [ssl, ("properties.ssl.endpoint.identification.algorithm", "")];
+        let config = client(&options(&none)).unwrap();
+        assert_eq!(config.get("ssl.endpoint.identification.algorithm"), Some("none"));
+        let jks = [ssl, ("properties.ssl.truststore.location", "/ca.jks")];
+        let error = client(&options(&jks)).unwrap_err();
+        assert!(
+            error.message.contains("PEM") && error.message.contains("truststore.type"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn logins_that_cannot_work_say_what_is_missing() {
+        let scram = "ScramLoginModule required username=u password=hunter2;";
+        let jaas = "properties.sasl.jaas.config";
+        for (more, named) in [
+            (vec![], "sasl.jaas.config"),
+            (vec![(jaas, scram)], "PlainLoginModule"),
+            (vec![(jaas, "PlainLoginModule required username=hunter2;")], "username=\"…\""),
+            (vec![("properties.sasl.mechanism", "")], "sasl.mechanism"),
+            (vec![("properties.sasl.mechanism", "GSSAPI")], "PLAIN"),
+            (vec![("properties.security.protocol", "TLS")], "SASL_SSL"),
+        ] {
+            let error = check(&secured(&more)).unwrap_err();
+            assert!(error.message.contains(named), "{more:?}: {error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        let own = [("properties.sasl.username", "u"), ("properties.sasl.password", "p")];
+        check(&secured(&own)).unwrap();
+        // As the Java client: what the protocol has no use for is not looked at.
+        let plain = secured(&[(jaas, ""), ("properties.security.protocol", "PLAINTEXT")]);
+        assert_eq!(client(&plain).unwrap().get("sasl.mechanism"), None);
+    }
+
+    #[test]
+    fn what_librdkafka_says_is_told_without_values() {
+        let conf = RDKafkaConfRes::RD_KAFKA_CONF_INVALID;
+        let text = |s: &str| s.to_string();
+        let error =
+            KafkaError::ClientConfig(conf, text("bad"), text("sasl.password"), text("hunter2"));
+        let error = refused(error).to_string();
+        assert!(error.contains("sasl.password") && !error.contains("hunter2"), "{error}");
+    }
+
     #[test]
     fn errors_name_the_option_and_never_the_value() {
-        for (key, value) in [
-            ("properties.sasl.jaas.config", "Secret required user=\"hunter2\";"),
-            ("properties.isolation.level", "hunter2"),
-            ("properties.ssl.keystore.location", "hunter2"),
+        for (protocol, key, value) in [
+            ("SASL_SSL", "properties.sasl.jaas.config", "Secret required user=\"hunter2\";"),
+            ("PLAINTEXT", "properties.isolation.level", "hunter2"),
+            ("SSL", "properties.ssl.keystore.location", "hunter2"),
         ] {
-            let error = client(&options(&[(key, value)])).unwrap_err().to_string();
+            let all = [("properties.security.protocol", protocol), (key, value)];
+            let error = client(&options(&all)).unwrap_err().to_string();
+            assert!(error.contains("'properties."), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
     }

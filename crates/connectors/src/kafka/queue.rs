@@ -16,7 +16,8 @@ use std::ptr::{NonNull, null, null_mut};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use brooklet_core::raw::{RawBatch, RawRecord};
+use arrow::array::{BinaryBuilder, StringBuilder};
+use brooklet_core::raw::{HeadersBuilder, Owner, RawBatch, RawRecord, TimestampType};
 use brooklet_core::{Error, Result};
 use rdkafka::bindings as sys;
 use rdkafka::client::Client;
@@ -195,9 +196,12 @@ pub(super) struct Messages {
     records: VecDeque<RawRecord>,
     bytes: usize,
     consumer: Arc<Consumer>,
+    /// Held while headers are read: librdkafka takes them apart when they are first asked for.
+    headers: Mutex<()>,
 }
 
-// SAFETY: messages are immutable and librdkafka lets any thread destroy them.
+// SAFETY: messages are immutable but for what `headers` guards, and librdkafka lets any thread
+// destroy them.
 unsafe impl Send for Messages {}
 // SAFETY: as above.
 unsafe impl Sync for Messages {}
@@ -233,7 +237,7 @@ impl View<'_> {
 impl Messages {
     pub fn new(consumer: &Arc<Consumer>) -> Self {
         let (list, records) = (VecDeque::new(), VecDeque::new());
-        Messages { list, records, bytes: 0, consumer: consumer.clone() }
+        Messages { list, records, bytes: 0, consumer: consumer.clone(), headers: Mutex::default() }
     }
 
     /// Takes up to `max` messages that have arrived, without waiting; returns how many.
@@ -293,6 +297,7 @@ impl Messages {
             records: VecDeque::with_capacity(self.len()),
             bytes: 0,
             consumer: self.consumer.clone(),
+            headers: Mutex::default(),
         };
         std::mem::replace(self, fresh)
     }
@@ -321,6 +326,106 @@ impl Messages {
         // SAFETY: the spans point into messages that `self` owns and does not change.
         unsafe { RawBatch::from_foreign(records, Box::new(self)) }
     }
+}
+
+impl Owner for Messages {
+    fn headers(&self, records: &[u32], to: &mut HeadersBuilder) {
+        let _alone = self.headers.lock().unwrap_or_else(|broken| broken.into_inner());
+        for record in records {
+            let (names, values) = to.entries();
+            // SAFETY: the message is ours, and nobody else takes its headers apart now.
+            unsafe { append_headers(self.list[*record as usize], names, values) };
+            to.append(true).expect("each name comes with a value");
+        }
+    }
+    fn leader_epochs(&self, records: &[u32]) -> Vec<Option<i32>> {
+        let of = |record: &u32| {
+            // SAFETY: the message is ours and nobody writes to this part of it.
+            let epoch =
+                unsafe { sys::rd_kafka_message_leader_epoch(self.list[*record as usize].as_ptr()) };
+            (epoch >= 0).then_some(epoch)
+        };
+        records.iter().map(of).collect()
+    }
+    fn timestamp_types(&self, records: &[u32]) -> Vec<TimestampType> {
+        use sys::rd_kafka_timestamp_type_t as Type;
+        let of = |record: &u32| {
+            let mut kind = Type::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+            // SAFETY: as above.
+            unsafe {
+                sys::rd_kafka_message_timestamp(self.list[*record as usize].as_ptr(), &mut kind)
+            };
+            match kind {
+                Type::RD_KAFKA_TIMESTAMP_CREATE_TIME => TimestampType::Producer,
+                Type::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME => TimestampType::Broker,
+                Type::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE => TimestampType::None,
+            }
+        };
+        records.iter().map(of).collect()
+    }
+}
+
+/// The headers of a message; of those with one name the last.
+///
+/// # Safety
+/// The message must be live, and no other thread may ask for its headers meanwhile.
+unsafe fn append_headers(
+    message: RawMessage,
+    names: &mut StringBuilder,
+    values: &mut BinaryBuilder,
+) {
+    let mut headers = null_mut();
+    // SAFETY: promised by the caller.
+    let found = check(unsafe { sys::rd_kafka_message_headers(message.as_ptr(), &mut headers) });
+    // Without headers this is an error.
+    if found.is_err() || headers.is_null() {
+        return;
+    }
+    // SAFETY: the headers are the message's own and live as long.
+    let count = unsafe { sys::rd_kafka_header_cnt(headers) };
+    for i in 0..count {
+        let (mut name, mut value, mut size) = (null(), null(), 0);
+        // SAFETY: as above; name and value live as long as the headers.
+        let (found, name) = unsafe {
+            let found = sys::rd_kafka_header_get_all(headers, i, &mut name, &mut value, &mut size);
+            (check(found).is_ok() && !name.is_null(), name)
+        };
+        // SAFETY: the name was given back and ends in NUL.
+        if !found || unsafe { is_repeated(headers, i, count, name) } {
+            continue;
+        }
+        // SAFETY: as above; the value has `size` bytes.
+        unsafe {
+            names.append_value(CStr::from_ptr(name).to_string_lossy());
+            match value.is_null() {
+                true => values.append_null(),
+                false => values.append_value(std::slice::from_raw_parts(value as *const u8, size)),
+            }
+        }
+    }
+}
+
+/// Whether a header behind the one at `i` has the same name.
+///
+/// # Safety
+/// The headers must be live, and `name` must end in NUL.
+unsafe fn is_repeated(
+    headers: *const sys::rd_kafka_headers_t,
+    i: usize,
+    count: usize,
+    name: *const c_char,
+) -> bool {
+    // SAFETY: promised by the caller.
+    let name = unsafe { CStr::from_ptr(name) };
+    (i + 1..count).any(|later| {
+        let (mut other, mut value, mut size) = (null(), null(), 0);
+        // SAFETY: as above; names end in NUL.
+        unsafe {
+            let found =
+                sys::rd_kafka_header_get_all(headers, later, &mut other, &mut value, &mut size);
+            check(found).is_ok() && !other.is_null() && CStr::from_ptr(other) == name
+        }
+    })
 }
 
 impl Drop for Messages {

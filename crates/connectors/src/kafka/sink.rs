@@ -15,7 +15,7 @@ use brooklet_core::sink::EpochOutput;
 use brooklet_core::{Env, Epoch, Error, Instance, Result, Sink};
 use rdkafka::ClientConfig;
 
-use super::marker::{self, Marker};
+use super::marker::{self, Marker, Purpose};
 use super::queue::Consumer;
 use super::source::blocking;
 use super::start;
@@ -75,11 +75,12 @@ pub async fn open(spec: SinkSpec) -> Result<Box<dyn Sink>> {
         .collect::<Result<Vec<_>>>()?;
     let mut partitions = Vec::with_capacity(spec.tables.len());
     for table in &spec.tables {
+        let purpose = if table.is_upserts() { Purpose::Upserts } else { Purpose::Rows };
         let create = table.options.get("brooklet.create-table") == Some("if-not-exists");
-        let name = table.options.required("topic")?.trim();
-        partitions.push(topic(&consumer, &producer, name, create).await?);
+        let name = table.options.get("topic").unwrap_or_default().trim();
+        partitions.push(topic(&consumer, &producer, name, create.then_some(purpose)).await?);
     }
-    let of_markers = topic(&consumer, &producer, marker::TOPIC, true).await?;
+    let of_markers = topic(&consumer, &producer, marker::TOPIC, Some(Purpose::Markers)).await?;
     let domain = domain(&first);
     let prefix = first.options.text("sink.transactional-id-prefix", options::ID_PREFIX);
     let marker_key = marker::key(&spec.pipeline, &domain);
@@ -111,22 +112,23 @@ async fn topic(
     config: &ClientConfig,
     producer: &ClientConfig,
     name: &str,
-    create: bool,
+    create: Option<Purpose>,
 ) -> Result<usize> {
     let (ask, topic) = (config.clone(), name.to_string());
     let count = move || {
-        let consumer = Consumer::create(&ask, Box::new(|| ()))
-            .map_err(|e| Error::config("Kafka refuses the options").caused_by(e))?;
+        let consumer = Consumer::create(&ask, Box::new(|| ())).map_err(properties::refused)?;
         start::partition_count(&consumer, &topic)
     };
     match blocking(count.clone()).await? {
         Some(partitions) => return Ok(partitions),
-        None if create => marker::create(producer, name).await?,
         None => {
-            return Err(Error::refused(format!(
-                "Kafka topic '{name}' does not exist: create it, or SET \
-                 'brooklet.table.<table>.create-table' = 'if-not-exists'"
-            )));
+            let purpose = create.ok_or_else(|| {
+                Error::refused(format!(
+                    "Kafka topic '{name}' does not exist: create it, or SET \
+                     'brooklet.table.<table>.create-table' = 'if-not-exists'"
+                ))
+            })?;
+            marker::create(producer, name, purpose).await?;
         }
     }
     for _ in 0..50 {
@@ -232,7 +234,10 @@ impl Work {
     fn send(&mut self, session: &Session, table: usize, encoded: &Encoded) -> Result<()> {
         let writer = &self.writers[table];
         let mut keys = encoded.keys.as_ref().map(|keys| keys.iter());
-        for (i, value) in encoded.values.iter().enumerate() {
+        let mut values = encoded.values.iter();
+        for i in 0..encoded.count {
+            let deletes = encoded.deletes.get(i).copied().unwrap_or(false);
+            let value = if deletes { None } else { values.next() };
             let partition = match writer.partitioner {
                 Partitioner::Default => None,
                 Partitioner::Fixed => Some(0),
@@ -245,7 +250,8 @@ impl Work {
             let key = keys.as_mut().and_then(Iterator::next);
             let timestamp = encoded.times.as_ref().and_then(|times| times[i]);
             let topic = &writer.topic;
-            session.send(&Record { topic, partition, key, value, timestamp })?;
+            let headers = encoded.headers_of(i);
+            session.send(Record { topic, partition, key, value, timestamp, headers })?;
         }
         Ok(())
     }
@@ -267,12 +273,13 @@ impl Access {
 
     fn mark(&self, session: &Session, epoch: Epoch) -> Result<()> {
         let marker = Marker { instance: self.instance.clone(), generation: self.generation, epoch };
-        session.send(&Record {
+        session.send(Record {
             topic: marker::TOPIC,
             partition: Some(self.marker_partition),
             key: Some(self.marker_key.as_bytes()),
-            value: &marker.to_bytes(),
+            value: Some(&marker.to_bytes()),
             timestamp: None,
+            headers: None,
         })
     }
 }

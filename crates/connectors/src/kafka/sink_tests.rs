@@ -85,7 +85,8 @@ fn committed(topic: &str) -> Vec<Seen> {
             match consumer.poll(Duration::from_secs(20)).expect("the broker answers") {
                 Ok(m) => {
                     let text = |b: &[u8]| String::from_utf8(b.to_vec()).unwrap();
-                    let (key, value) = (m.key().map(text), text(m.payload().unwrap()));
+                    let value = m.payload().map_or("(none)".to_string(), text);
+                    let key = m.key().map(text);
                     seen.push((partition, key, value, m.timestamp().to_millis()));
                 }
                 Err(KafkaError::PartitionEOF(_)) => break,
@@ -309,4 +310,119 @@ impl World for Stops {
         }
         Ok(())
     }
+}
+
+/// A table of upserts by `id` over a topic that `open` creates.
+fn upserts(topic: &str, more: &[(&str, &str)]) -> Arc<TableDef> {
+    let own = [
+        ("connector", "upsert-kafka"),
+        ("format", ""),
+        ("key.format", "json"),
+        ("value.format", "json"),
+    ];
+    let mut table = json(topic, &[&own[..], more].concat()).as_ref().clone();
+    table.primary_key = vec!["id".into()];
+    table.options.0.retain(|_, value| !value.is_empty());
+    Arc::new(table)
+}
+
+/// Keys and values of a topic, in order.
+fn records(topic: &str) -> Vec<String> {
+    let shown = |(_, key, value, _): Seen| format!("{} {value}", key.unwrap_or_default());
+    committed(topic).into_iter().map(shown).collect()
+}
+
+fn named(changes: &[(i64, &str, i64)]) -> Delta {
+    let ids = Int64Array::from_iter_values(changes.iter().map(|c| c.0));
+    let names = StringArray::from_iter_values(changes.iter().map(|c| c.1));
+    let columns: [(&str, ArrayRef); 2] = [("id", Arc::new(ids)), ("name", Arc::new(names))];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(n, c)| (n, c, true)));
+    Delta::new(batch.unwrap(), changes.iter().map(|c| c.2).collect())
+}
+
+/// In one transaction with a table of the other connector.
+#[tokio::test(flavor = "multi_thread")]
+async fn upserts_are_one_record_a_key_and_tombstones() {
+    let (topic, other, pipeline) = (unique("upserts"), unique("beside"), unique("p"));
+    let tables = vec![upserts(&topic, &[]), json(&other, &[])];
+    assert_eq!(super::sink::domain(&tables[0]), super::sink::domain(&tables[1]));
+    let world = Stops::default();
+    let env = Env::new(world.clone());
+    let mut sink = open(SinkSpec { env, ..spec(tables.clone(), &pipeline, 1) }).await.unwrap();
+    sink.commit(&[epoch(1, vec![vec![rows(0..3)], vec![rows(0..1)]])]).await.unwrap();
+    let record = |i: i64, name: &str| format!("{{\"id\":{i}}} {{\"id\":{i},\"name\":\"{name}\"}}");
+    let mut wanted: Vec<String> = (0..3).map(|i| record(i, &format!("n{i}"))).collect();
+    assert_eq!(records(&topic), wanted);
+    // 0 is updated, 1 deleted, 2 as it was, 3 new; of two rows with one key the last stays.
+    let changes = [(0, "n0", -1), (1, "n1", -1), (0, "x", 1), (3, "old", 1), (3, "new", 1)];
+    let second = [epoch(2, vec![vec![named(&changes)], vec![rows(1..2)]])];
+    world.at(CrashPoint::BeforeSinkCommit);
+    sink.commit(&second).await.unwrap_err();
+    assert_eq!((records(&topic), values(&other).len()), (wanted.clone(), 1));
+    let mut sink = open(spec(tables, &pipeline, 2)).await.unwrap();
+    sink.commit(&second).await.unwrap();
+    sink.commit(&second).await.unwrap();
+    wanted.extend(["{\"id\":1} (none)".to_string(), record(0, "x"), record(3, "new")]);
+    assert_eq!((records(&topic), values(&other).len()), (wanted, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_has_its_own_format_options_and_names() {
+    let (topic, pipeline) = (unique("own-names"), unique("p"));
+    let more = [
+        ("key.fields-prefix", "i"),
+        ("value.fields-include", "EXCEPT_KEY"),
+        ("key.format", "raw"),
+        ("value.json.encode.ignore-null-fields", "true"),
+    ];
+    let mut t = upserts(&topic, &more).as_ref().clone();
+    t.columns[0].ty = SqlType::STRING;
+    let ids: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+    let names: ArrayRef = Arc::new(StringArray::from(vec![Some("x"), None]));
+    let columns = [("id", ids, true), ("name", names, true)];
+    let rows = Delta::inserts(RecordBatch::try_from_iter_with_nullable(columns).unwrap());
+    let mut sink = open(spec(vec![Arc::new(t)], &pipeline, 1)).await.unwrap();
+    sink.commit(&[epoch(1, vec![vec![rows]])]).await.unwrap();
+    assert_eq!(records(&topic), ["a {\"name\":\"x\"}", "b {}"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_are_written() {
+    use arrow::array::{BinaryBuilder, MapBuilder, StringBuilder};
+    use brooklet_core::schema::{ColumnDef, ColumnKind};
+    let (topic, pipeline) = (unique("headers"), unique("p"));
+    let mut t = json(&topic, &[]).as_ref().clone();
+    let headers = super::METADATA.iter().find(|m| m.key == "headers").unwrap();
+    t.columns[1] = ColumnDef {
+        name: "h".into(),
+        ty: (headers.ty)(),
+        nullable: true,
+        kind: ColumnKind::Metadata { key: "headers".into(), read_only: false },
+        comment: None,
+    };
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), BinaryBuilder::new());
+    maps.keys().append_value("trace");
+    maps.values().append_value(b"x1");
+    maps.append(true).unwrap();
+    maps.append(false).unwrap();
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    let columns = [("id", ids, true), ("h", Arc::new(maps.finish()) as ArrayRef, true)];
+    let rows = Delta::inserts(RecordBatch::try_from_iter_with_nullable(columns).unwrap());
+    let mut sink = open(spec(vec![Arc::new(t)], &pipeline, 1)).await.unwrap();
+    sink.commit(&[epoch(1, vec![vec![rows]])]).await.unwrap();
+    assert_eq!(values(&topic), ["{\"id\":1}", "{\"id\":2}"]);
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers()).set("group.id", "test");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&topic, 0, Offset::Beginning).unwrap();
+    consumer.assign(&list).unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        use rdkafka::message::Headers;
+        let message = consumer.poll(Duration::from_secs(20)).expect("the broker answers").unwrap();
+        let shown = |h: rdkafka::message::Header<'_, &[u8]>| format!("{}={:?}", h.key, h.value);
+        seen.push(message.headers().map(|all| all.iter().map(shown).collect::<Vec<_>>()));
+    }
+    assert_eq!(seen, [Some(vec![format!("trace={:?}", Some(b"x1"))]), None]);
 }

@@ -19,8 +19,10 @@ use brooklet_core::{Error, Result, Source};
 use rdkafka::error::RDKafkaErrorCode;
 use tokio::sync::Notify;
 
-use super::options::{self, Settings};
+use super::discovery::Discovery;
+use super::properties;
 use super::queue::{Consumer, Messages, list};
+use super::settings::{self, Settings};
 use super::start::{self, Start};
 
 /// Messages taken from librdkafka in one call.
@@ -37,6 +39,9 @@ pub(super) struct KafkaSource {
     settings: Arc<Settings>,
     arrived: Arc<Notify>,
     waker: Arc<dyn Fn() + Send + Sync>,
+    discovery: Option<Discovery>,
+    /// Some ranges were read again, and those of partitions created meanwhile were not among them.
+    replayed: bool,
 }
 
 struct Split {
@@ -53,10 +58,12 @@ struct Split {
     stale: bool,
     /// The position is no longer there.
     gone: bool,
+    /// A snapshot or a record tells its position, or nothing was read yet at all.
+    known: bool,
     waiting: Messages,
 }
 
-pub(super) fn open(spec: SourceSpec) -> Boxed<Box<dyn Source>> {
+pub(crate) fn open(spec: SourceSpec) -> Boxed<Box<dyn Source>> {
     Box::pin(async move {
         let source = connect(spec).await?;
         Ok(Box::new(source) as Box<dyn Source>)
@@ -64,7 +71,7 @@ pub(super) fn open(spec: SourceSpec) -> Boxed<Box<dyn Source>> {
 }
 
 async fn connect(spec: SourceSpec) -> Result<KafkaSource> {
-    let settings = Arc::new(options::read(&spec.table.options)?);
+    let settings = Arc::new(settings::read(&spec.table)?);
     let arrived = Arc::new(Notify::new());
     let (waker, notify) = (spec.waker.clone(), arrived.clone());
     let wake = Box::new(move || {
@@ -73,18 +80,33 @@ async fn connect(spec: SourceSpec) -> Result<KafkaSource> {
     });
     let asked = settings.clone();
     let positions = spec.positions;
+    let resumes = positions.is_some();
     let (consumer, starts) = blocking(move || {
-        let consumer = Consumer::create(&asked.client, wake)
-            .map_err(|e| Error::config(format!("Kafka refuses the table's options: {e}")))?;
+        let consumer = Consumer::create(&asked.client, wake).map_err(properties::refused)?;
         let starts = start::resolve(&consumer, &asked, positions.as_deref())?;
         Ok((consumer, starts))
     })
     .await
     .map_err(|e| e.at(format!("table {}", spec.table.name)))?;
-    let splits = starts.into_iter().map(|s| Split::new(s, &consumer)).collect();
-    let inbox = Messages::new(&consumer);
+    if starts.is_empty() {
+        tracing::warn!("table {}: no topic matches 'topic-pattern' yet", spec.table.name);
+    }
+    let known = starts.iter().map(|s| (s.topic.clone(), s.partition)).collect();
     let waker = spec.waker;
-    let mut source = KafkaSource { splits, inbox, consumer, settings, arrived, waker };
+    let discovery = settings.discovery.map(|interval| {
+        Discovery::start(consumer.clone(), settings.clone(), interval, known, waker.clone())
+    });
+    let splits = starts.into_iter().map(|s| Split { known: resumes, ..Split::new(s, &consumer) });
+    let mut source = KafkaSource {
+        splits: splits.collect(),
+        inbox: Messages::new(&consumer),
+        consumer,
+        settings,
+        arrived,
+        waker,
+        discovery,
+        replayed: false,
+    };
     source.assign()?;
     Ok(source)
 }
@@ -109,6 +131,7 @@ impl Split {
             end: None,
             stale: false,
             gone: false,
+            known: false,
             waiting: Messages::new(consumer),
         }
     }
@@ -187,6 +210,32 @@ impl KafkaSource {
         self.consumer
             .assign(&list)
             .map_err(|code| Error::outside(format!("Kafka partitions were not assigned: {code}")))
+    }
+
+    /// Partitions that were created since the epochs before are read from their beginning,
+    /// whether they were found while running or by a start: also one that had no snapshot and
+    /// looked them up by the table's startup mode.
+    async fn adopt(&mut self) -> Result<()> {
+        let mut changed = false;
+        for split in self.splits.iter_mut().filter(|s| self.replayed && !s.known) {
+            let (consumer, topic, partition) =
+                (self.consumer.clone(), split.topic.clone(), split.partition);
+            let ask = move || start::watermarks(&consumer, &topic, partition);
+            split.position = blocking(ask).await?.0;
+            split.known = true;
+            changed = true;
+        }
+        self.replayed = false;
+        for found in self.discovery.iter().flat_map(Discovery::take) {
+            let split = Split { known: true, ..Split::new(found, &self.consumer) };
+            if !self.splits.iter().any(|s| s.id == split.id) {
+                tracing::info!("{} is new and is read from offset {}", split.id, split.position);
+                self.splits.push(split);
+                changed = true;
+            }
+        }
+        self.splits.sort_by(|a, b| a.id.cmp(&b.id));
+        if changed { self.assign() } else { Ok(()) }
     }
 
     /// Deals out what has arrived until so much waits; true when nothing is left to deal.
@@ -360,6 +409,7 @@ impl KafkaSource {
 #[async_trait]
 impl Source for KafkaSource {
     async fn poll(&mut self, budget: Budget) -> Result<Input> {
+        self.adopt().await?;
         let drained = self.pull(budget)?;
         self.recover_lost(false).await?;
         let mut room = Room::new(budget);
@@ -387,7 +437,7 @@ impl Source for KafkaSource {
         if !drained {
             (self.waker)();
         }
-        let ended = self.splits.iter().all(Split::finished);
+        let ended = self.settings.bounded.is_some() && self.splits.iter().all(Split::finished);
         Ok(Input { splits, ended })
     }
 
@@ -408,7 +458,9 @@ impl Source for KafkaSource {
                 ranges.iter().find(|r| r.split == split.id).map_or(split.position, |r| r.from);
             moved |= split.stale || split.position != from;
             split.position = from;
+            split.known |= ranges.iter().any(|r| r.split == split.id);
         }
+        self.replayed = true;
         // A bound resolved anew at this start does not cut what was read before it.
         for (split, end) in self.splits.iter_mut().zip(&ends) {
             if let (Some(stop), Some(end)) = (split.stop, end)
@@ -425,8 +477,8 @@ impl Source for KafkaSource {
         let mut room = Room { rows: usize::MAX, bytes: usize::MAX, used: false };
         let mut splits = Vec::with_capacity(self.splits.len());
         for (split, end) in self.splits.iter_mut().zip(&ends) {
-            let from = split.position;
-            let to = end.unwrap_or(from);
+            // The epoch knew the recorded splits only: another one would hold its watermark back.
+            let (from, Some(to)) = (split.position, *end) else { continue };
             let payload = split.take(to, &mut room, &self.consumer);
             split.position = to;
             let range = SplitRange { split: split.id.clone(), from, to };
@@ -436,7 +488,7 @@ impl Source for KafkaSource {
             self.assign()?;
         }
         (self.waker)();
-        let ended = self.splits.iter().all(Split::finished);
+        let ended = self.settings.bounded.is_some() && self.splits.iter().all(Split::finished);
         Ok(Input { splits, ended })
     }
 

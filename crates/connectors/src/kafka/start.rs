@@ -2,19 +2,26 @@
 //!
 //! Everything here asks the brokers and blocks, each question for at most [`TIMEOUT`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use brooklet_core::source::{SplitId, SplitPosition};
 use brooklet_core::{Error, Result};
 use rdkafka::Offset;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
+use regex::Regex;
 
-use super::options::{Place, Reset, Settings};
+use super::marker;
 use super::queue::{Consumer, list};
+use super::settings::{Place, Reset, Settings, Topics};
 
 /// For one question; the caller of `open` repeats it for `brooklet.start-timeout`.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Never meant by a pattern: Kafka's own topics, and ours.
+const INTERNAL: [&str; 4] =
+    ["__consumer_offsets", "__transaction_state", "__share_group_state", marker::TOPIC];
 
 /// A partition with the offsets it is read from and to.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +70,29 @@ pub fn resolve(
     Ok(starts)
 }
 
-fn partitions(consumer: &Consumer, topics: &[String]) -> Result<Vec<Partition>> {
+/// Partitions that `known` has not, each with its beginning: what was created meanwhile.
+pub fn created(
+    consumer: &Consumer,
+    topics: &Topics,
+    known: &BTreeSet<(String, i32)>,
+) -> Result<Vec<Start>> {
+    let mut new = partitions(consumer, topics)?;
+    new.retain(|partition| !known.contains(partition));
+    let start = |(topic, partition): Partition| {
+        let (low, _) = watermarks(consumer, &topic, partition)?;
+        Ok(Start { topic, partition, offset: low, stop: None })
+    };
+    new.into_iter().map(start).collect()
+}
+
+fn partitions(consumer: &Consumer, topics: &Topics) -> Result<Vec<Partition>> {
+    match topics {
+        Topics::Named(names) => named(consumer, names),
+        Topics::Matching(pattern) => matching(consumer, pattern),
+    }
+}
+
+fn named(consumer: &Consumer, topics: &[String]) -> Result<Vec<Partition>> {
     let mut partitions = Vec::new();
     for topic in topics {
         let answer = consumer.client().fetch_metadata(Some(topic), TIMEOUT);
@@ -82,6 +111,20 @@ fn partitions(consumer: &Consumer, topics: &[String]) -> Result<Vec<Partition>> 
         }
     }
     Ok(partitions)
+}
+
+/// Topics that are just being created or deleted come with an error or without partitions: they
+/// are found when they are there.
+fn matching(consumer: &Consumer, pattern: &Regex) -> Result<Vec<Partition>> {
+    let answer = consumer.client().fetch_metadata(None, TIMEOUT);
+    let metadata = answer.map_err(|e| failed(consumer, "the brokers cannot be reached", e))?;
+    let whole = metadata.topics().iter().filter(|t| t.error().is_none());
+    let wanted = whole.filter(|t| !INTERNAL.contains(&t.name()) && pattern.is_match(t.name()));
+    let of_topic = |t: &MetadataTopic| {
+        let name = t.name().to_string();
+        t.partitions().iter().map(|p| (name.clone(), p.id())).collect::<Vec<_>>()
+    };
+    Ok(wanted.flat_map(of_topic).collect())
 }
 
 /// How many partitions a topic has; None when it does not exist.
@@ -255,6 +298,9 @@ fn ask(
     offset: impl Fn(&Partition) -> i64,
     call: impl Fn(&rdkafka::TopicPartitionList) -> Result<(), RDKafkaErrorCode>,
 ) -> Result<Vec<Option<i64>>> {
+    if partitions.is_empty() {
+        return Ok(Vec::new());
+    }
     let list = list(partitions.iter().map(|p| (p.0.as_str(), p.1, offset(p))))?;
     call(&list)
         .map_err(|code| failed(consumer, "offsets cannot be asked", KafkaError::Global(code)))?;

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use brooklet_core::{Error, Result};
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
+use rdkafka::message::{DeliveryResult, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use rdkafka::{ClientConfig, ClientContext};
+
+use super::properties;
 
 /// For one question to the transaction's coordinator.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -67,8 +69,10 @@ pub struct Record<'a> {
     pub topic: &'a str,
     pub partition: Option<i32>,
     pub key: Option<&'a [u8]>,
-    pub value: &'a [u8],
+    /// None: a record without a value, which deletes its key.
+    pub value: Option<&'a [u8]>,
     pub timestamp: Option<i64>,
+    pub headers: Option<OwnedHeaders>,
 }
 
 impl Session {
@@ -78,7 +82,7 @@ impl Session {
         let mut config = config.clone();
         config.set("transactional.id", id);
         let producer = BaseProducer::from_config_and_context(&config, Context::default())
-            .map_err(|e| Error::config("Kafka refuses the options").caused_by(e))?;
+            .map_err(properties::refused)?;
         let session = Session { producer };
         match session.producer.init_transactions(TIMEOUT) {
             Ok(()) => Ok(session),
@@ -93,12 +97,13 @@ impl Session {
     }
 
     /// Puts a record into the transaction; waits while the client's buffer is full.
-    pub fn send(&self, record: &Record<'_>) -> Result<()> {
-        let Record { topic, partition, key, value, timestamp } = *record;
-        let mut next: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).payload(value);
-        next.partition = partition;
-        next.key = key;
-        next.timestamp = timestamp;
+    pub fn send(&self, record: Record<'_>) -> Result<()> {
+        let mut next: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(record.topic);
+        next.partition = record.partition;
+        next.key = record.key;
+        next.payload = record.value;
+        next.timestamp = record.timestamp;
+        next.headers = record.headers;
         let started = now();
         loop {
             let (error, back) = match self.producer.send(next) {

@@ -1,13 +1,18 @@
-//! Rows of a table as Kafka records: key, value, time, partition.
+//! Rows of a table as Kafka records: key, value, time, headers, partition.
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, AsArray, BooleanArray, MapArray, RecordBatch};
 use arrow::compute;
-use arrow::datatypes::{DataType, Schema, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit, TimestampMillisecondType};
+use arrow::row::{RowConverter, SortField};
 use brooklet_core::connector::{Accepts, Format, find_format};
 use brooklet_core::format::{EncodeSpec, Encoder, Records};
+use brooklet_core::keyed::{KeyFields, key_options, value_options};
 use brooklet_core::options::Options;
 use brooklet_core::schema::{ColumnKind, TableDef};
 use brooklet_core::{Delta, Error, Result, Weights};
+use rdkafka::message::{Header, OwnedHeaders};
 
 /// Columns of a table as one part of its records.
 struct Part {
@@ -33,17 +38,28 @@ pub struct Writer {
     value: Part,
     key: Option<Part>,
     timestamp: Option<usize>,
+    headers: Option<usize>,
+    /// Rows update and delete by key.
+    upserts: bool,
 }
 
-/// The records of some rows: as many keys and times as values, or none.
+/// The records of some rows: as many keys, times and headers as records, or none.
 pub struct Encoded {
+    pub count: usize,
+    /// One for each record that has a value.
     pub values: Records,
+    /// Records that have none; empty when all have one.
+    pub deletes: Vec<bool>,
     pub keys: Option<Records>,
     pub times: Option<Vec<Option<i64>>>,
+    pub headers: Option<MapArray>,
 }
 
 /// What the table's format, known only by name here, can express.
 pub fn accepts(table: &TableDef) -> Accepts {
+    if table.is_upserts() {
+        return Accepts::Upserts;
+    }
     match value_format(&table.options) {
         Some("debezium-json") => Accepts::Changes,
         _ => Accepts::Inserts,
@@ -62,45 +78,39 @@ impl Writer {
 
     fn of(table: &TableDef, formats: &'static [Format]) -> Result<Writer> {
         let options = &table.options;
-        let topic = options.required("topic")?.trim();
+        let topic = options.get("topic").unwrap_or_default().trim();
         if topic.is_empty() || topic.contains([';', ',']) {
-            return Err(Error::config(format!("a sink writes to one topic, not to '{topic}'")));
+            return Err(Error::config(format!(
+                "a sink writes to one topic: give option 'topic' one name, not '{topic}'"
+            )));
+        }
+        let upserts = table.is_upserts();
+        if upserts && options.get("brooklet.on-conflict") == Some("ignore") {
+            return Err(Error::config(
+                "ON CONFLICT DO NOTHING is not possible here: a record replaces the one before \
+                 with its key",
+            ));
         }
         let schema = table.write_schema();
-        let mut physical = Vec::new();
-        let mut timestamp = None;
-        for (i, field) in schema.fields().iter().enumerate() {
-            match table.column(field.name()).map(|c| &c.kind) {
-                Some(ColumnKind::Metadata { key, .. }) if key == "timestamp" => timestamp = Some(i),
-                Some(ColumnKind::Metadata { key, .. }) => {
-                    return Err(Error::config(format!(
-                        "metadata column '{}' cannot be written ('{key}'): declare it VIRTUAL; \
-                         only 'timestamp' can",
-                        field.name()
-                    )));
-                }
-                _ => physical.push(i),
-            }
-        }
-        let key_columns = key_columns(options, &schema, &physical)?;
-        let except = options.get("value.fields-include") == Some("EXCEPT_KEY");
-        let kept = |i: &usize| !(except && key_columns.contains(i));
-        let value_columns: Vec<usize> = physical.iter().copied().filter(kept).collect();
+        let Columns { physical, timestamp, headers } = columns(table, &schema)?;
+        let fields = KeyFields::of(table)?;
+        let place = |name: &String| schema.index_of(name);
+        let key_columns: Vec<usize> = fields.names().iter().map(place).collect::<Result<_, _>>()?;
+        let in_value = |i: &usize| fields.in_value(schema.field(*i).name());
+        let value_columns: Vec<usize> = physical.into_iter().filter(in_value).collect();
         let name =
             value_format(options).ok_or_else(|| Error::config("option 'format' is missing"))?;
-        let inner = promoted(options, "value.");
-        let value = part(name, &inner, &schema, value_columns, "", formats)?;
-        let key = match (options.get("key.format"), key_columns.is_empty()) {
-            (None, true) => None,
-            (Some(name), false) => {
-                let prefix = options.get("key.fields-prefix").unwrap_or_default();
-                let inner = promoted(options, "key.");
-                Some(part(name, &inner, &schema, key_columns, prefix, formats)?)
-            }
-            _ => {
-                return Err(Error::config(
-                    "options 'key.format' and 'key.fields' are given together or not at all",
-                ));
+        let field = |i: &usize| schema.field(*i).clone();
+        let fields_of_value = value_columns.iter().map(field).collect();
+        let value =
+            Part::new(name, value_options(options), fields_of_value, value_columns, formats)?;
+        let key = match options.get("key.format").filter(|_| !key_columns.is_empty()) {
+            None => None,
+            Some(name) => {
+                let inner =
+                    |i: &usize| field(i).with_name(fields.inner_name(schema.field(*i).name()));
+                let inner = key_columns.iter().map(inner).collect();
+                Some(Part::new(name, key_options(options, name), inner, key_columns, formats)?)
             }
         };
         let partitioner = match options.get("sink.partitioner") {
@@ -113,25 +123,105 @@ impl Writer {
                 )));
             }
         };
-        Ok(Writer { topic: topic.to_string(), partitioner, value, key, timestamp })
+        let topic = topic.to_string();
+        Ok(Writer { topic, partitioner, value, key, timestamp, headers, upserts })
     }
 
-    /// One record for each unit of weight, in row order.
+    /// One record for each unit of weight, in row order; of upserts one for each key that a
+    /// changelog touches.
     pub fn encode(&mut self, rows: &Delta) -> Result<Encoded> {
-        let rows = units(rows)?;
-        let values = self.value.encode(&rows)?;
+        let rows = match self.upserts {
+            true => last_of_keys(rows, self.key.as_ref().map_or(&[], |key| &key.columns))?,
+            false => units(rows)?,
+        };
         let count = rows.len();
-        if values.ends.len() != count {
+        let deletes: Vec<bool> = match &rows.weights {
+            Weights::Each(weights) if self.upserts => weights.iter().map(|w| *w < 0).collect(),
+            _ => Vec::new(),
+        };
+        let values = match deletes.is_empty() {
+            true => self.value.encode(&rows)?,
+            false => {
+                let keep = BooleanArray::from_iter(deletes.iter().map(|delete| Some(!delete)));
+                self.value.encode(&Delta::inserts(rows.filter(&keep)?.rows))?
+            }
+        };
+        if values.ends.len() != count - deletes.iter().filter(|d| **d).count() {
             return Err(Error::bug("a format gives one record for a row"));
         }
         let key = self.key.as_mut();
         let keys = key.map(|key| key.encode(&Delta::inserts(rows.rows.clone()))).transpose()?;
         let times = self.timestamp.map(|column| times(&rows.rows, column)).transpose()?;
-        Ok(Encoded { values, keys, times })
+        let headers = self.headers.map(|column| rows.rows.column(column).as_map().clone());
+        Ok(Encoded { count, values, deletes, keys, times, headers })
     }
 }
 
+impl Encoded {
+    /// The headers of a record, if the table gives some.
+    pub fn headers_of(&self, row: usize) -> Option<OwnedHeaders> {
+        let map = self.headers.as_ref().filter(|map| map.is_valid(row))?;
+        let entries = map.value(row);
+        let names = entries.column(0).as_string::<i32>();
+        let values = entries.column(1).as_binary::<i32>();
+        let add = |all: OwnedHeaders, i: usize| {
+            let value = values.is_valid(i).then(|| values.value(i));
+            all.insert(Header { key: names.value(i), value })
+        };
+        Some((0..entries.len()).fold(OwnedHeaders::new(), add))
+    }
+}
+
+/// Columns of a table by what they are to its records.
+struct Columns {
+    physical: Vec<usize>,
+    timestamp: Option<usize>,
+    headers: Option<usize>,
+}
+
+fn columns(table: &TableDef, schema: &Schema) -> Result<Columns> {
+    let mut found = Columns { physical: Vec::new(), timestamp: None, headers: None };
+    for (i, field) in schema.fields().iter().enumerate() {
+        let kind = table.column(field.name()).map(|c| &c.kind);
+        let Some(ColumnKind::Metadata { key, .. }) = kind else {
+            found.physical.push(i);
+            continue;
+        };
+        match key.as_str() {
+            "timestamp" => found.timestamp = Some(i),
+            "headers" => found.headers = Some(i),
+            // A sink of one topic writes to that one whatever the row says, as in Flink.
+            "topic" => {}
+            _ => {
+                return Err(Error::config(format!(
+                    "metadata column '{}' cannot be written ('{key}'): declare it VIRTUAL; \
+                     only 'timestamp', 'headers' and 'topic' can",
+                    field.name()
+                )));
+            }
+        }
+    }
+    Ok(found)
+}
+
 impl Part {
+    fn new(
+        format: &str,
+        options: Options,
+        fields: Vec<Field>,
+        columns: Vec<usize>,
+        formats: &'static [Format],
+    ) -> Result<Part> {
+        let found = find_format(formats, format);
+        let found = found.ok_or_else(|| Error::config(format!("there is no format '{format}'")))?;
+        let encoder = found.encoder.ok_or_else(|| {
+            Error::config(format!("format '{format}' cannot be written to Kafka records"))
+        })?;
+        let schema = std::sync::Arc::new(Schema::new(fields));
+        let spec = EncodeSpec { schema: schema.clone(), options };
+        Ok(Part { encoder: encoder(&spec)?, columns, schema })
+    }
+
     fn encode(&mut self, rows: &Delta) -> Result<Records> {
         let columns = self.columns.iter().map(|i| rows.column(*i).clone()).collect();
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.len()));
@@ -157,6 +247,28 @@ fn units(rows: &Delta) -> Result<Delta> {
     Ok(taken)
 }
 
+/// Of a changelog one row for each key, as it is afterwards: the last that was added, or, with
+/// weight −1, one that was taken away without another in its place.
+fn last_of_keys(rows: &Delta, keys: &[usize]) -> Result<Delta> {
+    if rows.is_append_only() {
+        return Ok(Delta::inserts(rows.rows.clone()));
+    }
+    let columns: Vec<_> = keys.iter().map(|k| rows.column(*k).clone()).collect();
+    let fields = columns.iter().map(|c| SortField::new(c.data_type().clone())).collect();
+    let encoded = RowConverter::new(fields)?.convert_columns(&columns)?;
+    let mut last: BTreeMap<&[u8], (u32, i64)> = BTreeMap::new();
+    for row in (0..rows.len()).filter(|row| rows.weight(*row) != 0) {
+        let kept = last.entry(encoded.row(row).data()).or_insert((row as u32, -1));
+        if rows.weight(row) > 0 {
+            *kept = (row as u32, 1);
+        }
+    }
+    let mut chosen: Vec<(u32, i64)> = last.into_values().collect();
+    chosen.sort_unstable();
+    let (indices, weights): (Vec<u32>, Vec<i64>) = chosen.into_iter().unzip();
+    Ok(Delta::new(rows.take(&indices)?.rows, weights))
+}
+
 fn times(rows: &RecordBatch, column: usize) -> Result<Vec<Option<i64>>> {
     let target = match rows.column(column).data_type() {
         DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
@@ -165,54 +277,4 @@ fn times(rows: &RecordBatch, column: usize) -> Result<Vec<Option<i64>>> {
     let times = compute::cast(rows.column(column), &target)?;
     let times = times.as_primitive::<TimestampMillisecondType>();
     Ok((0..times.len()).map(|i| times.is_valid(i).then(|| times.value(i))).collect())
-}
-
-/// Positions of `key.fields`.
-fn key_columns(options: &Options, schema: &Schema, physical: &[usize]) -> Result<Vec<usize>> {
-    let names = options.get("key.fields").unwrap_or_default();
-    let place = |name: &str| {
-        let found = schema.index_of(name).ok().filter(|i| physical.contains(i));
-        found.ok_or_else(|| {
-            Error::config(format!("option 'key.fields' names '{name}', which is no column"))
-        })
-    };
-    names.split(';').map(str::trim).filter(|n| !n.is_empty()).map(place).collect()
-}
-
-/// The options with those below `prefix` under their plain names.
-fn promoted(options: &Options, prefix: &str) -> Options {
-    let mut all = options.clone();
-    for (key, value) in options.below(prefix) {
-        all.0.insert(key.to_string(), value.to_string());
-    }
-    all
-}
-
-fn part(
-    format: &str,
-    options: &Options,
-    schema: &Schema,
-    columns: Vec<usize>,
-    prefix: &str,
-    formats: &'static [Format],
-) -> Result<Part> {
-    let found = find_format(formats, format);
-    let found = found.ok_or_else(|| Error::config(format!("there is no format '{format}'")))?;
-    let encoder = found.encoder.ok_or_else(|| {
-        Error::config(format!("format '{format}' cannot be written to Kafka records"))
-    })?;
-    let mut fields = Vec::with_capacity(columns.len());
-    for column in &columns {
-        let field = schema.field(*column);
-        let name = field.name().strip_prefix(prefix).ok_or_else(|| {
-            Error::config(format!(
-                "column '{}' of 'key.fields' does not start with 'key.fields-prefix' = '{prefix}'",
-                field.name()
-            ))
-        })?;
-        fields.push(field.clone().with_name(name));
-    }
-    let schema = std::sync::Arc::new(Schema::new(fields));
-    let spec = EncodeSpec { schema: schema.clone(), options: options.clone() };
-    Ok(Part { encoder: encoder(&spec)?, columns, schema })
 }

@@ -19,6 +19,7 @@ pub const CONNECTOR: Connector = Connector {
     options: &[OptionSpec::text("name", "Which store of the process.").required()],
     metadata: &[],
     needs_format: false,
+    check: brooklet_core::connector::unchecked,
     source: Some(SourceSide { open: source::open, bounded: source::bounded }),
     sink: Some(SinkSide {
         open: sink::open,

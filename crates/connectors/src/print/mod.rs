@@ -25,6 +25,7 @@ pub const CONNECTOR: Connector = Connector {
     ],
     metadata: &[],
     needs_format: false,
+    check: brooklet_core::connector::unchecked,
     source: None,
     sink: Some(SinkSide {
         open: sink::open,

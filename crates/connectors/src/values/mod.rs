@@ -20,6 +20,7 @@ pub const CONNECTOR: Connector = Connector {
     options: &[OptionSpec::text("rows", "How many rows.").kind(OptionKind::Int).required()],
     metadata: &[],
     needs_format: false,
+    check: brooklet_core::connector::unchecked,
     source: Some(SourceSide { open, bounded: |_| true }),
     sink: None,
 };

@@ -81,6 +81,7 @@ fn the_rows_that_flink_gave() {
         key: bytes(&event["key"]),
         value: bytes(&event["value"]),
         timestamp: event["ts"].as_i64(),
+        headers: vec![],
     }));
     let expected: Vec<DeviceMinute> = json(MINUTES).iter().map(minute).collect();
     let scratch = Scratch::new("flink");

@@ -13,6 +13,7 @@ mod kafka;
 mod nexmark;
 mod outages;
 mod records;
+mod upserts;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -24,7 +25,7 @@ fn main() {
     // More than cores: most of a test's time is waiting for services and pauses between kills.
     args.test_threads = args.test_threads.or(Some(4));
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
-    let groups: [(&str, &[Test], bool); 10] = [
+    let groups: [(&str, &[Test], bool); 11] = [
         ("clicks", clicks::TESTS, served),
         ("devices", devices::TESTS, served),
         ("files", files::TESTS, served),
@@ -34,6 +35,7 @@ fn main() {
         ("outages", outages::TESTS, served),
         ("errors", errors::TESTS, served),
         ("records", records::TESTS, served),
+        ("upserts", upserts::TESTS, served),
         ("nexmark", nexmark::TESTS, nexmark::present()),
     ];
     let trial = |group: &str, (name, body): Test, ready: bool| {

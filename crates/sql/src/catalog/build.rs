@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow::compute::can_cast_types;
 use arrow::datatypes::{Field, Schema};
 use brooklet_core::connector::Connector;
 use brooklet_core::options::Options;
@@ -74,6 +75,10 @@ pub fn table(
         options: Options(pairs.collect()),
         comment: ddl.comment.clone(),
     };
+    if let Some(connector) = connector {
+        (connector.check)(&def)
+            .map_err(|e| Fault::new(format!("table '{name}': {}", e.message), at))?;
+    }
     let watermark = ddl.watermark.as_ref().map(|w| w.expr.clone());
     Ok(Table { def: Arc::new(def), computed, watermark, ddl })
 }
@@ -109,7 +114,7 @@ impl Columns<'_> {
             ColumnKind::Physical(ty) => (ty.ty.clone(), ty.nullable, schema::ColumnKind::Physical),
             ColumnKind::Metadata { ty, key, read_only } => {
                 let key = key.clone().unwrap_or_else(|| name.clone());
-                self.check_metadata(&key, column.name.span)?;
+                self.check_metadata(&key, &ty.ty, column.name.span)?;
                 let kind = schema::ColumnKind::Metadata { key, read_only: *read_only };
                 (ty.ty.clone(), ty.nullable, kind)
             }
@@ -122,10 +127,14 @@ impl Columns<'_> {
         Ok(ColumnDef { name, ty, nullable, kind, comment: column.comment.clone() })
     }
 
-    fn check_metadata(&self, key: &str, at: Span) -> Result<(), Fault> {
+    fn check_metadata(&self, key: &str, ty: &SqlType, at: Span) -> Result<(), Fault> {
         let Some(connector) = self.connector else { return Ok(()) };
-        if connector.metadata.iter().any(|m| m.key == key) {
-            return Ok(());
+        if let Some(found) = connector.metadata.iter().find(|m| m.key == key) {
+            let given = (found.ty)();
+            return match can_become(&given, ty) {
+                true => Ok(()),
+                false => Err(Fault::new(format!("metadata '{key}' is {given}, not {ty}"), at)),
+            };
         }
         let message = format!("connector '{}' has no metadata '{key}'", connector.name);
         Err(Fault::new(message, at).suggest(key, connector.metadata.iter().map(|m| m.key)))
@@ -205,6 +214,17 @@ impl Columns<'_> {
             return Err(Fault::new(message, if span == Span::empty() { at } else { span }));
         };
         Ok(WatermarkDef { column: name.value.clone(), delay_ms })
+    }
+}
+
+/// Whether a metadata column of one type can be declared as another.
+fn can_become(given: &SqlType, declared: &SqlType) -> bool {
+    match (given, declared) {
+        (SqlType::Map(key, value), SqlType::Map(to_key, to_value)) => {
+            key.ty.arrow() == to_key.ty.arrow() && value.ty.arrow() == to_value.ty.arrow()
+        }
+        (SqlType::Map(..), _) | (_, SqlType::Map(..)) => false,
+        _ => can_cast_types(&given.arrow(), &declared.arrow()),
     }
 }
 

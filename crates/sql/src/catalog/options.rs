@@ -98,7 +98,7 @@ fn formats(
         let Some((_, before)) = FORMAT_KEYS.iter().find(|(key, _)| *key == option.key) else {
             continue;
         };
-        named = true;
+        named |= option.key != "key.format";
         match find_format(registry.formats, &option.value) {
             Some(format) => found.push((format!("{before}{}.", format.name), format)),
             None => {

@@ -126,7 +126,8 @@ impl Lowering<'_> {
     /// A topic of the source table's cluster.
     fn topic(&self, source: &TableDef, kind: LetterKind, topic: &str) -> Result<TableDef> {
         let writable = self.offers.connectors.iter().find(|c| c.name == "kafka");
-        if source.connector() != "kafka" || writable.is_none_or(|c| c.sink.is_none()) {
+        let on_kafka = source.connector() == "kafka" || source.is_upserts();
+        if !on_kafka || writable.is_none_or(|c| c.sink.is_none()) {
             let message = format!(
                 "'brooklet.table.{}.{}' = 'topic:{topic}': the topic is one of the table's own \
                  cluster, but the connector of table '{}' is '{}'; give a path instead",

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema};
 use brooklet_core::connector::find_format;
 use brooklet_core::schema::{ColumnKind, TableDef};
-use brooklet_plan::node::{LATE, NOW, ScanSpec, ScanWatermark, WatermarkEmit};
+use brooklet_plan::node::{
+    Emit, LATE, NOW, ReduceKind, ReduceSpec, ScanSpec, ScanWatermark, WatermarkEmit,
+};
 use brooklet_plan::{Node, NodeId, NodeOp};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{Cast, Expr, TableScan};
@@ -53,6 +55,10 @@ impl Lowering<'_> {
         if let Some(w) = &table.watermark {
             columns.extend(table.columns.iter().position(|c| c.name == w.column));
         }
+        if table.is_upserts() {
+            let place = |name: &String| table.columns.iter().position(|c| c.name == *name);
+            columns.extend(table.primary_key.iter().filter_map(place));
+        }
         let watermark = self.watermark(&table, &columns)?;
         let on_event = watermark.as_ref().is_some_and(|w| w.emit == WatermarkEmit::OnEvent);
         let computed = self.computed(&table, &columns)?;
@@ -66,7 +72,7 @@ impl Lowering<'_> {
         let mut fields: Vec<Field> =
             columns.iter().map(|i| plain_field(&table.columns[*i])).collect();
         let visible = fields.len();
-        let ord = match wanted.need.ord {
+        let ord = match wanted.need.ord || table.is_upserts() {
             true => vec![visible],
             false => vec![],
         };
@@ -91,9 +97,33 @@ impl Lowering<'_> {
             fingerprint: 0,
             label: name.to_string(),
         };
-        let id = self.push(node, None);
+        let scan = self.push(node, None);
+        let id = self.table_of(scan)?;
         self.scans.insert(name.to_string(), id);
         Ok(id)
+    }
+
+    /// The node whose rows are the table's: the Scan, or what makes a table of its upserts.
+    fn table_of(&mut self, scan: NodeId) -> Result<NodeId> {
+        let node = self.plan.node(scan);
+        let upserts = matches!(&node.op, NodeOp::Scan(spec) if spec.table.is_upserts());
+        let Some(keys) = node.key.clone().filter(|_| upserts) else { return Ok(scan) };
+        let input = self.exchange(scan, &keys, false);
+        let below = self.plan.node(input).clone();
+        let spec = ReduceSpec {
+            keys,
+            kind: ReduceKind::Upserts,
+            emit: Emit::EveryEpoch,
+            ttl_ms: self.ttl()?,
+        };
+        let node = Node {
+            op: NodeOp::Reduce(spec),
+            inputs: vec![input],
+            label: format!("{} by key", below.label),
+            ..below
+        };
+        let dealt = self.dealt[input].clone();
+        Ok(self.push(node, dealt))
     }
 
     /// Computed columns among `columns`, bound over the table's other columns.
@@ -165,7 +195,7 @@ impl Lowering<'_> {
     fn is_changelog(&self, table: &TableDef) -> bool {
         let format = ["format", "value.format"].iter().find_map(|k| table.options.get(k));
         let format = format.and_then(|f| find_format(self.offers.formats, f));
-        format.is_some_and(|f| f.changelog) || table.connector() == "upsert-kafka"
+        format.is_some_and(|f| f.changelog) || table.is_upserts()
     }
 }
 

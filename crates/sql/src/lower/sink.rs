@@ -157,7 +157,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// One Sink per connector and commit domain, with all its tables.
+    /// One Sink per commit domain, with all its tables.
     pub(super) fn sinks(&mut self, jobs: &[Job], inputs: Vec<NodeId>) -> Result<()> {
         let mut tables: Vec<(Arc<TableDef>, Vec<NodeId>)> = Vec::new();
         for (job, input) in jobs.iter().zip(inputs) {
@@ -170,16 +170,16 @@ impl Lowering<'_> {
         for (table, feed) in self.letters(jobs)? {
             tables.push((table, vec![feed]));
         }
+        // Connectors may share a domain: the first one's name opens it.
         let mut domains: Vec<(String, String)> = Vec::new();
-        let mut members: BTreeMap<(String, String), Vec<(SinkTable, NodeId)>> = BTreeMap::new();
+        let mut members: BTreeMap<String, Vec<(SinkTable, NodeId)>> = BTreeMap::new();
         for (table, inputs) in tables {
             let domain = match side(&table, self.offers) {
                 Some((_, side)) => (side.domain)(&table),
                 None => COLLECT.to_string(),
             };
-            let at = (table.connector().to_string(), domain);
-            if !domains.contains(&at) {
-                domains.push(at.clone());
+            if !domains.iter().any(|(_, known)| *known == domain) {
+                domains.push((table.connector().to_string(), domain.clone()));
             }
             let staging = self.staging(&table)?;
             let input = match inputs.as_slice() {
@@ -192,10 +192,10 @@ impl Lowering<'_> {
                     self.union_of(inputs, &names, label, self.need)?
                 }
             };
-            members.entry(at).or_default().push((SinkTable { table, staging }, input));
+            members.entry(domain).or_default().push((SinkTable { table, staging }, input));
         }
         for at in domains {
-            let of_domain = members.remove(&at).unwrap_or_default();
+            let of_domain = members.remove(&at.1).unwrap_or_default();
             self.sink_node(at, of_domain);
         }
         Ok(())

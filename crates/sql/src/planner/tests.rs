@@ -44,6 +44,7 @@ const fn connector(
         options: ANY,
         metadata: METADATA,
         needs_format: false,
+        check: brooklet_core::connector::unchecked,
         source: Some(SourceSide { open: no_source, bounded: |_| false }),
         sink: Some(SinkSide {
             open: no_sink,
@@ -57,6 +58,7 @@ const fn connector(
 
 static CONNECTORS: &[Connector] = &[
     connector("kafka", Guarantee::ExactlyOnce, false, |_| Accepts::Inserts),
+    connector("upsert-kafka", Guarantee::ExactlyOnce, false, by_key),
     connector("jdbc", Guarantee::ExactlyOnce, false, by_key),
     connector("filesystem", Guarantee::ExactlyOnce, true, |_| Accepts::Inserts),
     connector("print", Guarantee::AtLeastOnce, false, |_| Accepts::Changes),

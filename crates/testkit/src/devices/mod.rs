@@ -116,6 +116,7 @@ impl Devices {
             key: Some(format!("dev_{device}").into_bytes()),
             value: Some(value.into_bytes()),
             timestamp: Some(newest),
+            headers: vec![],
         }
     }
 }

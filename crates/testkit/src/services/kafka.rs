@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -38,6 +38,7 @@ pub struct Record {
     pub value: Option<Vec<u8>>,
     /// Milliseconds since 1970; the broker's or producer's time when None.
     pub timestamp: Option<i64>,
+    pub headers: Vec<(String, Vec<u8>)>,
 }
 
 /// A producer that stays.
@@ -74,6 +75,11 @@ impl Kafka {
         config
     }
 
+    fn admin(&self) -> (AdminClient<DefaultClientContext>, AdminOptions) {
+        let admin = self.config().create().expect("the client's options are right");
+        (admin, AdminOptions::new().operation_timeout(Some(PATIENCE)))
+    }
+
     /// A new topic; its name starts with `stem`.
     pub fn topic(&self, stem: &str, partitions: i32) -> Topic {
         self.topic_with(stem, partitions, &[])
@@ -81,11 +87,9 @@ impl Kafka {
     /// The same with settings of the broker's for this topic, such as `max.message.bytes`.
     pub fn topic_with(&self, stem: &str, partitions: i32, settings: &[(&str, &str)]) -> Topic {
         let name = unique(stem);
-        let admin: AdminClient<DefaultClientContext> =
-            self.config().create().expect("the client's options are right");
         let new = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
         let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let (admin, options) = self.admin();
         let made = futures::executor::block_on(admin.create_topics([&new], &options));
         made.expect("the broker answers").remove(0).expect("the topic can be created");
         Topic { kafka: self.clone(), name, partitions }
@@ -95,11 +99,18 @@ impl Kafka {
 impl Topic {
     /// For topics that would fill a disk.
     pub fn delete(&self) {
-        let admin: AdminClient<DefaultClientContext> =
-            self.kafka.config().create().expect("the client's options are right");
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let (admin, options) = self.kafka.admin();
         let gone = futures::executor::block_on(admin.delete_topics(&[&self.name], &options));
         gone.expect("the broker answers").remove(0).expect("the topic is there");
+    }
+    /// Gives the topic more partitions, so many in all.
+    pub fn grow(&mut self, partitions: i32) {
+        let count = usize::try_from(partitions).expect("a number of partitions");
+        let more = NewPartitions::new(&self.name, count);
+        let (admin, options) = self.kafka.admin();
+        let made = futures::executor::block_on(admin.create_partitions([&more], &options));
+        made.expect("the broker answers").remove(0).expect("partitions can be added");
+        self.partitions = partitions;
     }
     /// Appends records in their order; returns when the broker has them all.
     pub fn produce(&self, records: impl IntoIterator<Item = Record>) {
@@ -162,6 +173,12 @@ fn send(producer: &ThreadedProducer<DefaultProducerContext>, topic: &str, record
     base.key = record.key.as_deref();
     base.payload = record.value.as_deref();
     base.timestamp = record.timestamp;
+    if !record.headers.is_empty() {
+        let add = |all: OwnedHeaders, (key, value): &(String, Vec<u8>)| {
+            all.insert(Header { key, value: Some(value) })
+        };
+        base.headers = Some(record.headers.iter().fold(OwnedHeaders::new(), add));
+    }
     while let Err((e, back)) = producer.send(base) {
         assert_eq!(e.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{e}");
         #[allow(clippy::disallowed_methods, reason = "the producer's thread needs a moment")]
@@ -171,7 +188,9 @@ fn send(producer: &ThreadedProducer<DefaultProducerContext>, topic: &str, record
 }
 
 fn record(message: &impl Message) -> Record {
+    let owned = |h: Header<'_, &[u8]>| (h.key.to_string(), h.value.unwrap_or_default().to_vec());
     Record {
+        headers: message.headers().map(|all| all.iter().map(owned).collect()).unwrap_or_default(),
         partition: message.partition(),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
@@ -193,6 +212,10 @@ mod tests {
                 key: (i % 5 != 0).then(|| format!("k{i}").into_bytes()),
                 value: (i % 7 != 0).then(|| format!("v{i}").into_bytes()),
                 timestamp: Some(1_700_000_000_000 + i64::from(i)),
+                headers: (i % 11 == 0)
+                    .then(|| ("h".to_string(), b"x".to_vec()))
+                    .into_iter()
+                    .collect(),
             })
             .collect();
         topic.produce(made.clone());

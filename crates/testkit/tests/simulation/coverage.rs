@@ -66,6 +66,7 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
                     "Reduce keep-first by time".into()
                 }
                 (ReduceKind::Dedup { .. }, _) => "Reduce keep-last".into(),
+                (ReduceKind::Upserts, _) => "Reduce upserts".into(),
             }
         }
         NodeOp::Join(spec) => format!("Join {:?}", spec.kind),

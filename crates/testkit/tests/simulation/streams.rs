@@ -10,8 +10,10 @@
 //! counts +1 {"k":1,"n":1}
 //! ```
 //!
-//! `clicks/0` is a split. The clock starts at 2024-01-01 00:00:00 UTC. `---- end` closes all
-//! inputs; `---- kill` ends the process and starts another, which must not show anything again.
+//! `clicks/0` is a split; `clicks/0 KEY => VALUE` gives a record a key, and without a VALUE it has
+//! none; `clicks/0 deleted` takes the split away. The clock starts at 2024-01-01 00:00:00 UTC.
+//! `---- end` closes all inputs; `---- kill` ends the process and starts another, which must not
+//! show anything again.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -177,7 +179,10 @@ impl Tables {
         let split = SplitId(format!("{table}-{split}").into());
         let mut content = lock(&self.0);
         let log = content.logs.entry(table.to_string()).or_default();
-        log.entry(split).or_default().push(record.to_string());
+        match record {
+            "deleted" => _ = log.remove(&split),
+            record => log.entry(split).or_default().push(record.to_string()),
+        }
         Ok(())
     }
 
@@ -211,6 +216,9 @@ impl Connections for Tables {
     }
 
     fn decoders(&self, scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> {
+        if scan.table.options.get("key.format").is_some() {
+            return brooklet_pipeline::decode::decoders(scan, count);
+        }
         let spec = DecodeSpec::new(scan.decode.clone(), scan.table.options.clone());
         let json = find_format(FORMATS, "json").and_then(|f| f.decoder);
         let json = json.ok_or_else(|| Error::bug("json decodes"))?;
@@ -228,20 +236,34 @@ impl Reading {
     fn range(&mut self, split: &SplitId, from: i64, to: i64) -> SplitInput {
         let content = lock(&self.tables.0);
         let records = &content.logs[&self.table][split][from as usize..to as usize];
-        let mut bytes = Vec::new();
-        let mut ranges = Vec::new();
-        for (offset, record) in (from..to).zip(records) {
-            ranges.push((bytes.len()..bytes.len() + record.len(), offset));
-            bytes.extend(record.as_bytes());
-        }
-        self.positions.insert(split.clone(), to);
-        let payload = match ranges.is_empty() {
-            true => Payload::None,
-            false => Payload::Raw(RawBatch::from_buffer(Bytes::from(bytes), &ranges)),
+        let payload = match records {
+            [] => Payload::None,
+            records => Payload::Raw(batch(from, records)),
         };
+        self.positions.insert(split.clone(), to);
         let range = SplitRange { split: split.clone(), from, to };
         SplitInput { range, payload, caught_up: true }
     }
+}
+
+/// The records from an offset on.
+fn batch(from: i64, records: &[String]) -> RawBatch {
+    let (mut values, mut keys) = (Vec::new(), Vec::new());
+    let (mut ranges, mut key_ranges, mut nulls) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, record) in records.iter().enumerate() {
+        let (key, value) = match record.split_once(" =>") {
+            Some((key, value)) => (Some(key), value.trim()),
+            None => (None, record.as_str()),
+        };
+        ranges.push((values.len()..values.len() + value.len(), from + i as i64));
+        values.extend(value.as_bytes());
+        nulls.extend((key.is_some() && value.is_empty()).then_some(i));
+        key_ranges.push(key.map(|key| keys.len()..keys.len() + key.len()));
+        keys.extend(key.unwrap_or_default().as_bytes());
+    }
+    RawBatch::from_buffer(Bytes::from(values), &ranges)
+        .with_nulls(&nulls)
+        .with_keys(Bytes::from(keys), &key_ranges)
 }
 
 #[async_trait]

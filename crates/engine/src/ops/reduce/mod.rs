@@ -2,7 +2,7 @@
 //!
 //! [`aggregate`] emits changes every epoch, [`window`] once when a window closes; both keep their
 //! groups in a [`group::GroupSet`] of [`accumulator`]s, with a [`multiset`] where values must be
-//! counted or taken back. [`dedup`] and [`topn`] keep rows instead.
+//! counted or taken back. [`dedup`], [`upserts`] and [`topn`] keep rows instead.
 
 pub mod accumulator;
 pub mod aggregate;
@@ -10,6 +10,7 @@ pub mod dedup;
 pub mod group;
 pub mod multiset;
 pub mod topn;
+pub mod upserts;
 pub mod window;
 
 use brooklet_core::Result;
@@ -36,6 +37,7 @@ pub fn build(args: ReduceArgs<'_>) -> Result<Box<dyn Operator>> {
             Box::new(window::WindowAggregate::new(args, window_end)?)
         }
         (ReduceKind::Dedup { .. }, _) => dedup::build(args)?,
+        (ReduceKind::Upserts, _) => Box::new(upserts::Upserts::new(args)?),
         (ReduceKind::TopN { .. }, _) => Box::new(topn::TopN::new(args)?),
     })
 }
