@@ -7,8 +7,8 @@
 //!
 //! `properties.*` are passed to the client under the Java client's names: TLS (PEM stores, PKCS12
 //! for keys), SASL PLAIN and SCRAM with Java's `sasl.jaas.config`. Settings that only the Java
-//! client has are ignored with a warning, those of logins or TLS that `security.protocol` has no use
-//! for without one.
+//! client has are ignored with a warning; those of logins and TLS are not looked at when
+//! `security.protocol` has no use for them.
 //!
 //! `topic-pattern` reads all topics whose whole name it matches. Topics and partitions that are
 //! created later are found every `scan.topic-partition-discovery.interval` and read from their
