@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
-use arrow::datatypes::Int32Type;
+use arrow::datatypes::{Int32Type, Schema};
 use brooklet_core::connector::{SinkSpec, SourceSpec, find_format};
 use brooklet_core::env::{CrashPoint, World};
 use brooklet_core::format::DecodeSpec;
 use brooklet_core::options::Options;
+use brooklet_core::partition::with_partition;
 use brooklet_core::schema::{ColumnDef, ColumnKind, TableDef};
 use brooklet_core::sink::{EpochOutput, RolledFile, TableOutput};
 use brooklet_core::source::{Budget, Input, Payload, SplitRange};
@@ -97,7 +98,9 @@ async fn open(table: &Arc<TableDef>) -> Box<dyn Source> {
 /// Rows as text, and why records gave none: decoded as ingest does.
 fn seen(table: &TableDef, input: &Input) -> (Vec<String>, Vec<String>) {
     let schema = table.physical_schema();
-    let spec = DecodeSpec::new(schema, table.options.clone());
+    let kept = schema.fields().iter().filter(|f| !table.partitioned_by.contains(f.name()));
+    let in_files = Arc::new(Schema::new(kept.cloned().collect::<Vec<_>>()));
+    let spec = DecodeSpec::new(in_files, table.options.clone());
     let format = find_format(FORMATS, table.options.get("format").unwrap()).unwrap();
     let (mut rows, mut reasons) = (Vec::new(), Vec::new());
     for split in &input.splits {
@@ -110,7 +113,9 @@ fn seen(table: &TableDef, input: &Input) -> (Vec<String>, Vec<String>) {
                     format!("{}: {}", batch.offset(b.record), b.reason)
                 };
                 reasons.extend(decoded.bad.iter().map(reason));
-                vec![decoded.rows]
+                let (by, values) = (&table.partitioned_by, batch.rarely().partition());
+                let rows = with_partition(&schema, by, values, &decoded.rows.rows).unwrap();
+                vec![decoded.rows.with_rows(rows)]
             }
         };
         for delta in deltas {

@@ -12,6 +12,7 @@ pub const TESTS: &[Test] = &[
     ("a_message_of_ten_megabytes", a_message_of_ten_megabytes),
     ("rows_that_postgres_refuses", rows_that_postgres_refuses),
     ("casts_that_fail", casts_that_fail),
+    ("bad_lines_of_a_partition", bad_lines_of_a_partition),
 ];
 
 fn record(value: impl Into<Vec<u8>>) -> Record {
@@ -166,4 +167,21 @@ fn casts_that_fail() {
         assert!(done.stderr.contains(&format!("offset={offset}")), "{offset}: {}", done.stderr);
     }
     assert_eq!(done.stderr.matches("record set aside").count(), 2, "{}", done.stderr);
+}
+
+fn bad_lines_of_a_partition() {
+    let scratch = Scratch::new("partition");
+    let directory = scratch.path().join("in/day=2026-01-02");
+    std::fs::create_dir_all(&directory).expect("the scratch directory can be written");
+    let lines = "{\"id\": 1}\nno json\n{\"id\": 3, \"day\": \"of the record\"}\n";
+    std::fs::write(directory.join("f.json"), lines).expect("the file can be written");
+    let sql = "CREATE TABLE events (id BIGINT, `day` DATE) PARTITIONED BY (`day`) WITH (
+  'connector' = 'filesystem', 'path' = 'in', 'format' = 'json');
+CREATE TABLE kept (id BIGINT, `day` DATE) WITH ('connector' = 'print');
+INSERT INTO kept SELECT id, `day` FROM events;";
+    let done = Pipeline::new(&scratch, "partition", sql).finish();
+    no_panic(&done);
+    assert_eq!(done.stdout, "+I[1, 2026-01-02]\n+I[3, 2026-01-02]\n", "{}", done.stderr);
+    let set_aside = done.stderr.lines().find(|l| l.contains("set aside")).unwrap_or_default();
+    assert!(set_aside.contains("no json") && set_aside.contains("offset=1"), "{}", done.stderr);
 }
