@@ -22,6 +22,10 @@ const NOTE: usize = 1_000;
 const RATE: u64 = 10_000;
 const WARM: Duration = Duration::from_secs(15);
 const MEASURED: Duration = Duration::from_secs(30);
+/// Between two looks at Postgres, and between two bursts of events: measuring shares the cores with
+/// what is measured.
+const LOOK: Duration = Duration::from_millis(2);
+const BURST: Duration = Duration::from_millis(1);
 const HELD: Duration = Duration::from_secs(60);
 
 /// Process start to the first row printed.
@@ -130,7 +134,7 @@ fn feed(topic: &Topic, from: u64, count: u64, rate: u64, note: &str) -> Sent {
         topic.produce((0..count).map(|n| {
             let due = Duration::from_micros(n * 1_000_000 / rate);
             let early = due.saturating_sub(start.elapsed());
-            if !early.is_zero() {
+            if early >= BURST {
                 std::thread::sleep(early);
             }
             stamps[n as usize].store(start.elapsed().as_micros() as u64, Ordering::Release);
@@ -158,7 +162,7 @@ fn watch(postgres: &Postgres, from: u64, sent: Sent, running: &mut Running) -> V
                 *next += PARTITIONS as u64;
             }
         }
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(LOOK);
     }
     sent.thread.join().expect("the feeding thread does not panic");
     waits
