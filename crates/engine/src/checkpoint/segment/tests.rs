@@ -69,7 +69,7 @@ impl Fixture {
     /// What a start would find.
     fn loaded(&self) -> BTreeMap<i64, Vec<u8>> {
         let mut rows = BTreeMap::new();
-        each_batch(&[self.refs.clone()], &self.stored, |_, batch| {
+        each_batch(std::slice::from_ref(&self.refs), &self.stored, |_, batch| {
             let keys = batch.column(2).as_primitive::<Int64Type>();
             let texts = batch.column(3).as_binary::<i32>();
             for row in 0..batch.num_rows() {
@@ -131,6 +131,6 @@ fn a_wrong_bit_is_noticed() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     *content = bytes.into();
-    let read = each_batch(&[f.refs.clone()], &f.stored, |_, _| Ok(()));
+    let read = each_batch(std::slice::from_ref(&f.refs), &f.stored, |_, _| Ok(()));
     assert_eq!(read.unwrap_err().kind, brooklet_core::ErrorKind::Corrupt);
 }
