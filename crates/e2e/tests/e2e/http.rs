@@ -31,6 +31,8 @@ fn a_pipeline_shows_itself() {
     let mut running = pipeline.command(&ANY_PORT).spawn();
     let site = Site::of(&running);
     assert_eq!(site.get("/health"), (200, "{\"status\":\"ok\"}\n".to_string()));
+    // It listens before it has recovered.
+    wait_until("readiness", &mut running, || site.get("/ready").0 == 200);
     let (code, index) = site.json("/");
     assert_eq!((code, &index["pipeline"]), (200, &"shown".into()));
     for endpoint in index["endpoints"].as_array().expect("a list") {
