@@ -1,10 +1,11 @@
 //! Partition columns as directory names: `key=value`, escaped as Hive and Flink do.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::Result;
 
@@ -45,6 +46,15 @@ pub fn partition_values(path: &str, default_name: &str) -> Vec<(String, Option<S
         Some((unescape(key).into_owned(), (value != default_name).then_some(value)))
     };
     directories.split('/').filter_map(of_directory).collect()
+}
+
+/// The columns that stand in files of a table partitioned by some others.
+pub fn in_files(schema: &SchemaRef, partitioned_by: &[String]) -> SchemaRef {
+    if partitioned_by.is_empty() {
+        return schema.clone();
+    }
+    let kept = schema.fields().iter().filter(|f| !partitioned_by.contains(f.name()));
+    Arc::new(Schema::new(kept.cloned().collect::<Vec<_>>()))
 }
 
 /// Rows with their partition columns, whose `values` (one row each) are those of the whole batch:

@@ -6,7 +6,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use brooklet_core::connector::{Format, find_format};
 use brooklet_core::format::{DecodeSpec, Decoder};
 use brooklet_core::keyed::{self, KeyFields};
-use brooklet_core::schema::TableDef;
+use brooklet_core::partition::in_files;
 use brooklet_core::{Error, Result};
 use brooklet_formats::FORMATS;
 use brooklet_formats::keyed::{KeyedDecoder, Part};
@@ -23,22 +23,14 @@ pub fn decoders(scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> 
     let Some(decoder) = value.decoder else { return Ok(Vec::new()) };
     let count = count.max(1);
     let Some(key) = options.get("key.format") else {
-        let schema = in_records(&scan.decode, &scan.table);
-        let table = in_records(&scan.table.physical_schema(), &scan.table);
+        let by = &scan.table.partitioned_by;
+        let schema = in_files(&scan.decode, by);
+        let table = in_files(&scan.table.physical_schema(), by);
         let spec = DecodeSpec { schema, options: options.clone(), table };
         return (0..count).map(|_| decoder(&spec)).collect();
     };
     let key = find(key)?;
     (0..count).map(|_| Ok(Box::new(keyed(scan, key, value)?) as Box<dyn Decoder>)).collect()
-}
-
-/// Partition columns stand in the names of files.
-fn in_records(schema: &SchemaRef, table: &TableDef) -> SchemaRef {
-    if table.partitioned_by.is_empty() {
-        return schema.clone();
-    }
-    let kept = schema.fields().iter().filter(|f| !table.partitioned_by.contains(f.name()));
-    Arc::new(Schema::new(kept.cloned().collect::<Vec<_>>()))
 }
 
 fn find(name: &str) -> Result<&'static Format> {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
-use arrow::datatypes::{Int32Type, Schema};
+use arrow::datatypes::Int32Type;
 use brooklet_core::connector::{SinkSpec, SourceSpec, find_format};
 use brooklet_core::env::{CrashPoint, World};
 use brooklet_core::format::DecodeSpec;
 use brooklet_core::options::Options;
-use brooklet_core::partition::with_partition;
+use brooklet_core::partition::{in_files, with_partition};
 use brooklet_core::schema::{ColumnDef, ColumnKind, TableDef};
 use brooklet_core::sink::{EpochOutput, RolledFile, TableOutput};
 use brooklet_core::source::{Budget, Input, Payload, SplitRange};
@@ -98,9 +98,7 @@ async fn open(table: &Arc<TableDef>) -> Box<dyn Source> {
 /// Rows as text, and why records gave none: decoded as ingest does.
 fn seen(table: &TableDef, input: &Input) -> (Vec<String>, Vec<String>) {
     let schema = table.physical_schema();
-    let kept = schema.fields().iter().filter(|f| !table.partitioned_by.contains(f.name()));
-    let in_files = Arc::new(Schema::new(kept.cloned().collect::<Vec<_>>()));
-    let spec = DecodeSpec::new(in_files, table.options.clone());
+    let spec = DecodeSpec::new(in_files(&schema, &table.partitioned_by), table.options.clone());
     let format = find_format(FORMATS, table.options.get("format").unwrap()).unwrap();
     let (mut rows, mut reasons) = (Vec::new(), Vec::new());
     for split in &input.splits {

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
 use brooklet_core::connector::{Accepts, Format, SinkSpec, find_format};
 use brooklet_core::env::CrashPoint;
 use brooklet_core::format::EncodeSpec;
+use brooklet_core::partition::in_files;
 use brooklet_core::schema::TableDef;
 use brooklet_core::sink::{EpochOutput, RolledFile};
 use brooklet_core::{Env, Epoch, Error, Instance, Result, Sink};
@@ -50,7 +50,8 @@ pub async fn open(spec: SinkSpec) -> Result<Box<dyn Sink>> {
     if let (Some(end), false) = (spec.doubt, spec.fresh) {
         refuse_unknown(&store, &table, &spec.instance, end).await?;
     }
-    let encode = EncodeSpec { schema: file_schema(&table), options: table.options.clone() };
+    let schema = in_files(&table.write_schema(), &table.partitioned_by);
+    let encode = EncodeSpec { schema, options: table.options.clone() };
     Ok(Box::new(FileSink {
         format,
         spec: encode,
@@ -105,13 +106,6 @@ pub fn find(table: &TableDef, formats: &'static [Format]) -> Result<&'static For
     find_format(formats, name).ok_or_else(|| {
         Error::config(format!("table '{}': there is no format '{name}'", table.name))
     })
-}
-
-/// The columns in a file: those of the table without the partition columns.
-fn file_schema(table: &TableDef) -> SchemaRef {
-    let schema = table.write_schema();
-    let fields = schema.fields().iter().filter(|f| !table.partitioned_by.contains(f.name()));
-    Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
 }
 
 /// What the table's format, known only by name here, can express.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray, new_null_array};
 use arrow::compute;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, SchemaRef};
 use arrow::error::ArrowError;
 use brooklet_core::connector::{Format, SourceSpec};
 use brooklet_core::format::{DecodeSpec, Framing};
-use brooklet_core::partition::{partition_values, with_partition};
+use brooklet_core::partition::{in_files, partition_values, with_partition};
 use brooklet_core::schema::TableDef;
 use brooklet_core::source::{
     Budget, Input, Payload, SplitId, SplitInput, SplitPosition, SplitRange,
@@ -83,14 +83,11 @@ pub async fn open(spec: SourceSpec) -> Result<Box<dyn Source>> {
             spec.table.name
         )));
     }
-    let in_files = |schema: &Schema| {
-        let kept = schema.fields().iter().filter(|f| !spec.table.partitioned_by.contains(f.name()));
-        Arc::new(Schema::new(kept.cloned().collect::<Vec<_>>()))
-    };
+    let by = &spec.table.partitioned_by;
     let decode = DecodeSpec {
-        schema: in_files(&spec.schema),
+        schema: in_files(&spec.schema, by),
         options: spec.table.options.clone(),
-        table: in_files(&spec.table.physical_schema()),
+        table: in_files(&spec.table.physical_schema(), by),
     };
     let (table, schema) = (spec.table, spec.schema);
     Ok(Box::new(FileSource { table, format, schema, decode, store, files, reader: None }))
