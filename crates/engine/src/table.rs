@@ -288,7 +288,6 @@ impl Table {
             chunks.push(CapturedChunk::of(number, bits, &mut self.keys, &mut self.columns));
         }
         Captured {
-            table: self.name.clone(),
             key_fields: self.key_fields.clone(),
             value_types: self.columns.iter().map(Column::value_type).collect(),
             chunks,

@@ -10,7 +10,6 @@ use crate::key::Key;
 
 /// Changed groups of a table.
 pub struct Captured {
-    pub table: String,
     pub key_fields: Vec<Arc<Field>>,
     pub value_types: Vec<ValueType>,
     pub chunks: Vec<CapturedChunk>,
@@ -115,11 +114,5 @@ pub fn clear_from(bits: &mut [u64; CHUNK / 64], rows: usize) {
         if keep < 64 {
             *value &= (1u64 << keep) - 1;
         }
-    }
-}
-
-impl Captured {
-    pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
     }
 }

@@ -175,7 +175,17 @@ impl Finding<'_> {
     ) -> Result<Found> {
         let mut damage = None;
         for epoch in epochs.iter().rev() {
-            match self.at(*epoch, plan, instance).await {
+            let manifest = snapshot::read_manifest(self.store.as_ref(), self.root, *epoch).await;
+            let found = match manifest {
+                Ok(manifest) => {
+                    edit::check(plan, &manifest, self.config.agreed)?;
+                    // Damage of the journal is no reason to try an older snapshot.
+                    let tail = self.tail(*epoch).await?;
+                    self.loaded(manifest, tail, plan, instance).await
+                }
+                Err(e) => Err(e),
+            };
+            match found {
                 Err(e) if e.kind == ErrorKind::Corrupt => {
                     tracing::warn!("snapshot {epoch}: {e}; the one before is used");
                     damage = Some(e);
@@ -191,10 +201,13 @@ impl Finding<'_> {
         Ok(Found { manifest: None, tail, compute })
     }
 
-    async fn at(&self, epoch: Epoch, plan: &StreamPlan, instance: &Instance) -> Result<Found> {
-        let manifest = snapshot::read_manifest(self.store.as_ref(), self.root, epoch).await?;
-        edit::check(plan, &manifest, self.config.agreed)?;
-        let tail = self.tail(epoch).await?;
+    async fn loaded(
+        &self,
+        manifest: Manifest,
+        tail: Vec<EpochRecord>,
+        plan: &StreamPlan,
+        instance: &Instance,
+    ) -> Result<Found> {
         let compute = Compute::new(plan.clone(), self.shards(&tail, Some(&manifest)), instance)?;
         let compute = snapshot::load(self.store.clone(), &manifest, compute).await?;
         Ok(Found { manifest: Some(manifest), tail, compute })
