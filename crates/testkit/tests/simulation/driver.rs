@@ -20,6 +20,7 @@ use crate::owner::{Asleep, Owner};
 use crate::rows::{self, Row};
 use crate::store::{SimStore, TORN};
 use crate::tables::{Content, Gate, Log, SimTables};
+use crate::turns::{one_turn, taking_turns};
 use crate::world::{Clock, SimWorld, lock};
 use brooklet_testkit::dice::Dice;
 
@@ -221,7 +222,7 @@ impl Simulation<'_> {
             }
             Ok::<_, Error>(ghosts)
         };
-        let (started, left) = tokio::join!(start, others);
+        let (started, left) = taking_turns(start, others).await;
         self.ghosts = left?;
         Ok(started)
     }
@@ -265,7 +266,7 @@ impl Simulation<'_> {
                 owner.world.spare();
                 let asleep = match kind {
                     1 => None,
-                    _ => owner.sleep(&mut self.dice).await,
+                    _ => owner.sleep(&mut self.dice),
                 };
                 let turns = 1 + self.dice.below(30) as u32;
                 self.ghosts.push(Ghost { owner, asleep, turns });
@@ -319,14 +320,15 @@ async fn haunt(ghosts: Vec<Ghost>, dice: &mut Dice, coverage: &mut Coverage) -> 
         ghost.turns = ghost.turns.saturating_sub(1);
         let result = match ghost.asleep.take() {
             None => ghost.owner.step(dice).await,
-            Some(asleep) if ghost.turns > 0 => {
-                ghost.asleep = Some(asleep);
-                Ok(())
+            Some(mut asleep) if ghost.turns > 0 => {
+                let ended = one_turn(&mut asleep).await;
+                ghost.asleep = ended.is_none().then_some(asleep);
+                ended.unwrap_or(Ok(()))
             }
             Some(asleep) => {
                 ghost.owner.gate.set(true);
                 coverage.sleepers += 1;
-                asleep.await.unwrap_or_else(|e| Err(Error::bug(e.to_string())))
+                asleep.await
             }
         };
         match result {

@@ -3,7 +3,7 @@
 //! The property: cut epochs anywhere, shard any way, crash at any point, restart at another number
 //! of shards; the sum of what the sinks got equals the batch answer, and the accounts those of an
 //! undisturbed run. [`driver`] chooses the next step and the next misfortune of [`owner`]s,
-//! [`world`] is the clock, chance and the moment of a crash, [`store`] keeps journal and snapshots
+//! [`world`] is the clock, chance and the moment of a crash, [`turns`] says who goes on, [`store`] keeps journal and snapshots
 //! and fails, [`tables`] are a source's log and a sink's content, [`data`] random rows,
 //! [`queries`] what is run in both dialects, [`batch`] DataFusion's answer, [`rows`] compares,
 //! [`coverage`] counts what has been met.
@@ -29,4 +29,5 @@ mod store;
 mod streams;
 mod tables;
 mod takeover;
+mod turns;
 mod world;

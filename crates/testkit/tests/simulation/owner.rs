@@ -4,8 +4,7 @@
 //! runs ahead of compute, compute ahead of the journal, snapshots behind both.
 
 use std::collections::{BTreeMap, VecDeque};
-
-use tokio::task::JoinHandle;
+use std::pin::Pin;
 
 use brooklet_core::{Env, Epoch, Error, ErrorKind, Result};
 use brooklet_engine::checkpoint::manifest::Manifest;
@@ -51,7 +50,7 @@ pub struct Owner {
 }
 
 /// A commit that waits for its sinks while its process sleeps.
-pub type Asleep = JoinHandle<Result<()>>;
+pub type Asleep = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 impl Owner {
     pub fn new(ready: Ready, world: SimWorld, env: Env, gate: Gate) -> Self {
@@ -150,16 +149,14 @@ impl Owner {
     }
 
     /// Goes to sleep between its record and its sinks; None when there is nothing to commit.
-    pub async fn sleep(&mut self, dice: &mut Dice) -> Option<Asleep> {
+    pub fn sleep(&mut self, dice: &mut Dice) -> Option<Asleep> {
         let group = self.group(dice);
         if group.is_empty() {
             return None;
         }
         let mut committer = self.committer.take()?;
         self.gate.set(false);
-        let asleep = tokio::spawn(async move { committer.commit(group).await });
-        tokio::task::yield_now().await;
-        Some(asleep)
+        Some(Box::pin(async move { committer.commit(group).await }))
     }
 
     pub fn capture(&mut self, last: bool) {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use brooklet_core::{Error, Result};
 use brooklet_engine::checkpoint::store::{Created, Store};
 
+use crate::turns::give_way;
 use crate::world::lock;
 use brooklet_testkit::dice::Dice;
 
@@ -25,6 +26,9 @@ struct State {
     faults: u32,
     tears: u32,
     seen: Faults,
+    requests: u64,
+    /// The last load of segments: the requests before it, and whether it fails.
+    load: (u64, bool),
 }
 
 /// How often what has happened.
@@ -44,6 +48,8 @@ impl SimStore {
             faults: 0,
             tears: 0,
             seen: Faults::default(),
+            requests: 0,
+            load: (0, false),
         })))
     }
     /// How many requests may fail from now on, and how many journal slots be torn.
@@ -56,9 +62,13 @@ impl SimStore {
     }
     /// Requests of other processes may come in between.
     async fn others_first(&self) {
-        let turns = lock(&self.0).dice.below(3);
+        let turns = {
+            let mut state = lock(&self.0);
+            state.requests += 1;
+            state.dice.below(3)
+        };
         for _ in 0..turns {
-            tokio::task::yield_now().await;
+            give_way().await;
         }
     }
     /// Every journal slot ever written, with its name.
@@ -73,6 +83,13 @@ impl State {
         let fails = self.faults > 0 && self.dice.chance(1.0 / 12.0);
         self.faults -= u32::from(fails);
         fails
+    }
+    /// Threads read segments in no order: chance is asked once for all that a start reads.
+    fn segment_fails(&mut self, name: &str) -> bool {
+        if self.load.0 != self.requests {
+            self.load = (self.requests, self.fails());
+        }
+        self.load.1 && name.bytes().fold(0u8, u8::wrapping_add) % 2 == 0
     }
 }
 
@@ -112,9 +129,13 @@ impl Store for SimStore {
         Ok(Created::Yes)
     }
     async fn read(&self, name: &str) -> Result<Option<Bytes>> {
-        self.others_first().await;
+        let is_segment = name.contains("/segments/");
+        if !is_segment {
+            self.others_first().await;
+        }
         let mut state = lock(&self.0);
-        if state.fails() {
+        let fails = if is_segment { state.segment_fails(name) } else { state.fails() };
+        if fails {
             return Err(lost());
         }
         Ok(state.objects.get(name).cloned())
