@@ -94,6 +94,11 @@ impl Bench {
         std::fs::write(&file, sql).expect("the bench's directory can be written");
         file
     }
+
+    /// The next run of a pipeline's file starts without state.
+    pub fn forget(&self, file: &Path) {
+        let _ = std::fs::remove_dir_all(file.with_file_name(".brooklet"));
+    }
 }
 
 /// All files below `dir` with their bytes.

@@ -1,15 +1,16 @@
 //! CPU per event of whole processes: consuming alone, decoding alone, the queries.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use brooklet_testkit::services::Kafka;
 
 use crate::Bench;
 use crate::nexmark::{self, PARTITIONS, QUERIES};
-use crate::usage::{self, Running};
+use crate::usage::{self, Running, Usage};
 
-/// Times that each query is run; the cheapest counts, others had company.
-const ROUNDS: usize = 3;
+/// Times that everything is run, in turn, so that all have the same company; the median counts.
+const ROUNDS: usize = 5;
 /// Peak memory that a query may have.
 const MEMORY: u64 = 200 << 20;
 const RATIO: f64 = 1.3;
@@ -22,16 +23,30 @@ pub fn run(bench: &Bench) {
         bench.events,
         bytes / bench.events
     );
-    let consume = (0..ROUNDS).map(|_| consume(bench, &topic.name)).fold(f64::MAX, f64::min);
+    let files: Vec<PathBuf> = QUERIES
+        .iter()
+        .map(|query| bench.file(query.name, &query.sql(&bench.brokers, &topic.name)))
+        .collect();
+    let mut consumed: Vec<f64> = Vec::new();
+    let mut decoded: Vec<Vec<f64>> = vec![Vec::new(); QUERIES.len()];
+    let mut runs: Vec<Vec<Usage>> = vec![Vec::new(); QUERIES.len()];
+    for _ in 0..ROUNDS {
+        consumed.push(consume(bench, &topic.name));
+        for (of, cpu) in decoded.iter_mut().zip(decode(bench, &topic.name)) {
+            of.push(cpu);
+        }
+        for (of, file) in runs.iter_mut().zip(&files) {
+            bench.forget(file);
+            of.push(usage::finish(file));
+        }
+    }
+    let consume = median(consumed);
     println!("  librdkafka consuming alone      {consume:.3} CPU-s per million");
-    let decode = decode(bench, &topic.name);
     println!("  query  decode  brooklet  of consume + decode (target {RATIO})  events/s  peak MB");
-    for (query, decode) in QUERIES.iter().zip(decode) {
-        let sql = query.sql(&bench.brokers, &topic.name);
-        let runs = (0..ROUNDS).map(|_| usage::finish(&bench.file(query.name, &sql)));
-        let runs: Vec<_> = runs.collect();
-        let cpu = runs.iter().map(|u| u.cpu_per_million(bench.events)).fold(f64::MAX, f64::min);
-        let wall = runs.iter().map(|u| u.wall.as_secs_f64()).fold(f64::MAX, f64::min);
+    for ((query, decoded), runs) in QUERIES.iter().zip(decoded).zip(runs) {
+        let decode = median(decoded);
+        let cpu = median(runs.iter().map(|u| u.cpu_per_million(bench.events)).collect());
+        let wall = median(runs.iter().map(|u| u.wall.as_secs_f64()).collect());
         let peak = runs.iter().map(|u| u.peak_bytes).max().unwrap_or(0);
         let over = if peak > MEMORY { " (target 200)" } else { "" };
         println!(
@@ -44,6 +59,11 @@ pub fn run(bench: &Bench) {
         );
     }
     topic.delete();
+}
+
+fn median(mut of: Vec<f64>) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of[of.len() / 2]
 }
 
 /// One of this program's own parts as a child.

@@ -27,7 +27,7 @@ fn main() {
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
     let groups: [(&str, &[Test], bool); 11] = [
         ("clicks", clicks::TESTS, served),
-        ("devices", devices::TESTS, served),
+        ("pipelines::devices", devices::TESTS, served),
         ("files", files::TESTS, served),
         ("http", http::TESTS, true),
         ("http", http::TESTS_WITH_SERVICES, served),
