@@ -93,9 +93,10 @@ impl Journal {
     /// warning: nobody was told that it was written, and the epochs after it go on without it. If
     /// they do not, it was damaged later; should a sink hold its epoch, the start stops (I5).
     pub async fn tail(&self, after: Epoch) -> Result<Vec<EpochRecord>> {
-        let mut records: Vec<EpochRecord> = Vec::new();
+        let mut slots: Vec<Vec<EpochRecord>> = Vec::new();
         let mut torn = String::new();
-        for (generation, slot) in self.slots().await? {
+        // Epochs grow from slot to slot: the rest is older still.
+        for (generation, slot) in self.slots().await?.into_iter().rev() {
             let name = self.name(generation, slot);
             let Some(content) = self.store.read(&name).await? else { continue };
             let Some((header, body)) = parse(&name, &content)? else {
@@ -106,24 +107,22 @@ impl Journal {
             if header.kind != Kind::Records {
                 continue;
             }
-            for line in body.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
-                let record: EpochRecord = serde_json::from_slice(line)
-                    .map_err(|e| Error::corrupt(format!("journal slot {name}")).caused_by(e))?;
-                if record.epoch <= after {
-                    continue;
-                }
-                if header.plan != self.writer.plan {
-                    return Err(Error::config(
-                        "the file has changed since its process died, and epochs after the last \
-                         snapshot are still to be repeated: run the file as it was until it \
-                         stops in order, or start with --fresh",
-                    ));
-                }
-                records.push(record);
+            if header.last <= after {
+                break;
             }
+            if header.plan != self.writer.plan {
+                return Err(Error::config(
+                    "the file has changed since its process died, and epochs after the last \
+                     snapshot are still to be repeated: run the file as it was until it stops in \
+                     order, or start with --fresh",
+                ));
+            }
+            slots.push(records(&name, body)?);
         }
+        let mut tail: Vec<EpochRecord> = slots.into_iter().rev().flatten().collect();
+        tail.retain(|record| record.epoch > after);
         let mut expected = after.next();
-        for record in &records {
+        for record in &tail {
             if record.epoch != expected {
                 return Err(Error::corrupt(format!(
                     "the journal goes from epoch {} to {}: records are missing{torn}",
@@ -133,7 +132,7 @@ impl Journal {
             }
             expected = expected.next();
         }
-        Ok(records)
+        Ok(tail)
     }
 
     /// Whether records may be missing at the end: the newest slot that is no mark of an owner is
@@ -215,6 +214,13 @@ impl Journal {
         )
         .at(format!("journal generation {}", self.generation))
     }
+}
+
+/// The records of a slot's body.
+fn records(name: &str, body: &[u8]) -> Result<Vec<EpochRecord>> {
+    let lines = body.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+    let damaged = |e| Error::corrupt(format!("journal slot {name}")).caused_by(e);
+    lines.map(|line| serde_json::from_slice(line).map_err(damaged)).collect()
 }
 
 /// Deletes slots that hold only epochs up to `upto`. Seals and the newest slot stay: otherwise

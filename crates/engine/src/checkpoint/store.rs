@@ -153,7 +153,8 @@ fn walk(directory: &Path, prefix: &str, names: &mut Vec<String>) -> Result<()> {
         if name.starts_with('.') {
             continue;
         }
-        if entry.path().is_dir() {
+        let kind = entry.file_type().map_err(|e| failed("list", directory, e))?;
+        if kind.is_dir() {
             walk(&entry.path(), &format!("{prefix}{name}/"), names)?;
         } else {
             names.push(format!("{prefix}{name}"));
