@@ -298,10 +298,8 @@ impl Table {
     /// what is shared.
     pub fn share(&mut self, column: usize) -> Vec<SharedChunk> {
         let blobs = self.columns[column].blobs_mut();
-        let share = |number| SharedChunk {
-            keys: self.keys.chunk(number),
-            blobs: blobs.chunk(number),
-        };
+        let share =
+            |number| SharedChunk { keys: self.keys.chunk(number), blobs: blobs.chunk(number) };
         (0..self.dirty.len()).map(share).collect()
     }
 

@@ -90,6 +90,23 @@ pub const SETTINGS: &[OptionSpec] = &[
     )
     .kind(OptionKind::Duration)
     .default("60 s"),
+    OptionSpec::text(
+        "brooklet.serve.dir",
+        "Queries of built-in tables that are answered over HTTP; a directory relative to the SQL \
+         file. Without the setting `serve` is looked at if there is one.",
+    ),
+    OptionSpec::text("brooklet.serve.max-rows", "Rows that an answer may have.")
+        .kind(OptionKind::Int)
+        .default("10000"),
+    OptionSpec::text("brooklet.serve.timeout", "How long an answer may take: then 504.")
+        .kind(OptionKind::Duration)
+        .default("5 s"),
+    OptionSpec::text(
+        "brooklet.serve.max-concurrent",
+        "Queries that are answered at once; further ones get 429.",
+    )
+    .kind(OptionKind::Int)
+    .default("8"),
     OptionSpec::text("brooklet.stop-timeout", "How long a stop may take before it is forced.")
         .kind(OptionKind::Duration)
         .default("30 s"),
