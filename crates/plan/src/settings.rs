@@ -114,9 +114,17 @@ pub const SETTINGS: &[OptionSpec] = &[
 
 /// Extensions of a table: `SET 'brooklet.table.<table>.<key>'`.
 pub const TABLE_SETTINGS: &[OptionSpec] = &[
-    OptionSpec::text("create-table", "Create a missing target with the DDL's columns and key.")
-        .kind(OptionKind::OneOf(&["if-not-exists", "never"]))
-        .default("never"),
+    OptionSpec::text(
+        "create-table",
+        "Create what is missing: a target with the DDL's columns and key, topics read or written.",
+    )
+    .kind(OptionKind::OneOf(&["if-not-exists", "never"]))
+    .default("never"),
+    OptionSpec::text(
+        "create-table.partitions",
+        "Partitions of topics that are created; as many as the broker thinks right by default.",
+    )
+    .kind(OptionKind::Int),
     OptionSpec::text("on-conflict", "What an existing key does to an insert.")
         .kind(OptionKind::OneOf(&["update", "ignore"]))
         .default("update"),
