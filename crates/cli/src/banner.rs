@@ -1,7 +1,10 @@
 //! What a start says: guarantees, where state is kept, what was restored.
 
+use std::path::Path;
+
 use brooklet_core::connector::Guarantee;
 use brooklet_pipeline::Running;
+use brooklet_pipeline::serve::Endpoint;
 use brooklet_plan::node::{SinkSpec, SinkTable};
 use brooklet_plan::{Settings, StreamPlan};
 
@@ -15,11 +18,13 @@ pub struct Start<'a> {
     pub plan: &'a StreamPlan,
     pub settings: &'a Settings,
     pub http: Place,
+    /// A line for each query that is answered over HTTP.
+    pub served: Vec<String>,
 }
 
 /// Says it: lines for people, one entry with fields where logs are JSON.
 pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) {
-    let Start { name, plan, settings, http } = start;
+    let Start { name, plan, settings, http, served } = start;
     let sources: Vec<String> =
         plan.scans().map(|(_, s)| format!("{} ({})", s.table.name, s.table.connector())).collect();
     let sinks: Vec<String> = plan
@@ -35,6 +40,7 @@ pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) 
             env!("CARGO_PKG_VERSION")
         ));
         console.say(&format!("  {}", http.line()));
+        served.iter().for_each(|line| console.say(&format!("  {line}")));
         return;
     }
     if console.format == Format::Json {
@@ -48,6 +54,7 @@ pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) 
             instance = running.instance(),
             restored,
             http = %http,
+            served = served.join("; "),
             "started"
         );
         return;
@@ -67,6 +74,13 @@ pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) 
     ));
     console.say(&format!("  {restored}"));
     console.say(&format!("  {}", http.line()));
+    served.iter().for_each(|line| console.say(&format!("  {line}")));
+}
+
+/// `serves GET /users/{id} (users.sql)`.
+pub fn served_line(endpoint: &Endpoint) -> String {
+    let file = Path::new(&endpoint.file).file_name().unwrap_or_default().to_string_lossy();
+    format!("serves GET {} ({file})", endpoint.path)
 }
 
 /// A local directory with its whole path: a restart may come from another one.

@@ -4,11 +4,17 @@ use std::path::{Path, PathBuf};
 
 use brooklet_core::{Error, Result};
 use brooklet_pipeline::compile::{Compiled, SqlFile, compile};
+use brooklet_pipeline::serve::{self, Endpoint};
 
 /// Reads and compiles files; placeholders take their values from the environment.
 pub fn compile_files(paths: &[PathBuf]) -> Result<Compiled> {
     let files = paths.iter().map(|p| read(p)).collect::<Result<Vec<_>>>()?;
     compile(&files, &|name| std::env::var(name).ok())
+}
+
+/// The queries that are answered over HTTP.
+pub fn endpoints(compiled: &Compiled) -> Result<Vec<Endpoint>> {
+    serve::load(compiled, &|name| std::env::var(name).ok())
 }
 
 /// Compiles a text that stands on the command line, behind a file if there is one.

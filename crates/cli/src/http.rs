@@ -21,6 +21,13 @@ pub struct Args {
     no_http: bool,
 }
 
+impl Args {
+    /// HTTP is not wanted.
+    pub fn is_off(&self) -> bool {
+        self.no_http
+    }
+}
+
 /// What came of it, as the banner says it.
 pub enum Place {
     At(SocketAddr),

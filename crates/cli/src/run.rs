@@ -6,12 +6,13 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use brooklet_core::{Delta, Error, Result};
+use brooklet_pipeline::serve::{Endpoint, Limits, Serving};
 use brooklet_pipeline::world::real;
 use brooklet_pipeline::{Agreed, Compiled, Progress, StartOptions, Status, Stopped, start};
 use brooklet_server::View;
 
 use crate::banner::Start;
-use crate::files::compile_files;
+use crate::files::{compile_files, endpoints};
 use crate::logging::Console;
 use crate::text::count;
 use crate::{banner, http, progress, rows};
@@ -66,14 +67,20 @@ pub async fn run(args: Args, console: Console) -> Result<()> {
         ..StartOptions::default()
     };
     let status = options.status.clone();
-    let (place, http) = http::start(&args.http, view(&compiled, &status)?).await?;
+    let endpoints = endpoints(&compiled)?;
+    let served: Vec<String> = endpoints.iter().map(banner::served_line).collect();
+    let serving = match endpoints.is_empty() || args.http.is_off() {
+        true => None,
+        false => Some(serving(endpoints, &compiled, &status)?),
+    };
+    let (place, http) = http::start(&args.http, view(&compiled, &status, serving)?).await?;
     let plan = compiled.plan.clone();
     let running =
         start(compiled.plan, &compiled.settings, &compiled.name, &compiled.base, options).await?;
     let (name, settings) = (&compiled.name, &compiled.settings);
     banner::show(
         &console,
-        &Start { name, plan: &plan, settings, http: place },
+        &Start { name, plan: &plan, settings, http: place, served },
         &running,
         args.preview,
     );
@@ -94,8 +101,13 @@ pub async fn run(args: Args, console: Console) -> Result<()> {
     Ok(())
 }
 
+fn serving(endpoints: Vec<Endpoint>, compiled: &Compiled, status: &Status) -> Result<Arc<Serving>> {
+    let limits = Limits::of(&compiled.settings)?;
+    Ok(Arc::new(Serving::new(endpoints, limits, status.tables().clone(), real())?))
+}
+
 /// What HTTP may see of the pipeline.
-fn view(compiled: &Compiled, status: &Status) -> Result<View> {
+fn view(compiled: &Compiled, status: &Status, serving: Option<Arc<Serving>>) -> Result<View> {
     let env = real();
     Ok(View {
         pipeline: compiled.name.clone(),
@@ -103,6 +115,7 @@ fn view(compiled: &Compiled, status: &Status) -> Result<View> {
         status: status.clone(),
         max_commit_age_ms: compiled.settings.millis("brooklet.ready.max-commit-age")?,
         started_at: env.now(),
+        serving,
         env,
     })
 }

@@ -3,6 +3,7 @@
 use brooklet_core::connector::Connector;
 
 pub mod blackhole;
+pub mod brooklet_table;
 #[cfg(test)]
 mod contract;
 pub mod datagen;
@@ -19,6 +20,7 @@ pub static CONNECTORS: &[Connector] = &[
     jdbc::CONNECTOR,
     kafka::CONNECTOR,
     upsert_kafka::CONNECTOR,
+    brooklet_table::CONNECTOR,
     datagen::CONNECTOR,
     print::CONNECTOR,
     blackhole::CONNECTOR,

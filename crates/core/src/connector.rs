@@ -49,6 +49,8 @@ pub struct SinkSide {
     /// The engine keeps unrolled rows as state and hands over whole files (`TableOutput::files`);
     /// otherwise changes are handed over each epoch.
     pub stages: bool,
+    /// The engine keeps the rows by primary key as state, for whoever reads them in this process.
+    pub keeps: bool,
     /// Changes other than inserts can be written: by key (needs PRIMARY KEY) or as a changelog.
     pub accepts: fn(&TableDef) -> Accepts,
 }

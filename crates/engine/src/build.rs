@@ -2,14 +2,13 @@
 
 use datafusion::physical_expr::expressions::Column;
 
-use brooklet_core::{Error, Instance, Result};
-use brooklet_plan::node::{Expr, JoinKind, Node, NodeId, NodeOp, StreamPlan};
+use brooklet_core::{Error, Result};
+use brooklet_plan::node::{Expr, JoinKind, NodeId, NodeOp, StreamPlan};
 
 use crate::ops::Operator;
 use crate::ops::join::Join;
 use crate::ops::map::Map;
 use crate::ops::reduce::{self, ReduceArgs};
-use crate::ops::stage::Stage;
 
 /// The operator of a node on one shard; None for nodes the epoch itself carries out (Scan,
 /// Exchange, Union, Sink).
@@ -40,21 +39,6 @@ pub fn operator(plan: &StreamPlan, id: NodeId) -> Result<Option<Box<dyn Operator
             Some(Box::new(join.setting_bad_rows_aside(plan.sets_bad_rows_aside)))
         }
     })
-}
-
-/// The open files of each table of a Sink node; None for tables that do not stage.
-pub fn stages(node: &Node, instance: &Instance) -> Result<Vec<Option<Stage>>> {
-    let NodeOp::Sink(spec) = &node.op else { return Ok(Vec::new()) };
-    spec.tables
-        .iter()
-        .enumerate()
-        .map(|(i, table)| {
-            let Some(staging) = &table.staging else { return Ok(None) };
-            let schema = table.table.write_schema();
-            let name = format!("files{i}");
-            Stage::new(&name, staging.clone(), schema, instance.clone()).map(Some)
-        })
-        .collect()
 }
 
 /// The columns of a node whose hash decided the shard of its rows; None when rows are dealt

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::FieldRef;
 
-use brooklet_core::sink::{EpochOutput, TableOutput};
+use brooklet_core::sink::EpochOutput;
 use brooklet_core::time::{Millis, WATERMARK_MIN};
 use brooklet_core::{Delta, Epoch, Error, Instance, Result};
 use brooklet_plan::node::{Node, NodeId, NodeOp, StreamPlan};
@@ -22,9 +22,11 @@ use crate::exchange;
 use crate::ingest::ScanOutput;
 use crate::letters::{Letter, Letters, RowText, SetAside};
 use crate::ops::rows::{by_arrival, consolidate};
-use crate::ops::stage::{Moment, Stage};
+use crate::ops::sinks::{self, SinkTable};
+use crate::ops::stage::Moment;
 use crate::ops::{BadRows, Counts, Operator, StepCtx};
 use crate::table::Table;
+use crate::views::Tables;
 use crate::workers::Workers;
 
 /// Epochs below this many rows run on one thread.
@@ -34,11 +36,13 @@ const PARALLEL_ROWS: usize = 4_096;
 pub struct Compute {
     shape: Arc<Shape>,
     shards: Vec<Shard>,
-    sinks: Vec<SinkStages>,
+    sinks: Vec<SinkTables>,
     /// Per node, after the last epoch.
     watermarks: Vec<Millis>,
     counts: Vec<Counts>,
     letters: Letters,
+    /// The built-in tables for readers; None when there are none.
+    shown: Option<Arc<Tables>>,
     workers: Workers,
 }
 
@@ -104,9 +108,9 @@ struct Shard {
     dealt: Vec<(NodeId, usize, Vec<Delta>)>,
 }
 
-struct SinkStages {
+struct SinkTables {
     node: NodeId,
-    tables: Vec<Option<Stage>>,
+    tables: Vec<SinkTable>,
 }
 
 /// What a scan gave, by node.
@@ -121,12 +125,13 @@ pub struct EpochMoment {
 }
 
 /// What an epoch gave.
-#[derive(Debug)]
 pub struct Computed {
     /// In the order of the plan's sinks.
     pub outputs: Vec<EpochOutput>,
     /// Records set aside that go to the log.
     pub logged: Vec<Letter>,
+    /// The built-in tables, if they changed and somebody reads them.
+    pub tables: Option<Arc<Tables>>,
 }
 
 /// Identifies a table of the state over restarts.
@@ -153,8 +158,8 @@ impl Compute {
         };
         let each = (0..shards.max(1)).map(|_| shard()).collect::<Result<Vec<_>>>()?;
         let sinks = plan.sinks().map(|(id, _)| {
-            let tables = build::stages(plan.node(id), instance)?;
-            Ok(SinkStages { node: id, tables })
+            let tables = sinks::tables(plan.node(id), instance)?;
+            Ok(SinkTables { node: id, tables })
         });
         let sinks = sinks.collect::<Result<_>>()?;
         Ok(Compute {
@@ -163,6 +168,7 @@ impl Compute {
             counts: vec![Counts::default(); nodes],
             shards: each,
             sinks,
+            shown: None,
             workers: Workers::new("shard", shards as usize)?,
             shape: Arc::new(Shape::of(plan)),
         })
@@ -206,7 +212,7 @@ impl Compute {
                 total.add(std::mem::take(counts));
             }
         }
-        Ok(Computed { outputs, logged })
+        Ok(Computed { outputs, logged, tables: self.show_changed() })
     }
 
     /// Gives what was set aside to the nodes that feed its Sinks; returns what goes to the log.
@@ -292,23 +298,40 @@ impl Compute {
                 let changes = sink_rows(self.shape.plan.node(*input), node, i, rows)?;
                 self.counts[sink.node].rows_in +=
                     changes.iter().map(|d| d.len() as u64).sum::<u64>();
-                tables.push(match &mut sink.tables[i] {
-                    Some(stage) => TableOutput {
-                        changes: Vec::new(),
-                        files: stage.step(file_moment, &changes)?,
-                    },
-                    None => TableOutput { changes, files: Vec::new() },
-                });
+                tables.push(sink.tables[i].step(file_moment, changes)?);
             }
             outputs.push(EpochOutput { epoch: moment.epoch, tables });
         }
         Ok(outputs)
     }
 
+    /// Shows readers the built-in tables from now on.
+    pub fn show_tables(&mut self) {
+        let kept = self.sinks.iter_mut().flat_map(|s| &mut s.tables).filter_map(SinkTable::kept);
+        let shown = kept.map(|kept| (kept.name().to_string(), Arc::new(kept.view())));
+        self.shown = Some(Arc::new(shown.collect()));
+    }
+    /// The built-in tables after the last epoch, if they are shown.
+    pub fn shown_tables(&self) -> Option<Arc<Tables>> {
+        self.shown.clone()
+    }
+
+    /// The same, if one of them changed in the epoch.
+    fn show_changed(&mut self) -> Option<Arc<Tables>> {
+        let shown = self.shown.as_mut()?;
+        let mut changed = false;
+        let kept = self.sinks.iter_mut().flat_map(|s| &mut s.tables).filter_map(SinkTable::kept);
+        for kept in kept {
+            let Some(view) = kept.new_view() else { continue };
+            Arc::make_mut(shown).insert(kept.name().to_string(), Arc::new(view));
+            changed = true;
+        }
+        changed.then(|| shown.clone())
+    }
+
     /// When the next open file is due by its age.
     pub fn next_roll(&self) -> Option<Millis> {
-        let stages = self.sinks.iter().flat_map(|s| s.tables.iter().flatten());
-        stages.filter_map(Stage::next_roll).min()
+        self.sinks.iter().flat_map(|s| &s.tables).filter_map(SinkTable::next_roll).min()
     }
 
     /// Per node, since the pipeline's first start.
@@ -334,9 +357,8 @@ impl Compute {
             }
         }
         for sink in &mut self.sinks {
-            for stage in sink.tables.iter_mut().flatten() {
-                each(sink.node, 0, stage.table());
-            }
+            let node = sink.node;
+            sink.tables.iter_mut().filter_map(SinkTable::table).for_each(|t| each(node, 0, t));
         }
     }
 
@@ -374,14 +396,14 @@ impl Compute {
         let shape = self.shape.clone();
         let count = self.shards.len() as u32;
         let mut own: Vec<Saved> = (0..count).map(|_| Saved::default()).collect();
-        let mut staged = Saved::default();
+        let mut of_sinks = Saved::default();
         for (id, refs) in tables {
             let node = shape.plan.nodes.iter().position(|n| n.fingerprint == id.fingerprint);
             let Some(node) = node else {
                 return Err(Error::corrupt(format!("the plan has no node for table {}", id.table)));
             };
             if self.sinks.iter().any(|s| s.node == node) {
-                staged.push(node, id, refs);
+                of_sinks.push(node, id, refs);
                 continue;
             }
             match own.get_mut(id.shard as usize).filter(|_| saved_by == count) {
@@ -389,9 +411,9 @@ impl Compute {
                 None => own.iter_mut().for_each(|o| o.push(node, id.clone(), refs.clone())),
             }
         }
-        load::each_batch(&staged.refs, from.as_ref(), |table, rows| {
-            let (node, id) = &staged.tables[table];
-            self.load_stage(*node, id, rows)
+        load::each_batch(&of_sinks.refs, from.as_ref(), |table, rows| {
+            let (node, id) = &of_sinks.tables[table];
+            self.load_sink(*node, id, rows)
         })?;
         let dealt = saved_by != count;
         let jobs = std::mem::take(&mut self.shards).into_iter().zip(own).enumerate().collect();
@@ -405,13 +427,12 @@ impl Compute {
             result?;
             self.shards.push(shard);
         }
-        let mut stages = self.sinks.iter_mut().flat_map(|s| s.tables.iter_mut().flatten());
-        stages.try_for_each(Stage::loaded)
+        self.sinks.iter_mut().flat_map(|s| &mut s.tables).try_for_each(SinkTable::loaded)
     }
 
-    fn load_stage(&mut self, node: NodeId, id: &TableId, rows: &RecordBatch) -> Result<()> {
+    fn load_sink(&mut self, node: NodeId, id: &TableId, rows: &RecordBatch) -> Result<()> {
         let sinks = self.sinks.iter_mut().filter(|s| s.node == node);
-        let mut tables = sinks.flat_map(|s| s.tables.iter_mut().flatten()).map(Stage::table);
+        let mut tables = sinks.flat_map(|s| &mut s.tables).filter_map(SinkTable::table);
         tables.find(|t| t.name() == id.table).ok_or_else(|| no_table(id))?.load(rows)
     }
 }

@@ -3,7 +3,8 @@
 //! In the order of an epoch's life: [`ingest`] decodes what a source gave, [`compute`] runs the
 //! plan's operators ([`ops`], [`exchange`]) over their [`table`]s, [`letters`] finds the records
 //! that were set aside on the way, [`checkpoint`] makes the
-//! epoch's record durable and saves the state, [`run`] is the loop that ties them.
+//! epoch's record durable and saves the state, [`views`] show readers the tables kept, [`run`] is
+//! the loop that ties them.
 
 pub mod build;
 pub mod checkpoint;
@@ -18,4 +19,5 @@ pub mod ops;
 pub mod planted;
 pub mod run;
 pub mod table;
+pub mod views;
 mod workers;

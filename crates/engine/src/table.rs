@@ -294,6 +294,15 @@ impl Table {
         }
     }
 
+    /// The living groups' keys with their blobs of a column, as they are now: later writes copy
+    /// what is shared.
+    pub fn share(&mut self, column: usize) -> Vec<SharedChunk> {
+        let blobs = self.columns[column].blobs_mut();
+        let share =
+            |number| SharedChunk { keys: self.keys.chunk(number), blobs: blobs.chunk(number) };
+        (0..self.dirty.len()).map(share).collect()
+    }
+
     /// Adds the rows of a snapshot, as [`load`] gives them. Everything stays marked as changed:
     /// the next capture is full.
     pub fn load(&mut self, rows: &RecordBatch) -> Result<()> {
@@ -314,6 +323,20 @@ impl Table {
             all if all == rows.num_rows() => self.load(rows),
             _ => self.load(&compute::take_record_batch(rows, &UInt32Array::from(keep))?),
         }
+    }
+}
+
+/// Keys and blobs of neighbouring groups.
+pub struct SharedChunk {
+    keys: Arc<Vec<Key>>,
+    blobs: Arc<Vec<Option<Blob>>>,
+}
+
+impl SharedChunk {
+    /// The encoded key and the blob of each living group that has one.
+    pub fn rows(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let both = self.keys.iter().zip(self.blobs.iter());
+        both.filter_map(|(key, blob)| Some((key.get()?, blob.as_deref()?)))
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use brooklet_core::{Error, Result};
 use brooklet_plan::{Settings, StreamPlan};
+use brooklet_sql::catalog::Catalog;
 use brooklet_sql::fault::{Fault, Faults};
 use brooklet_sql::lower::Offers;
 use brooklet_sql::parse::ast::{Insert, Query};
@@ -26,6 +27,8 @@ pub struct Compiled {
     pub selects: Vec<StreamPlan>,
     /// What EXPLAIN statements ask for, in order.
     pub explained: Vec<StreamPlan>,
+    /// All tables and views.
+    pub catalog: Catalog,
     /// `pipeline.name`, or the first file's stem.
     pub name: String,
     /// Relative locations are relative to it.
@@ -62,7 +65,8 @@ fn compile_here(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Resu
     };
     let base = first.parent().map(Path::to_path_buf).unwrap_or_default();
     let Plans { plan, selects, explained } = plans(&scripts, &settings)?;
-    Ok(Compiled { settings, plan, selects, explained, name, base })
+    let catalog = last.catalog.clone();
+    Ok(Compiled { settings, plan, selects, explained, catalog, name, base })
 }
 
 /// Everything that the statements of some scripts want planned.

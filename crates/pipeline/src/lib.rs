@@ -1,8 +1,8 @@
 //! SQL text to a running pipeline: the one crate that sees both the SQL front end and the engine.
 //!
 //! [`compile`] text to a plan, [`connect`] the plan's tables to connectors, [`decode`] to formats,
-//! [`start`] the whole life of a run, [`checkpoints`] what is stored of it, [`collect`] and
-//! [`rows`] rows for a terminal, [`world`] the real clock.
+//! [`start`] the whole life of a run, [`checkpoints`] what is stored of it, [`serve`] queries of
+//! its built-in tables, [`collect`] and [`rows`] rows for a terminal, [`world`] the real clock.
 
 pub mod checkpoints;
 pub mod collect;
@@ -16,6 +16,7 @@ mod probes;
 #[cfg(test)]
 mod reference;
 pub mod rows;
+pub mod serve;
 pub mod start;
 pub mod world;
 

@@ -26,15 +26,37 @@ pub fn net(schema: &SchemaRef, changes: &[Delta]) -> Result<Vec<RecordBatch>> {
 
 /// One object a row, exactly as Flink's `json` format writes them.
 pub fn json_lines(schema: &SchemaRef, rows: &[RecordBatch]) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    json_objects(schema, rows, |object| {
+        lines.extend_from_slice(object);
+        lines.push(b'\n');
+    })?;
+    Ok(lines)
+}
+
+/// The same objects in one array.
+pub fn json_array(schema: &SchemaRef, rows: &[RecordBatch]) -> Result<Vec<u8>> {
+    let mut array = vec![b'['];
+    json_objects(schema, rows, |object| {
+        if array.len() > 1 {
+            array.push(b',');
+        }
+        array.extend_from_slice(object);
+    })?;
+    array.extend_from_slice(b"]\n");
+    Ok(array)
+}
+
+fn json_objects(
+    schema: &SchemaRef,
+    rows: &[RecordBatch],
+    mut take: impl FnMut(&[u8]),
+) -> Result<()> {
     let spec = EncodeSpec { schema: schema.clone(), options: Options(BTreeMap::new()) };
     let json = find_format(FORMATS, "json").and_then(|f| f.encoder);
     let mut encoder = json.ok_or_else(|| Error::bug("there is a json format"))?(&spec)?;
-    let mut lines = Vec::new();
     for batch in rows {
-        for record in encoder.encode(&Delta::inserts(batch.clone()))?.iter() {
-            lines.extend_from_slice(record);
-            lines.push(b'\n');
-        }
+        encoder.encode(&Delta::inserts(batch.clone()))?.iter().for_each(&mut take);
     }
-    Ok(lines)
+    Ok(())
 }

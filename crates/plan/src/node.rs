@@ -261,6 +261,8 @@ pub struct SinkTable {
     pub table: Arc<TableDef>,
     /// Set for tables whose rows wait in the engine until a file rolls.
     pub staging: Option<Staging>,
+    /// The engine keeps the rows by primary key, for readers in this process.
+    pub kept: bool,
 }
 
 /// When the rows of one open file become a file. Any limit that is reached rolls it; all are

@@ -90,6 +90,23 @@ pub const SETTINGS: &[OptionSpec] = &[
     )
     .kind(OptionKind::Duration)
     .default("60 s"),
+    OptionSpec::text(
+        "brooklet.serve.dir",
+        "Queries of built-in tables that are answered over HTTP; a directory relative to the SQL \
+         file. Without the setting `serve` is looked at if there is one.",
+    ),
+    OptionSpec::text("brooklet.serve.max-rows", "Rows that an answer may have.")
+        .kind(OptionKind::Int)
+        .default("10000"),
+    OptionSpec::text("brooklet.serve.timeout", "How long an answer may take: then 504.")
+        .kind(OptionKind::Duration)
+        .default("5 s"),
+    OptionSpec::text(
+        "brooklet.serve.max-concurrent",
+        "Queries that are answered at once; further ones get 429.",
+    )
+    .kind(OptionKind::Int)
+    .default("8"),
     OptionSpec::text("brooklet.stop-timeout", "How long a stop may take before it is forced.")
         .kind(OptionKind::Duration)
         .default("30 s"),
@@ -97,9 +114,17 @@ pub const SETTINGS: &[OptionSpec] = &[
 
 /// Extensions of a table: `SET 'brooklet.table.<table>.<key>'`.
 pub const TABLE_SETTINGS: &[OptionSpec] = &[
-    OptionSpec::text("create-table", "Create a missing target with the DDL's columns and key.")
-        .kind(OptionKind::OneOf(&["if-not-exists", "never"]))
-        .default("never"),
+    OptionSpec::text(
+        "create-table",
+        "Create what is missing: a target with the DDL's columns and key, topics read or written.",
+    )
+    .kind(OptionKind::OneOf(&["if-not-exists", "never"]))
+    .default("never"),
+    OptionSpec::text(
+        "create-table.partitions",
+        "Partitions of topics that are created; as many as the broker thinks right by default.",
+    )
+    .kind(OptionKind::Int),
     OptionSpec::text("on-conflict", "What an existing key does to an insert.")
         .kind(OptionKind::OneOf(&["update", "ignore"]))
         .default("update"),

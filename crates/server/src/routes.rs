@@ -9,7 +9,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 
 use crate::metrics::Scrape;
-use crate::{View, exposition, ready};
+use crate::{View, exposition, openapi, queries, ready};
 
 /// `GET path`.
 pub struct Endpoint {
@@ -32,6 +32,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
         doc: "Metrics in the text format of Prometheus (OpenMetrics).",
         answer: metrics,
     },
+    Endpoint {
+        path: "/openapi.json",
+        doc: "All endpoints in the form of OpenAPI 3.",
+        answer: description,
+    },
 ];
 
 /// The endpoints over one pipeline. Routes of other kinds can be merged into it: what it does not
@@ -43,12 +48,16 @@ pub fn router(view: View) -> Router {
         let view = view.clone();
         router = router.route(endpoint.path, get(async move || (endpoint.answer)(&view)));
     }
+    if let Some(serving) = &view.serving {
+        router = router.merge(queries::router(serving));
+    }
     router.fallback(not_found).method_not_allowed_fallback(not_allowed)
 }
 
 fn index(view: &View) -> Response {
-    let endpoints: Vec<Value> =
-        ENDPOINTS.iter().map(|e| json!({ "path": e.path, "doc": e.doc })).collect();
+    let own = ENDPOINTS.iter().map(|e| json!({ "path": e.path, "doc": e.doc }));
+    let queries = view.queries().iter().map(|e| json!({ "path": e.path, "doc": e.doc }));
+    let endpoints: Vec<Value> = own.chain(queries).collect();
     let body = json!({
         "name": "brooklet",
         "version": view.version,
@@ -78,6 +87,10 @@ fn metrics(view: &View) -> Response {
     }
 }
 
+fn description(view: &View) -> Response {
+    json_response(StatusCode::OK, &openapi::document(view))
+}
+
 async fn not_found() -> Response {
     error(StatusCode::NOT_FOUND, "there is nothing here; GET / lists what there is")
 }
@@ -86,7 +99,7 @@ async fn not_allowed() -> Response {
     error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here")
 }
 
-fn error(status: StatusCode, message: &str) -> Response {
+pub fn error(status: StatusCode, message: &str) -> Response {
     json_response(status, &json!({ "error": message }))
 }
 

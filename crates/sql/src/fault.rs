@@ -41,6 +41,12 @@ impl Fault {
     pub fn new(message: impl Into<String>, span: Span) -> Self {
         Fault { message: message.into(), span, suggestion: None, place: None }
     }
+    /// A fault of a text's first line.
+    pub fn of_first_line(message: impl Into<String>, text: &str) -> Self {
+        let width = text.lines().next().unwrap_or_default().chars().count() as u64;
+        let at = |column| Location { line: 1, column };
+        Self::new(message, Span::new(at(1), at(1 + width)))
+    }
     /// Suggests the candidate most like `name`, if one is like enough.
     pub fn suggest<'a>(mut self, name: &str, among: impl IntoIterator<Item = &'a str>) -> Self {
         self.suggestion = closest(name, among);

@@ -2,7 +2,8 @@
 //!
 //! In the order a text meets them: [`placeholders`] variables replaced, [`parse`] text to
 //! statements, [`session`] what they create, set and want to run, [`catalog`] tables and views,
-//! [`query`] queries to logical plans; [`fault`] what is wrong with the text and where.
+//! [`query`] queries to logical plans, [`served`] those that are asked over HTTP; [`fault`] what is
+//! wrong with the text and where.
 
 pub mod catalog;
 pub mod fault;
@@ -11,4 +12,5 @@ pub mod parse;
 pub mod placeholders;
 pub mod planner;
 pub mod query;
+pub mod served;
 pub mod session;

@@ -296,7 +296,7 @@ fn select_job(provider: &Provider, query: &Query) -> Result<Job, Vec<Fault>> {
 }
 
 /// Flink's names: a repeated one gets a number.
-fn unique_names(plan: &LogicalPlan) -> Vec<String> {
+pub(crate) fn unique_names(plan: &LogicalPlan) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for field in plan.schema().fields() {
         let mut name = field.name().clone();

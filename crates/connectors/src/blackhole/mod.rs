@@ -17,6 +17,7 @@ pub const CONNECTOR: Connector = Connector {
         domain: |table| format!("blackhole {}", table.name),
         guarantee: Guarantee::AtLeastOnce,
         stages: false,
+        keeps: false,
         accepts: |_| Accepts::Changes,
     }),
 };

@@ -48,6 +48,7 @@ pub const CONNECTOR: Connector = Connector {
         domain: |table| format!("filesystem {}", table.options.get("path").unwrap_or_default()),
         guarantee: Guarantee::ExactlyOnce,
         stages: true,
+        keeps: false,
         accepts: sink::accepts,
     }),
 };

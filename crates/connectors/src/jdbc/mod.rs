@@ -46,6 +46,7 @@ pub const CONNECTOR: Connector = Connector {
         domain: options::domain,
         guarantee: Guarantee::ExactlyOnce,
         stages: false,
+        keeps: false,
         accepts,
     }),
 };

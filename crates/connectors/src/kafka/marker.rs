@@ -77,14 +77,23 @@ pub enum Purpose {
     Markers,
 }
 
+/// A topic to create.
+#[derive(Debug, Clone, Copy)]
+pub struct New {
+    pub purpose: Purpose,
+    /// None: as many as the broker thinks right.
+    pub partitions: Option<i32>,
+}
+
 /// Creates a topic; one that is there already is left as it is.
-pub async fn create(config: &ClientConfig, topic: &str, purpose: Purpose) -> Result<()> {
+pub async fn create(config: &ClientConfig, topic: &str, new: New) -> Result<()> {
     let admin = AdminClient::from_config_and_context(config, Quiet).map_err(properties::refused)?;
+    let New { purpose, partitions } = new;
     // Minus one: as many as the broker thinks right.
     let (count, settings) = match purpose {
         Purpose::Markers => (PARTITIONS, &SETTINGS[..]),
-        Purpose::Upserts => (-1, &SETTINGS[..1]),
-        Purpose::Rows => (-1, &[][..]),
+        Purpose::Upserts => (partitions.unwrap_or(-1), &SETTINGS[..1]),
+        Purpose::Rows => (partitions.unwrap_or(-1), &[][..]),
     };
     let new = NewTopic::new(topic, count, TopicReplication::Fixed(-1));
     let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));

@@ -17,6 +17,10 @@
 //!
 //! `scan.bounded.mode` makes a table end; the end is looked up at each start.
 //!
+//! `create-table` = `if-not-exists` creates topics that are missing, at the first start also those
+//! that are read (not by `topic-pattern`), with as many partitions as `create-table.partitions`
+//! says.
+//!
 //! **Keys.** With `key.format` and `key.fields` some columns are read from and written to the
 //! record's key. With `value.fields-include` = `ALL` the value has them too, and is what is read
 //! then; with `EXCEPT_KEY` it has the others. A record whose key gives no row gives none.
@@ -57,6 +61,7 @@ pub(crate) mod source;
 mod start;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod transaction;
 pub(crate) mod writer;
 
@@ -88,6 +93,7 @@ pub const CONNECTOR: Connector = Connector {
         domain: sink::domain,
         guarantee: Guarantee::ExactlyOnce,
         stages: false,
+        keeps: false,
         accepts: writer::accepts,
     }),
 };

@@ -15,10 +15,9 @@ use brooklet_core::sink::EpochOutput;
 use brooklet_core::{Env, Epoch, Error, Instance, Result, Sink};
 use rdkafka::ClientConfig;
 
-use super::marker::{self, Marker, Purpose};
-use super::queue::Consumer;
+use super::marker::{self, Marker, New, Purpose};
 use super::source::blocking;
-use super::start;
+use super::topics::{self, topic};
 use super::transaction::{Record, Session};
 use super::writer::{Encoded, Partitioner, Writer};
 use super::{options, properties};
@@ -75,12 +74,11 @@ pub async fn open(spec: SinkSpec) -> Result<Box<dyn Sink>> {
         .collect::<Result<Vec<_>>>()?;
     let mut partitions = Vec::with_capacity(spec.tables.len());
     for table in &spec.tables {
-        let purpose = if table.is_upserts() { Purpose::Upserts } else { Purpose::Rows };
-        let create = table.options.get("brooklet.create-table") == Some("if-not-exists");
         let name = table.options.get("topic").unwrap_or_default().trim();
-        partitions.push(topic(&consumer, &producer, name, create.then_some(purpose)).await?);
+        partitions.push(topic(&consumer, &producer, name, topics::wanted(table)?).await?);
     }
-    let of_markers = topic(&consumer, &producer, marker::TOPIC, Some(Purpose::Markers)).await?;
+    let of_markers = Some(New { purpose: Purpose::Markers, partitions: None });
+    let of_markers = topic(&consumer, &producer, marker::TOPIC, of_markers).await?;
     let domain = domain(&first);
     let prefix = first.options.text("sink.transactional-id-prefix", options::ID_PREFIX);
     let marker_key = marker::key(&spec.pipeline, &domain);
@@ -105,45 +103,6 @@ pub async fn open(spec: SinkSpec) -> Result<Box<dyn Sink>> {
         Work { access, writers, partitions, turns, session: None, connected: false, held: None };
     let work = blocking(move || work.connect().map(|()| work)).await?;
     Ok(Box::new(KafkaSink { held: work.held.clone(), work: Some(work) }))
-}
-
-/// How many partitions a topic has; it is created when it is missing and may be.
-async fn topic(
-    config: &ClientConfig,
-    producer: &ClientConfig,
-    name: &str,
-    create: Option<Purpose>,
-) -> Result<usize> {
-    let (ask, topic) = (config.clone(), name.to_string());
-    let count = move || {
-        let consumer = Consumer::create(&ask, Box::new(|| ())).map_err(properties::refused)?;
-        start::partition_count(&consumer, &topic)
-    };
-    match blocking(count.clone()).await? {
-        Some(partitions) => return Ok(partitions),
-        None => {
-            let purpose = create.ok_or_else(|| {
-                Error::refused(format!(
-                    "Kafka topic '{name}' does not exist: create it, or SET \
-                     'brooklet.table.<table>.create-table' = 'if-not-exists'"
-                ))
-            })?;
-            marker::create(producer, name, purpose).await?;
-        }
-    }
-    for _ in 0..50 {
-        if let Some(partitions) = blocking(count.clone()).await? {
-            return Ok(partitions);
-        }
-        pause().await;
-    }
-    Err(Error::outside(format!("Kafka topic '{name}' was created and is not there yet")))
-}
-
-/// Between two looks for a topic that was just created.
-#[allow(clippy::disallowed_methods, reason = "a service is waited for before anything runs")]
-async fn pause() {
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
 }
 
 #[async_trait::async_trait]

@@ -27,7 +27,7 @@ fn brokers() -> String {
 }
 
 /// A name that no other run of a test has used.
-fn unique(stem: &str) -> String {
+pub fn unique(stem: &str) -> String {
     let mut own = [0; 8];
     std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").unwrap(), &mut own).unwrap();
     format!("{stem}-{:016x}", u64::from_ne_bytes(own))

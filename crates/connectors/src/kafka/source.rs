@@ -24,6 +24,7 @@ use super::properties;
 use super::queue::{Consumer, Messages, list};
 use super::settings::{self, Settings};
 use super::start::{self, Start};
+use super::topics;
 
 /// Messages taken from librdkafka in one call.
 const CHUNK: usize = 1024;
@@ -81,6 +82,10 @@ async fn connect(spec: SourceSpec) -> Result<KafkaSource> {
     let asked = settings.clone();
     let positions = spec.positions;
     let resumes = positions.is_some();
+    if !resumes {
+        let created = topics::create_read(&spec.table, &settings).await;
+        created.map_err(|e| e.at(format!("table {}", spec.table.name)))?;
+    }
     let (consumer, starts) = blocking(move || {
         let consumer = Consumer::create(&asked.client, wake).map_err(properties::refused)?;
         let starts = start::resolve(&consumer, &asked, positions.as_deref())?;

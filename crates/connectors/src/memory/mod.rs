@@ -26,6 +26,7 @@ pub const CONNECTOR: Connector = Connector {
         domain: |table| format!("memory {}", table.options.text("name", "")),
         guarantee: Guarantee::ExactlyOnce,
         stages: false,
+        keeps: false,
         accepts: |_| Accepts::Changes,
     }),
 };

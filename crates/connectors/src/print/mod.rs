@@ -32,6 +32,7 @@ pub const CONNECTOR: Connector = Connector {
         domain: |table| format!("print {}", table.name),
         guarantee: Guarantee::AtLeastOnce,
         stages: false,
+        keeps: false,
         accepts: |_| Accepts::Changes,
     }),
 };

@@ -38,6 +38,7 @@ pub const CONNECTOR: Connector = Connector {
         domain: sink::domain,
         guarantee: Guarantee::ExactlyOnce,
         stages: false,
+        keeps: false,
         accepts: writer::accepts,
     }),
 };

@@ -1,15 +1,17 @@
 //! Operators: what nodes of the plan do to rows, once per epoch and shard.
 //!
 //! One file per node kind: [`map`], [`join`], [`reduce`] (with its aggregates, windows, top-n and
-//! dedup), [`stage`] for sinks that write files. Scans are [`crate::ingest`], exchanges
-//! [`crate::exchange`], unions are concatenation.
+//! dedup), [`sinks`] for what these keep: [`stage`] rows of open files, [`kept`] built-in tables.
+//! Scans are [`crate::ingest`], exchanges [`crate::exchange`], unions are concatenation.
 
 pub mod bisect;
 pub mod exprs;
 pub mod join;
+pub mod kept;
 pub mod map;
 pub mod reduce;
 pub mod rows;
+pub mod sinks;
 pub mod stage;
 pub mod ttl;
 

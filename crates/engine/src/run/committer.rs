@@ -1,5 +1,6 @@
 //! Makes epochs durable, then visible: journal first (I2), then every sink (I3).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use brooklet_core::env::CrashPoint;
@@ -11,6 +12,7 @@ use super::status::{Progress, Status};
 use crate::checkpoint::journal::Journal;
 use crate::letters::Letter;
 use crate::planted::{self, Mistake};
+use crate::views::Tables;
 
 /// A computed epoch on its way out.
 pub struct Outgoing {
@@ -19,6 +21,8 @@ pub struct Outgoing {
     pub outputs: Vec<EpochOutput>,
     /// Records set aside that go to the log.
     pub logged: Vec<Letter>,
+    /// The built-in tables after it, if it changed them and they are read.
+    pub tables: Option<Arc<Tables>>,
 }
 
 /// A commit domain and what it holds.
@@ -118,6 +122,7 @@ impl Committer {
     pub async fn publish(&mut self, epochs: Vec<Outgoing>) -> Result<()> {
         let Some(last) = epochs.last().map(|e| e.record.epoch) else { return Ok(()) };
         epochs.iter().flat_map(|e| &e.logged).for_each(log_letter);
+        let changed = epochs.iter().rev().find_map(|e| Some((e.record.epoch, e.tables.clone()?)));
         let mut of_domain: Vec<Vec<EpochOutput>> = vec![Vec::new(); self.domains.len()];
         for epoch in epochs {
             for (domain, output) in of_domain.iter_mut().zip(epoch.outputs) {
@@ -131,6 +136,9 @@ impl Committer {
             commit_domain(domain, outputs, &self.env, &self.status).await?;
         }
         self.committed = last;
+        if let Some((epoch, tables)) = changed {
+            self.status.tables().publish(epoch, tables);
+        }
         let now = self.env.now();
         self.status.update(|p| p.show_committed(last, now));
         Ok(())

@@ -31,7 +31,7 @@ pub fn check(plan: &StreamPlan, manifest: &Manifest, agreed: Agreed) -> Result<(
     let in_plan = |fingerprint| plan.nodes.iter().any(|n| n.fingerprint == fingerprint);
     let held = manifest.nodes.iter().filter(|n| has_tables(n.fingerprint));
     let name = |n: &NodeState| match n.kind.as_str() {
-        "Sink" => format!("open files of {}", n.label),
+        "Sink" => format!("rows kept for {}", n.label),
         kind => format!("{kind} {}", n.label),
     };
     let lost: Vec<String> = held.filter(|n| !in_plan(n.fingerprint)).map(name).collect();

@@ -22,9 +22,10 @@ use crate::checkpoint::journal::{Journal, Writer};
 use crate::checkpoint::manifest::Manifest;
 use crate::checkpoint::snapshot::{self, Snapshots};
 use crate::checkpoint::store::Store;
-use crate::compute::{Compute, EpochMoment};
+use crate::compute::{Compute, Computed, EpochMoment};
 use crate::ingest::{Ingest, IngestState};
 use crate::planted::{self, Mistake};
+use crate::views::CommittedTables;
 
 /// Epochs of the tail that are committed together.
 const TAIL_GROUP: usize = 64;
@@ -73,6 +74,9 @@ pub async fn start(start: Start) -> Result<Ready> {
     let found = finding.stored(&plan, &home.instance).await?;
     let Found { manifest, tail, mut compute } = found;
     compute.set_row_text(connections.row_text());
+    if status.tables().are_wanted() {
+        compute.show_tables();
+    }
     status.update(|p| p.snapshot = manifest.as_ref().map(LastSnapshot::of));
     let from = manifest.as_ref().map_or(Epoch(0), |m| m.epoch);
     let shards = compute.shard_count();
@@ -98,6 +102,10 @@ pub async fn start(start: Start) -> Result<Ready> {
     let mut ready = Ready { reader, compute, committer, snapshots, home, arrived, recovered };
     ready.replay(tail).await?;
     ready.deal_to(config.shards)?;
+    if let Some(tables) = ready.compute.shown_tables() {
+        let (instance, epoch) = (ready.home.instance.clone(), ready.committer.committed());
+        status.tables().open(CommittedTables { instance, epoch, tables });
+    }
     Ok(ready)
 }
 
@@ -124,6 +132,9 @@ impl Ready {
         let mut dealt = Compute::new(plan, shards, &self.home.instance)?;
         dealt.set_row_text(self.compute.row_text());
         snapshot::reshard(&mut self.compute, &mut dealt)?;
+        if self.compute.shown_tables().is_some() {
+            dealt.show_tables();
+        }
         self.compute = dealt;
         self.reader.set_shards(shards);
         Ok(())
@@ -135,7 +146,8 @@ pub fn compute(compute: &mut Compute, read: Read) -> Result<(Outgoing, IngestSta
     let Read { record, scanned, state } = read;
     let moment = EpochMoment { epoch: record.epoch, now: record.now, end: record.end };
     let computed = compute.step(moment, scanned)?;
-    Ok((Outgoing { record, outputs: computed.outputs, logged: computed.logged }, state))
+    let Computed { outputs, logged, tables } = computed;
+    Ok((Outgoing { record, outputs, logged, tables }, state))
 }
 
 /// What an instance has stored.

@@ -10,10 +10,14 @@ use super::histogram::Histogram;
 use crate::checkpoint::manifest::Manifest;
 use crate::ingest::ReadCounts;
 use crate::ops::Counts;
+use crate::views::Views;
 
 /// Shared by the tasks of a run; reading never waits for an epoch.
 #[derive(Clone, Default)]
-pub struct Status(Arc<Mutex<Progress>>);
+pub struct Status {
+    progress: Arc<Mutex<Progress>>,
+    tables: Views,
+}
 
 /// Totals since the pipeline's first start unless said otherwise. Written once per epoch or
 /// commit, never per row.
@@ -101,12 +105,16 @@ impl Status {
     pub fn read(&self) -> Progress {
         self.lock().clone()
     }
+    /// The built-in tables as last committed.
+    pub fn tables(&self) -> &Views {
+        &self.tables
+    }
     pub fn update(&self, change: impl FnOnce(&mut Progress)) {
         change(&mut self.lock());
     }
     fn lock(&self) -> std::sync::MutexGuard<'_, Progress> {
         // A panic while holding it leaves plain numbers behind; they are still fit to show.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

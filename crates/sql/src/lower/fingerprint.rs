@@ -1,6 +1,7 @@
 //! The identity of each node's state: a hash of what it computes and of what feeds it.
 
 use brooklet_core::hash::{hash_bytes, mix};
+use brooklet_core::schema::TableDef;
 use brooklet_plan::{Node, NodeOp, StreamPlan};
 
 /// Changes when the meaning of a node's state does.
@@ -54,9 +55,20 @@ fn spec(node: &Node) -> String {
         NodeOp::Union => "Union".into(),
         NodeOp::Sink(s) => {
             let tables: Vec<&str> = s.tables.iter().map(|t| t.table.name.as_str()).collect();
-            format!("Sink {} {} {tables:?}", s.connector, s.domain)
+            let kept = s.tables.iter().filter(|t| t.kept).map(|t| kept_shape(&t.table));
+            let kept: String = kept.collect();
+            format!("Sink {} {} {tables:?}{kept}", s.connector, s.domain)
         }
     }
+}
+
+/// What the rows of a kept table are stored by: other keys or types are another state.
+fn kept_shape(table: &TableDef) -> String {
+    let schema = table.write_schema();
+    let types: Vec<String> = schema.fields().iter().map(|f| f.data_type().to_string()).collect();
+    let key: Vec<Option<usize>> =
+        table.primary_key.iter().map(|name| schema.index_of(name).ok()).collect();
+    format!(" {key:?} {types:?}")
 }
 
 /// All of a node as text: equal texts are the same node, so that one is enough.

@@ -44,6 +44,11 @@ pub fn stages(table: &TableDef, offers: Offers) -> bool {
     side(table, offers).is_some_and(|(_, s)| s.stages)
 }
 
+/// Whether the table is one that the engine keeps.
+pub fn keeps(table: &TableDef, offers: Offers) -> bool {
+    side(table, offers).is_some_and(|(_, s)| s.keeps)
+}
+
 /// Hidden columns the rows of Sinks carry: files keep arrival order, and a row that is set aside
 /// is found again by its arrival number. One answer for all queries, so that those which read the
 /// same view share its nodes.
@@ -192,7 +197,9 @@ impl Lowering<'_> {
                     self.union_of(inputs, &names, label, self.need)?
                 }
             };
-            members.entry(domain).or_default().push((SinkTable { table, staging }, input));
+            let kept = keeps(&table, self.offers);
+            let table = SinkTable { table, staging, kept };
+            members.entry(domain).or_default().push((table, input));
         }
         for at in domains {
             let of_domain = members.remove(&at.1).unwrap_or_default();

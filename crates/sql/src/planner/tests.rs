@@ -51,6 +51,7 @@ const fn connector(
             domain: |t| t.connector().to_string(),
             guarantee,
             stages,
+            keeps: false,
             accepts,
         }),
     }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
+use brooklet_core::time::Millis;
 use brooklet_core::types::UTC;
 use brooklet_plan::node::NOW;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, Result, plan_err};
+use datafusion::common::{Column, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::{Cast, ColumnarValue, Expr, ScalarUDF, Volatility, create_udf};
 
 /// TIMESTAMP_LTZ(3), the type of `__now`.
@@ -70,6 +71,22 @@ pub fn to_column(expr: Expr) -> Result<Expr> {
         }))
     })?;
     Ok(replaced.data)
+}
+
+/// Whether this is a call of one of them.
+pub fn is_call(expr: &Expr) -> bool {
+    let Expr::ScalarFunction(f) = expr else { return false };
+    f.args.is_empty() && result_type(f.func.name()).is_some()
+}
+
+/// Puts a moment in the place of a call.
+pub fn to_literal(expr: Expr, now: Millis) -> Result<Transformed<Expr>> {
+    let Expr::ScalarFunction(f) = &expr else { return Ok(Transformed::no(expr)) };
+    let Some(ty) = result_type(f.func.name()).filter(|_| f.args.is_empty()) else {
+        return Ok(Transformed::no(expr));
+    };
+    let now = ScalarValue::TimestampMillisecond(Some(now), Some(UTC.into()));
+    Ok(Transformed::yes(Expr::Literal(now.cast_to(&ty)?, None)))
 }
 
 /// Whether the expression reads `__now`.

@@ -2,7 +2,7 @@
 //!
 //! [`prepare`] and [`calls`] rewrite the parsed text (names, literals, calls), [`provider`] says
 //! what names mean, [`window_tvf`], [`clock`], [`operators`], [`aggregates`], [`row_number`] and
-//! [`types`] teach Flink's meaning, [`optimize`] runs the rules, [`errors`] and [`check`] turn what
+//! [`types`] teach Flink's meaning, [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn what
 //! goes wrong into faults.
 
 pub mod aggregates;
@@ -12,11 +12,12 @@ pub mod clock;
 pub mod errors;
 pub mod operators;
 pub mod optimize;
+pub mod parameters;
 pub mod prepare;
 pub mod provider;
 pub mod row_number;
 pub mod types;
-mod walk;
+pub(crate) mod walk;
 pub mod window_tvf;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
 /// The same for a query that is prepared already.
 fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
+    let plan = parameters::typed(plan, provider.parameters())?;
     operators::check_choices(&plan)?;
     optimize::coerce(plan, provider.options())
 }

@@ -19,6 +19,7 @@ use datafusion::logical_expr::{
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use sqlparser::ast::{Ident, Query};
 
+use super::parameters::Parameters;
 use super::types::FlinkTypes;
 use super::window_tvf::FlinkRelations;
 use super::{aggregates, clock, prepare, row_number};
@@ -57,6 +58,8 @@ pub struct Provider<'a> {
     relations: Vec<Arc<dyn RelationPlanner>>,
     views: RefCell<BTreeMap<String, LogicalPlan>>,
     open_views: RefCell<Vec<String>>,
+    /// None where nobody gives values to parameters.
+    parameters: Option<Parameters>,
 }
 
 impl<'a> Provider<'a> {
@@ -86,7 +89,16 @@ impl<'a> Provider<'a> {
             relations: vec![Arc::new(FlinkRelations)],
             views: RefCell::default(),
             open_views: RefCell::default(),
+            parameters: None,
         }
+    }
+
+    /// For a query whose parameters are given values when it is asked.
+    pub fn with_parameters(self, parameters: Parameters) -> Self {
+        Provider { parameters: Some(parameters), ..self }
+    }
+    pub fn parameters(&self) -> Option<&Parameters> {
+        self.parameters.as_ref()
     }
 
     /// The planner of queries and expressions over these names.
@@ -151,7 +163,8 @@ impl<'a> Provider<'a> {
     }
 }
 
-fn options() -> ConfigOptions {
+/// How all queries are planned.
+pub fn options() -> ConfigOptions {
     let mut options = ConfigOptions::new();
     options.sql_parser.enable_ident_normalization = false;
     options.sql_parser.parse_float_as_decimal = true;
