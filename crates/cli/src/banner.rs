@@ -99,7 +99,11 @@ fn sink_line(sink: &SinkSpec, table: &SinkTable) -> String {
         Guarantee::AtLeastOnce => "at least once",
     };
     let mut line = format!("{} → {}: {guarantee}", table.table.name, sink.domain);
-    if let Some(staging) = &table.staging {
+    if let Some(whole) = &table.whole {
+        let when =
+            whole.every_ms.map_or("at the end".into(), |ms| format!("within {}", duration(ms)));
+        line.push_str(&format!(", the whole result {when}"));
+    } else if let Some(staging) = &table.staging {
         line.push_str(&format!(", a file within {}", duration(staging.max_age_ms)));
     } else if !table.table.primary_key.is_empty() {
         line.push_str(&format!(", by key ({})", table.table.primary_key.join(", ")));

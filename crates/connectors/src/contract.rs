@@ -171,7 +171,7 @@ pub async fn source(
 }
 
 fn output(epoch: u64, delta: Delta) -> EpochOutput {
-    let table = TableOutput { changes: vec![delta], files: vec![] };
+    let table = TableOutput { changes: vec![delta], ..TableOutput::default() };
     EpochOutput { epoch: Epoch(epoch), tables: vec![table] }
 }
 

@@ -51,6 +51,8 @@ pub struct SinkSide {
     pub stages: bool,
     /// The engine keeps the rows by primary key as state, for whoever reads them in this process.
     pub keeps: bool,
+    /// What a table holds can be replaced by a whole result (`TableOutput::replaces`).
+    pub replaces: bool,
     /// Changes other than inserts can be written: by key (needs PRIMARY KEY) or as a changelog.
     pub accepts: fn(&TableDef) -> Accepts,
 }

@@ -36,6 +36,9 @@ pub struct TableOutput {
     pub changes: Vec<Delta>,
     /// Files that roll in this epoch, whole; only for tables that stage (see `Connector::stages`).
     pub files: Vec<RolledFile>,
+    /// The rows are all that the table holds from now on. Of files: all that their directories
+    /// hold, and the table's own.
+    pub replaces: bool,
 }
 
 /// The content of a file that rolled. Name and content are a function of the journal alone.
@@ -53,7 +56,7 @@ impl TableOutput {
             + self.files.iter().flat_map(|f| &f.rows).map(Delta::len).sum::<usize>()
     }
     pub fn is_empty(&self) -> bool {
-        self.changes.iter().all(Delta::is_empty) && self.files.is_empty()
+        !self.replaces && self.changes.iter().all(Delta::is_empty) && self.files.is_empty()
     }
     /// The batches of an append-only table's changes.
     pub fn batches(&self) -> impl Iterator<Item = &RecordBatch> {

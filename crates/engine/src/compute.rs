@@ -358,7 +358,7 @@ impl Compute {
         }
         for sink in &mut self.sinks {
             let node = sink.node;
-            sink.tables.iter_mut().filter_map(SinkTable::table).for_each(|t| each(node, 0, t));
+            sink.tables.iter_mut().flat_map(SinkTable::tables).for_each(|t| each(node, 0, t));
         }
     }
 
@@ -432,7 +432,7 @@ impl Compute {
 
     fn load_sink(&mut self, node: NodeId, id: &TableId, rows: &RecordBatch) -> Result<()> {
         let sinks = self.sinks.iter_mut().filter(|s| s.node == node);
-        let mut tables = sinks.flat_map(|s| &mut s.tables).filter_map(SinkTable::table);
+        let mut tables = sinks.flat_map(|s| &mut s.tables).flat_map(SinkTable::tables);
         tables.find(|t| t.name() == id.table).ok_or_else(|| no_table(id))?.load(rows)
     }
 }

@@ -259,7 +259,14 @@ fn sink(spec: &SinkSpec, node: &Node) -> String {
         if !table.table.primary_key.is_empty() {
             let _ = write!(text, "; key ({})", table.table.primary_key.join(", "));
         }
-        if let Some(s) = &table.staging {
+        if let Some(whole) = &table.whole {
+            let how = if whole.replaces { "replaced by" } else { "given" };
+            let when = match whole.every_ms {
+                Some(age) => format!("within {}", duration(age)),
+                None => "at the end".to_string(),
+            };
+            let _ = write!(text, "; {how} the whole result {when}");
+        } else if let Some(s) = &table.staging {
             let (bytes, age) = (s.max_bytes >> 20, duration(s.max_age_ms));
             let _ = write!(text, "; rolls at {bytes} MB or {age}");
             if let Some(n) = s.max_records {

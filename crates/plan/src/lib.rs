@@ -5,6 +5,7 @@
 //! [`explain`] the plan as text, [`letters`] what happens to records that are set aside.
 
 pub mod explain;
+mod file_names;
 pub mod letters;
 pub mod node;
 pub mod settings;

@@ -13,6 +13,7 @@ use brooklet_core::connector::Guarantee;
 use brooklet_core::schema::TableDef;
 use brooklet_core::time::Millis;
 
+pub use crate::file_names::{FileNames, NamePart};
 use crate::letters::{LetterKind, LetterRoute, LetterTo, is_letter_table};
 
 pub type NodeId = usize;
@@ -263,6 +264,20 @@ pub struct SinkTable {
     pub staging: Option<Staging>,
     /// The engine keeps the rows by primary key, for readers in this process.
     pub kept: bool,
+    pub whole: Option<WholeResult>,
+}
+
+/// The Sink is given the whole result of the query instead of changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WholeResult {
+    /// The age at which a change is handed over with all else; None: once, at the end of the input.
+    pub every_ms: Option<Millis>,
+    /// What the table held before goes.
+    pub replaces: bool,
+    /// A column that takes the number of the epoch.
+    pub epoch_column: Option<usize>,
+    /// Rows are only added and stand in files: they keep the order in which they came.
+    pub in_order: bool,
 }
 
 /// When the rows of one open file become a file. Any limit that is reached rolls it; all are
@@ -278,8 +293,7 @@ pub struct Staging {
     pub max_records: Option<u64>,
     /// `sink.parallelism`: writers, fixed key-slot ranges.
     pub writers: u32,
-    /// Of the format, with its dot.
-    pub extension: String,
+    pub names: FileNames,
 }
 
 impl StreamPlan {

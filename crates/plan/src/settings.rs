@@ -139,6 +139,32 @@ pub const TABLE_SETTINGS: &[OptionSpec] = &[
         .default("true"),
     OptionSpec::text("rolling.records", "Records after which a file rolls.").kind(OptionKind::Int),
     OptionSpec::text(
+        "output-mode",
+        "changes, or complete: the table's rows are replaced by the whole result of the query \
+         every execution.checkpointing.interval in which it changed, and at the end of the input \
+         (jdbc, filesystem).",
+    )
+    .kind(OptionKind::OneOf(&["changes", "complete"]))
+    .default("changes"),
+    OptionSpec::text(
+        "epoch-column",
+        "With output-mode = complete: a BIGINT or STRING column that takes the epoch's number; \
+         as PARTITIONED BY column it makes a directory of each result.",
+    ),
+    OptionSpec::text(
+        "path-template",
+        "Names of files in place of part-…: a time in UTC by {yyyy MM dd HH mm ss SSS}, as in \
+         {yyyy}/{MM}/{dd}/{HH-mm-ss}-clicks.json, and {n} for a serial number, which stands \
+         before the extension if it is not written.",
+    ),
+    OptionSpec::text(
+        "single-file",
+        "The path is the file itself, replaced by each result (batch mode, or output-mode = \
+         complete).",
+    )
+    .kind(OptionKind::Bool)
+    .default("false"),
+    OptionSpec::text(
         "csv.header",
         "Files of format csv: the first line names the columns, which are taken by name, and is \
          written.",

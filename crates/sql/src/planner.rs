@@ -120,6 +120,13 @@ fn insert_job(
         let fault = Fault::new(format!("there is no table '{name}'"), span);
         return Err(fault.suggest(&name, all.iter().map(String::as_str)).into());
     };
+    if insert.overwrite && !settings.is_batch() {
+        let message = format!(
+            "INSERT OVERWRITE needs SET 'execution.runtime-mode' = 'batch'; on a stream, SET \
+             'brooklet.table.{name}.output-mode' = 'complete' replaces the rows by each result"
+        );
+        return Err(Fault::new(message, span).into());
+    }
     let fault = |e: DataFusionError| vec![errors::fault(&e, span, &provider.functions())];
     let bound = check::bind_all(provider, &insert.query, query_span(&insert.query))?;
     let shaped = shape(provider, insert, &table, bound, at).map_err(fault)?;
@@ -133,8 +140,8 @@ fn insert_job(
         Some(OnConflict::DoNothing) => Conflict::Nothing,
         Some(OnConflict::DoError | OnConflict::DoDeduplicate) => Conflict::Other,
     };
-    let updates_at = updating_clause(&insert.query);
-    Ok(Job { plan, span, target: Target { table, conflict, at, updates_at } })
+    let (overwrite, updates_at) = (insert.overwrite, updating_clause(&insert.query));
+    Ok(Job { plan, span, target: Target { table, conflict, overwrite, at, updates_at } })
 }
 
 fn placed(message: String, at: Option<Place>) -> DataFusionError {
@@ -290,8 +297,13 @@ fn select_job(provider: &Provider, query: &Query) -> Result<Job, Vec<Fault>> {
         options: Options(BTreeMap::from([("connector".to_string(), COLLECT.to_string())])),
         comment: None,
     };
-    let target =
-        Target { table: Arc::new(table), conflict: Conflict::Other, at: None, updates_at: None };
+    let target = Target {
+        table: Arc::new(table),
+        conflict: Conflict::Other,
+        overwrite: false,
+        at: None,
+        updates_at: None,
+    };
     Ok(Job { plan, span, target })
 }
 

@@ -262,10 +262,6 @@ impl Run {
                 false => Err(catalog.unknown("table", &insert.table).into()),
             };
         };
-        if insert.overwrite {
-            let message = "INSERT OVERWRITE is not supported: write INSERT INTO";
-            return Err(Fault::new(message, span_of(&insert.table)).into());
-        }
         let writable = table.def.write_schema();
         let names: Vec<&str> = writable.fields().iter().map(|f| f.name().as_str()).collect();
         let mut faults = Vec::new();

@@ -34,6 +34,7 @@ pub const CONNECTOR: Connector = Connector {
         guarantee: Guarantee::ExactlyOnce,
         stages: false,
         keeps: true,
+        replaces: false,
         accepts: |_| Accepts::Upserts,
     }),
 };

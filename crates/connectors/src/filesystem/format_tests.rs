@@ -78,7 +78,7 @@ async fn write(table: &Arc<TableDef>, file: &str, names: &[Option<&str>]) -> Res
     let schema = schema.project(&[schema.index_of("name")?, schema.index_of("n")?])?;
     let rows = RecordBatch::try_new(Arc::new(schema), columns)?;
     let files = vec![RolledFile { name: file.into(), rows: vec![Delta::inserts(rows)] }];
-    let tables = vec![TableOutput { changes: vec![], files }];
+    let tables = vec![TableOutput { files, ..TableOutput::default() }];
     let mut sink = (CONNECTOR.sink.unwrap().open)(spec).await?;
     sink.commit(&[EpochOutput { epoch: Epoch(1), tables }]).await
 }

@@ -97,6 +97,19 @@ impl Local {
         sync_directory(directory).map_err(|e| fault("write", directory, e))
     }
 
+    /// A file that is not there is no error.
+    pub fn delete(&self, name: &str) -> Result<()> {
+        let path = self.path(name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(fault("delete", &path, e)),
+            Ok(()) => {
+                let directory = path.parent().unwrap_or(Path::new(""));
+                sync_directory(directory).map_err(|e| fault("delete", directory, e))
+            }
+        }
+    }
+
     fn write(&self, path: &Path, content: &[u8], env: &Env) -> Result<()> {
         let fault = |e| fault("write", path, e);
         let mut file = fs::File::create(path).map_err(fault)?;

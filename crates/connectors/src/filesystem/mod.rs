@@ -49,6 +49,7 @@ pub const CONNECTOR: Connector = Connector {
         guarantee: Guarantee::ExactlyOnce,
         stages: true,
         keeps: false,
+        replaces: true,
         accepts: sink::accepts,
     }),
 };

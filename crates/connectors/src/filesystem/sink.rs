@@ -1,6 +1,6 @@
 //! Whole files, put under names that a replay repeats.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use brooklet_core::connector::{Accepts, Format, SinkSpec, find_format};
@@ -138,11 +138,28 @@ impl Sink for FileSink {
         let at_once = if matches!(self.store, Store::Local(_)) { 1 } else { UPLOADS };
         let this = &*self;
         let each = puts.into_iter().map(|(file, clean)| this.put(file, clean));
-        stream::iter(each).buffer_unordered(at_once).try_collect().await
+        stream::iter(each).buffer_unordered(at_once).try_collect::<()>().await?;
+        self.clear(epochs).await
     }
 }
 
 impl FileSink {
+    /// Deletes what results have replaced: the whole table, or the partitions that were written.
+    /// Files cannot be exchanged at once: for a moment readers see both.
+    async fn clear(&self, epochs: &[EpochOutput]) -> Result<()> {
+        let replaced = replaced(epochs, self.table.partitioned_by.len());
+        if replaced.is_empty() {
+            return Ok(());
+        }
+        for file in self.store.list_written().await? {
+            let place = partition_of(&file.name, self.table.partitioned_by.len());
+            if replaced.get(place).is_some_and(|kept| !kept.contains(file.name.as_str())) {
+                self.store.delete(&file.name).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn is_new_directory(&mut self, name: &str) -> bool {
         let directory = name.rsplit_once('/').map_or("", |(directory, _)| directory);
         !self.cleaned.contains(directory) && self.cleaned.insert(directory.to_string())
@@ -156,6 +173,30 @@ impl FileSink {
         let clean = clean.then_some(self.instance.0.as_str());
         self.store.put(&name, content, clean, &self.env).await
     }
+}
+
+/// Partitions whose content was replaced, each with the files that hold it now.
+fn replaced(epochs: &[EpochOutput], depth: usize) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut replaced: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for table in epochs.iter().flat_map(|e| &e.tables) {
+        if table.replaces {
+            let written = table.files.iter().map(|file| partition_of(&file.name, depth));
+            let all = (depth == 0).then_some("");
+            written.chain(all).for_each(|place| _ = replaced.insert(place, BTreeSet::new()));
+        }
+        for file in &table.files {
+            if let Some(kept) = replaced.get_mut(partition_of(&file.name, depth)) {
+                kept.insert(&file.name);
+            }
+        }
+    }
+    replaced
+}
+
+/// The directory of a file's partition: as many components as there are partition columns.
+fn partition_of(name: &str, depth: usize) -> &str {
+    let end = name.match_indices('/').nth(depth.wrapping_sub(1)).map_or(0, |(at, _)| at);
+    &name[..end]
 }
 
 /// The bytes of a file.

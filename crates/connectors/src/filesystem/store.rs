@@ -122,6 +122,23 @@ impl Store {
             }
         }
     }
+
+    /// A file that is not there is no error.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        match self {
+            Store::Local(local) => {
+                let (local, name) = (local.clone(), name.to_string());
+                blocking(move || local.delete(&name)).await
+            }
+            Store::Remote(remote) => {
+                let key = remote.key(name)?;
+                match remote.store.delete(&key).await {
+                    Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                    Err(e) => Err(remote.fault("delete", &key, e)),
+                }
+            }
+        }
+    }
 }
 
 impl Remote {

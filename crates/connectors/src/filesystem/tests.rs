@@ -196,7 +196,7 @@ fn file(name: &str, values: &[&str]) -> RolledFile {
 }
 
 fn epoch(number: u64, files: Vec<RolledFile>) -> EpochOutput {
-    let tables = vec![TableOutput { changes: vec![], files }];
+    let tables = vec![TableOutput { files, ..TableOutput::default() }];
     EpochOutput { epoch: Epoch(number), tables }
 }
 

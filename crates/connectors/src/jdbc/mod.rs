@@ -47,6 +47,7 @@ pub const CONNECTOR: Connector = Connector {
         guarantee: Guarantee::ExactlyOnce,
         stages: false,
         keeps: false,
+        replaces: true,
         accepts,
     }),
 };

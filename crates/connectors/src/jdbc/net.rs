@@ -16,24 +16,30 @@ const CHUNK_ROWS: usize = 8_192;
 const CHUNK_BYTES: usize = 16 << 20;
 
 /// What is to be done to one table, deletions first. Rows are indices into the columns.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Changes {
     pub columns: Vec<ArrayRef>,
     /// The epoch each row came with.
     pub epochs: Vec<Epoch>,
     pub delete: Vec<u32>,
     pub insert: Vec<u32>,
+    /// What the table held before goes first.
+    pub replaces: bool,
 }
 
 /// Nets the epochs' changes to the table at `index`, in epoch order. None when nothing changes.
 pub fn net(target: &Target, index: usize, outputs: &[&EpochOutput]) -> Result<Option<Changes>> {
-    let deltas: Vec<(Epoch, &Delta)> = outputs
+    // What came before a whole result is in it.
+    let result = outputs.iter().rposition(|o| o.tables[index].replaces);
+    let replaces = result.is_some();
+    let deltas: Vec<(Epoch, &Delta)> = outputs[result.unwrap_or(0)..]
         .iter()
         .flat_map(|o| o.tables[index].changes.iter().map(|d| (o.epoch, d)))
         .filter(|(_, d)| !d.is_empty())
         .collect();
     if deltas.is_empty() {
-        return Ok(None);
+        let none = Changes { replaces, ..Changes::default() };
+        return Ok(replaces.then_some(none));
     }
     let columns = columns(target, &deltas)?;
     let each = |(epoch, delta): &(Epoch, &Delta)| vec![*epoch; delta.len()];
@@ -45,7 +51,7 @@ pub fn net(target: &Target, index: usize, outputs: &[&EpochOutput]) -> Result<Op
     } else {
         by_key(target, &columns, &epochs, &weights)?
     };
-    Ok(Some(Changes { columns, epochs, delete, insert }))
+    Ok(Some(Changes { columns, epochs, delete, insert, replaces }))
 }
 
 fn columns(target: &Target, deltas: &[(Epoch, &Delta)]) -> Result<Vec<ArrayRef>> {

@@ -160,7 +160,7 @@ fn rows(changes: &[(i32, &str, i64)]) -> Delta {
 }
 
 fn epoch(number: u64, changes: &[(i32, &str, i64)]) -> EpochOutput {
-    let table = TableOutput { changes: vec![rows(changes)], files: vec![] };
+    let table = TableOutput { changes: vec![rows(changes)], ..TableOutput::default() };
     EpochOutput { epoch: Epoch(number), tables: vec![table] }
 }
 
@@ -302,7 +302,7 @@ async fn every_type_arrives() {
     .await;
     let (columns, batch) = every_type();
     let mut sink = b.sink(b.table("t", &columns, &[])).await.unwrap();
-    let table = TableOutput { changes: vec![Delta::inserts(batch)], files: vec![] };
+    let table = TableOutput { changes: vec![Delta::inserts(batch)], ..TableOutput::default() };
     sink.commit(&[EpochOutput { epoch: Epoch(1), tables: vec![table] }]).await.unwrap();
     b.run("SET TimeZone = 'UTC'").await;
     assert_eq!(

@@ -50,6 +50,11 @@ enum Act {
 
 impl Writer<'_> {
     pub async fn write(&mut self, target: &Target, changes: &Changes) -> Result<(), Stop> {
+        if changes.replaces {
+            // Not TRUNCATE: readers see the old rows until the commit.
+            let emptied = format!("DELETE FROM {}", target.name);
+            self.session.simple(self.access, &emptied).await?;
+        }
         for (act, rows) in [(Act::Delete, &changes.delete), (Act::Insert, &changes.insert)] {
             for chunk in chunks(&changes.columns, rows) {
                 if self.careful {

@@ -50,7 +50,7 @@ async fn there_and_back(topic: &str, options: &[(String, String)]) -> Result<Vec
     let spec = SinkSpec { pipeline: topic.into(), formats: FORMATS, ..base };
     let spec = SinkSpec { instance: Instance(topic.into()), ..spec };
     let mut sink = (CONNECTOR.sink.unwrap().open)(spec).await?;
-    let output = TableOutput { changes: vec![rows(0..1)], files: vec![] };
+    let output = TableOutput { changes: vec![rows(0..1)], ..TableOutput::default() };
     sink.commit(&[EpochOutput { epoch: Epoch(1), tables: vec![output] }]).await?;
     let mut source = (CONNECTOR.source.unwrap().open)(source_spec(&t, None, 0)).await?;
     for _ in 0..2_000 {

@@ -94,6 +94,7 @@ pub const CONNECTOR: Connector = Connector {
         guarantee: Guarantee::ExactlyOnce,
         stages: false,
         keeps: false,
+        replaces: false,
         accepts: writer::accepts,
     }),
 };

@@ -59,7 +59,7 @@ async fn open(spec: SinkSpec) -> Result<Box<dyn Sink>> {
 }
 
 fn epoch(number: u64, tables: Vec<Vec<Delta>>) -> EpochOutput {
-    let output = |changes| TableOutput { changes, files: vec![] };
+    let output = |changes| TableOutput { changes, ..TableOutput::default() };
     EpochOutput { epoch: Epoch(number), tables: tables.into_iter().map(output).collect() }
 }
 

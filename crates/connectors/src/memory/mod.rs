@@ -27,6 +27,7 @@ pub const CONNECTOR: Connector = Connector {
         guarantee: Guarantee::ExactlyOnce,
         stages: false,
         keeps: false,
+        replaces: false,
         accepts: |_| Accepts::Changes,
     }),
 };

@@ -39,7 +39,7 @@ async fn a_lost_answer_is_not_a_lost_commit() {
     let store = Store::named("memory-faults");
     let t = table("t", &COLUMNS, &[("name", "memory-faults")]);
     let mut sink = (CONNECTOR.sink.unwrap().open)(sink_spec(&t, "i")).await.unwrap();
-    let out = TableOutput { changes: vec![rows(0..3)], files: vec![] };
+    let out = TableOutput { changes: vec![rows(0..3)], ..TableOutput::default() };
     let epochs = [EpochOutput { epoch: Epoch(1), tables: vec![out] }];
     store.fail_before(1);
     assert!(sink.commit(&epochs).await.unwrap_err().retry);

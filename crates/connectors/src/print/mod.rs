@@ -33,6 +33,7 @@ pub const CONNECTOR: Connector = Connector {
         guarantee: Guarantee::AtLeastOnce,
         stages: false,
         keeps: false,
+        replaces: false,
         accepts: |_| Accepts::Changes,
     }),
 };

@@ -27,7 +27,7 @@ impl Write for Shared {
 async fn printed(identifier: &str, delta: Delta) -> String {
     let out = Shared::default();
     let mut sink = PrintSink::new(out.clone(), &[identifier.to_string()]);
-    let table = TableOutput { changes: vec![delta], files: vec![] };
+    let table = TableOutput { changes: vec![delta], ..TableOutput::default() };
     sink.commit(&[EpochOutput { epoch: Epoch(1), tables: vec![table] }]).await.unwrap();
     let bytes = out.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()

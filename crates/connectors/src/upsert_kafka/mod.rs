@@ -39,6 +39,7 @@ pub const CONNECTOR: Connector = Connector {
         guarantee: Guarantee::ExactlyOnce,
         stages: false,
         keeps: false,
+        replaces: false,
         accepts: writer::accepts,
     }),
 };

@@ -1,11 +1,13 @@
 //! Operators: what nodes of the plan do to rows, once per epoch and shard.
 //!
 //! One file per node kind: [`map`], [`join`], [`reduce`] (with its aggregates, windows, top-n and
-//! dedup), [`sinks`] for what these keep: [`stage`] rows of open files, [`kept`] built-in tables.
+//! dedup), [`sinks`] for what these keep: [`stage`] rows of open files, [`kept`] built-in tables,
+//! [`whole`] results.
 //! Scans are [`crate::ingest`], exchanges [`crate::exchange`], unions are concatenation.
 
 pub mod bisect;
 pub mod exprs;
+mod file_name;
 pub mod join;
 pub mod kept;
 pub mod map;
@@ -14,6 +16,7 @@ pub mod rows;
 pub mod sinks;
 pub mod stage;
 pub mod ttl;
+pub mod whole;
 
 use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Epoch, Result};

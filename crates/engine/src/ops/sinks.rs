@@ -7,6 +7,7 @@ use brooklet_plan::node::{Node, NodeOp};
 
 use super::kept::Kept;
 use super::stage::{Moment, Stage};
+use super::whole::Whole;
 use crate::table::Table;
 
 /// One table of a Sink.
@@ -15,6 +16,8 @@ pub enum SinkTable {
     Passing,
     Staged(Box<Stage>),
     Kept(Box<Kept>),
+    /// The whole result is handed over, now and then.
+    Whole(Box<Whole>),
 }
 
 /// The tables of a Sink node, in its order; none for other nodes.
@@ -24,10 +27,19 @@ pub fn tables(node: &Node, instance: &Instance) -> Result<Vec<SinkTable>> {
         if table.kept {
             return Ok(SinkTable::Kept(Box::new(Kept::new(&format!("rows{i}"), &table.table)?)));
         }
-        let Some(staging) = &table.staging else { return Ok(SinkTable::Passing) };
         let schema = table.table.write_schema();
-        let stage = Stage::new(&format!("files{i}"), staging.clone(), schema, instance.clone())?;
-        Ok(SinkTable::Staged(Box::new(stage)))
+        let then = match &table.staging {
+            None => SinkTable::Passing,
+            Some(staging) => {
+                let (name, instance) = (format!("files{i}"), instance.clone());
+                let stage = Stage::new(&name, staging.clone(), schema.clone(), instance)?;
+                SinkTable::Staged(Box::new(stage))
+            }
+        };
+        Ok(match &table.whole {
+            None => then,
+            Some(whole) => SinkTable::Whole(Box::new(Whole::new(i, whole.clone(), schema, then)?)),
+        })
     };
     spec.tables.iter().enumerate().map(table).collect()
 }
@@ -36,22 +48,24 @@ impl SinkTable {
     /// Takes an epoch's rows; gives what the Sink hears of it.
     pub fn step(&mut self, moment: Moment, changes: Vec<Delta>) -> Result<TableOutput> {
         match self {
-            SinkTable::Passing => Ok(TableOutput { changes, files: Vec::new() }),
+            SinkTable::Passing => Ok(TableOutput { changes, ..TableOutput::default() }),
             SinkTable::Staged(stage) => {
-                Ok(TableOutput { changes: Vec::new(), files: stage.step(moment, &changes)? })
+                Ok(TableOutput { files: stage.step(moment, &changes)?, ..TableOutput::default() })
             }
             SinkTable::Kept(kept) => {
                 kept.step(&changes)?;
-                Ok(TableOutput { changes, files: Vec::new() })
+                Ok(TableOutput { changes, ..TableOutput::default() })
             }
+            SinkTable::Whole(whole) => whole.step(moment, changes),
         }
     }
 
-    pub fn table(&mut self) -> Option<&mut Table> {
+    pub fn tables(&mut self) -> Vec<&mut Table> {
         match self {
-            SinkTable::Passing => None,
-            SinkTable::Staged(stage) => Some(stage.table()),
-            SinkTable::Kept(kept) => Some(kept.table()),
+            SinkTable::Passing => Vec::new(),
+            SinkTable::Staged(stage) => vec![stage.table()],
+            SinkTable::Kept(kept) => vec![kept.table()],
+            SinkTable::Whole(whole) => whole.tables(),
         }
     }
 
@@ -62,10 +76,11 @@ impl SinkTable {
         }
     }
 
-    /// When the oldest open file is due by its age.
+    /// When the oldest open file, or the result, is due by its age.
     pub fn next_roll(&self) -> Option<Millis> {
         match self {
             SinkTable::Staged(stage) => stage.next_roll(),
+            SinkTable::Whole(whole) => whole.next_due(),
             _ => None,
         }
     }
@@ -74,6 +89,7 @@ impl SinkTable {
     pub fn loaded(&mut self) -> Result<()> {
         match self {
             SinkTable::Staged(stage) => stage.loaded(),
+            SinkTable::Whole(whole) => whole.loaded(),
             _ => Ok(()),
         }
     }

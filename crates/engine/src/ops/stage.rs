@@ -21,6 +21,7 @@ use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Epoch, Error, Instance, Result};
 use brooklet_plan::node::Staging;
 
+use super::file_name::Rolled;
 use super::map::{append, batch};
 use crate::column::ValueType;
 use crate::table::Table;
@@ -246,11 +247,14 @@ impl Stage {
         }
         let number = numbers.entry(key.clone()).or_default();
         let (partition, writer) = key;
-        let slash = if partition.is_empty() { "" } else { "/" };
-        let name = format!(
-            "{partition}{slash}part-{}-{}-{writer}-{number}{}",
-            self.instance, moment.epoch, self.spec.extension
-        );
+        let rolled = Rolled {
+            instance: &self.instance,
+            moment,
+            partition,
+            writer: *writer,
+            number: *number,
+        };
+        let name = rolled.name(&self.spec.names);
         *number += 1;
         files.push(RolledFile { name, rows });
         Ok(())

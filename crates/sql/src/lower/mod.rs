@@ -17,6 +17,7 @@ mod scan;
 mod sink;
 mod structs;
 mod union;
+mod whole;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +87,7 @@ pub fn lower(
         return Err(errors);
     }
     it.sinks(jobs, inputs).map_err(|e| vec![(0, e)])?;
+    whole::check_ends(&it.plan, offers, settings).map_err(|e| vec![(0, e)])?;
     structs::prune(&mut it.plan);
     fingerprint::fill(&mut it.plan);
     Ok(it.plan)

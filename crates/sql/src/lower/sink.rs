@@ -11,6 +11,7 @@ use brooklet_plan::{Node, NodeId, NodeOp, Settings};
 use datafusion::common::{Result, Span};
 
 use super::needs::Need;
+use super::whole::{file_names, takes_results, without_limits};
 use super::{Job, Lowering, Offers, error, letters};
 
 /// The connector of a top-level SELECT's rows: whoever runs the plan takes them.
@@ -20,6 +21,8 @@ pub const COLLECT: &str = "collect";
 pub struct Target {
     pub table: Arc<TableDef>,
     pub conflict: Conflict,
+    /// INSERT OVERWRITE.
+    pub overwrite: bool,
     /// The table's name in the INSERT.
     pub at: Option<Span>,
     /// The clause of the query that is likeliest to update.
@@ -34,7 +37,7 @@ pub enum Conflict {
     Other,
 }
 
-fn side(table: &TableDef, offers: Offers) -> Option<(&'static Connector, &'static SinkSide)> {
+pub fn side(table: &TableDef, offers: Offers) -> Option<(&'static Connector, &'static SinkSide)> {
     let connector = offers.connectors.iter().find(|c| c.name == table.connector())?;
     connector.sink.as_ref().map(|s| (connector, s))
 }
@@ -107,6 +110,9 @@ impl Lowering<'_> {
                 return Err(error(message, target.at));
             }
         };
+        if takes_results(target, self.settings) {
+            return Ok(());
+        }
         let below = self.plan.node(node);
         if accepts == Accepts::Inserts && !below.append_only {
             let clause = self.updating(node);
@@ -117,7 +123,7 @@ impl Lowering<'_> {
             );
             return Err(error(message, target.updates_at.or(target.at)));
         }
-        let unwritten = target.conflict == Conflict::Unwritten && !self.settings.is_batch();
+        let unwritten = target.conflict == Conflict::Unwritten;
         if accepts == Accepts::Upserts && unwritten && self.asks_for_conflict() {
             let pk: Vec<usize> = key_positions(table);
             let fits = below.key.as_ref().is_some_and(|k| k.iter().all(|c| pk.contains(c)));
@@ -198,7 +204,13 @@ impl Lowering<'_> {
                 }
             };
             let kept = keeps(&table, self.offers);
-            let table = SinkTable { table, staging, kept };
+            let whole =
+                self.whole(&table, overwritten(jobs, &table), self.plan.node(input).append_only)?;
+            let staging = match whole {
+                Some(_) => staging.map(without_limits),
+                None => staging,
+            };
+            let table = SinkTable { table, staging, kept, whole };
             members.entry(domain).or_default().push((table, input));
         }
         for at in domains {
@@ -262,10 +274,7 @@ impl Lowering<'_> {
             max_age_ms,
             max_records: records.and_then(whole),
             writers: writers.and_then(|w| u32::try_from(w).ok()).unwrap_or(1).max(1),
-            extension: match extension {
-                "" => String::new(),
-                e => format!(".{e}"),
-            },
+            names: file_names(table, extension, self.settings).map_err(wrong)?,
         }))
     }
 }
@@ -278,6 +287,10 @@ fn for_conflict(table: &Arc<TableDef>, conflict: Conflict) -> Arc<TableDef> {
     let mut table = table.as_ref().clone();
     table.options.0.insert("brooklet.on-conflict".into(), "ignore".into());
     Arc::new(table)
+}
+
+fn overwritten(jobs: &[Job], table: &TableDef) -> bool {
+    jobs.iter().any(|job| job.target.overwrite && job.target.table.name == table.name)
 }
 
 /// Indices of the primary key among the columns that are written.

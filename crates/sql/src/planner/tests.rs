@@ -52,6 +52,7 @@ const fn connector(
             guarantee,
             stages,
             keeps: false,
+            replaces: stages,
             accepts,
         }),
     }
