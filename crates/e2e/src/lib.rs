@@ -1,12 +1,14 @@
 //! What the end-to-end tests share: [`pipeline`] pipelines as processes that are started, killed
 //! and asked for their accounts, [`clicks`] and [`devices`] input with a plain recomputation of
-//! what must become of it, [`http`] what a process answers, [`outputs`] files that a sink left,
+//! what must become of it, [`http`] what a process answers, [`page_views`] the
+//! shop's files and clicks, [`outputs`] files that a sink left,
 //! [`proxy`] a way to a service that fails on demand.
 
 pub mod clicks;
 pub mod devices;
 pub mod http;
 pub mod outputs;
+pub mod page_views;
 pub mod pipeline;
 pub mod proxy;
 

@@ -19,6 +19,8 @@ pub enum NamePart {
     Text(String),
     /// The time of the epoch in UTC, as strftime formats it.
     Time(String),
+    /// The value of a partition column, which then makes no `key=value` directory.
+    Partition(usize),
     /// `<epoch>-<writer>-<number>`: no two files have the same.
     Serial,
 }
@@ -36,8 +38,9 @@ const FIELDS: &[(&str, &str)] = &[
 
 impl FileNames {
     /// `{yyyy}/{MM}/{dd}/{HH-mm-ss}-clicks.json`: in braces a time in UTC by `yyyy MM dd HH mm ss
-    /// SSS`, or `n` for the serial number, which stands before the extension if it is not written.
-    pub fn template(text: &str) -> Result<FileNames> {
+    /// SSS`, a partition column (then all of them), or `n` for the serial number, which stands
+    /// before the extension if it is not written.
+    pub fn template(text: &str, partition: &[String]) -> Result<FileNames> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
@@ -47,9 +50,20 @@ impl FileNames {
             parts.push(NamePart::Text(before.to_string()));
             parts.push(match field {
                 "n" => NamePart::Serial,
-                field => NamePart::Time(time(text, field)?),
+                field => match partition.iter().position(|column| column == field) {
+                    Some(column) => NamePart::Partition(column),
+                    None => NamePart::Time(time(text, field)?),
+                },
             });
             rest = after;
+        }
+        let named = |column: &usize| parts.contains(&NamePart::Partition(*column));
+        let columns = (0..partition.len()).filter(named).count();
+        if columns != 0 && columns != partition.len() {
+            return Err(wrong(
+                text,
+                "it names some of the PARTITIONED BY columns: name all or none",
+            ));
         }
         if !parts.contains(&NamePart::Serial) {
             let file = rest.rfind('/').map_or(0, |slash| slash + 1);
@@ -105,13 +119,16 @@ mod tests {
     #[test]
     fn what_is_no_template_is_refused() {
         for text in ["", "/a", "a/../b", "{yyy}.json", "{yyyy", "a//b", "x/.y", "{%Y}"] {
-            assert!(FileNames::template(text).is_err(), "{text}");
+            assert!(FileNames::template(text, &[]).is_err(), "{text}");
         }
+        let columns = ["year".to_string(), "day".to_string()];
+        assert!(FileNames::template("{year}/{day}/x", &columns).is_ok());
+        assert!(FileNames::template("{year}/x", &columns).is_err());
     }
 
     #[test]
     fn a_serial_number_stands_before_the_extension() {
-        let FileNames::Template(parts) = FileNames::template("{dd}/x.csv").unwrap() else {
+        let FileNames::Template(parts) = FileNames::template("{dd}/x.csv", &[]).unwrap() else {
             panic!("a template");
         };
         let text = |text: &str| NamePart::Text(text.into());

@@ -154,8 +154,9 @@ pub const TABLE_SETTINGS: &[OptionSpec] = &[
     OptionSpec::text(
         "path-template",
         "Names of files in place of part-…: a time in UTC by {yyyy MM dd HH mm ss SSS}, as in \
-         {yyyy}/{MM}/{dd}/{HH-mm-ss}-clicks.json, and {n} for a serial number, which stands \
-         before the extension if it is not written.",
+         {yyyy}/{MM}/{dd}/{HH-mm-ss}-clicks.json, the PARTITIONED BY columns (all or none of \
+         them), and {n} for a serial number, which stands before the extension if it is not \
+         written.",
     ),
     OptionSpec::text(
         "single-file",

@@ -108,7 +108,7 @@ pub fn file_names(
     if !options.bool("brooklet.single-file", false)? {
         let dot = if extension.is_empty() { "" } else { "." };
         let parts = || Ok(FileNames::Parts { extension: format!("{dot}{extension}") });
-        return template.map_or_else(parts, FileNames::template);
+        return template.map_or_else(parts, |t| FileNames::template(t, &table.partitioned_by));
     }
     let wrong = |why: &str| Err(brooklet_core::Error::config(format!("single-file: {why}")));
     if template.is_some() || !table.partitioned_by.is_empty() {
