@@ -1,5 +1,6 @@
 //! SQL text to what can be run: settings and plans. Reaches no service.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use brooklet_core::{Error, Result};
@@ -62,6 +63,9 @@ fn compile_here(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Resu
     };
     let base = first.parent().map(Path::to_path_buf).unwrap_or_default();
     let Plans { plan, selects, explained } = plans(&scripts, &settings)?;
+    let called: BTreeSet<String> =
+        [&plan].into_iter().chain(&selects).flat_map(StreamPlan::functions).collect();
+    last.catalog.functions.places().check(called.iter().map(String::as_str))?;
     Ok(Compiled { settings, plan, selects, explained, name, base })
 }
 

@@ -25,6 +25,7 @@ pub const DOWNCAST: &[&str] = &[
     "crates/core/src/raw.rs",
     "crates/engine/src/build.rs",
     "crates/engine/src/ops/exprs.rs",
+    "crates/plan/src/calls.rs",
     "crates/plan/src/explain.rs",
     "crates/sql/src/lower/rel.rs",
     "crates/sql/src/lower/structs.rs",
