@@ -44,12 +44,22 @@ pub fn stages(table: &TableDef, offers: Offers) -> bool {
     side(table, offers).is_some_and(|(_, s)| s.stages)
 }
 
-/// Hidden columns the rows of Sinks carry: files keep arrival order, and a row that is set aside
+/// Whether of a new key's rows the first one stays: an existing key's row is left as it is.
+fn keeps_first(table: &TableDef) -> bool {
+    table.options.get(ON_CONFLICT) == Some("ignore")
+}
+
+const ON_CONFLICT: &str = "brooklet.on-conflict";
+
+/// Hidden columns the rows of Sinks carry: arrival order where it matters, and a row that is set aside
 /// is found again by its arrival number. One answer for all queries, so that those which read the
 /// same view share its nodes.
 pub fn need(jobs: &[Job], offers: Offers, settings: &Settings) -> Need {
-    let staged = jobs.iter().any(|job| stages(&job.target.table, offers));
-    Need { ord: staged, late: false, found: letters::sets_bad_rows_aside(settings) }
+    let ordered = jobs.iter().any(|job| {
+        let Target { table, conflict, .. } = &job.target;
+        stages(table, offers) || keeps_first(table) || *conflict == Conflict::Nothing
+    });
+    Need { ord: ordered, late: false, found: letters::sets_bad_rows_aside(settings) }
 }
 
 impl Lowering<'_> {
@@ -192,7 +202,7 @@ impl Lowering<'_> {
                     self.union_of(inputs, &names, label, self.need)?
                 }
             };
-            members.entry(domain).or_default().push((SinkTable { table, staging }, input));
+            members.entry(domain).or_default().push((sink_table(table, staging), input));
         }
         for at in domains {
             let of_domain = members.remove(&at.1).unwrap_or_default();
@@ -263,13 +273,17 @@ impl Lowering<'_> {
     }
 }
 
+fn sink_table(table: Arc<TableDef>, staging: Option<Staging>) -> SinkTable {
+    SinkTable { ordered: staging.is_some() || keeps_first(&table), table, staging }
+}
+
 /// ON CONFLICT DO NOTHING reaches the connector as its option.
 fn for_conflict(table: &Arc<TableDef>, conflict: Conflict) -> Arc<TableDef> {
     if conflict != Conflict::Nothing {
         return Arc::clone(table);
     }
     let mut table = table.as_ref().clone();
-    table.options.0.insert("brooklet.on-conflict".into(), "ignore".into());
+    table.options.0.insert(ON_CONFLICT.into(), "ignore".into());
     Arc::new(table)
 }
 
