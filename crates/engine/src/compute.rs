@@ -505,7 +505,7 @@ impl Shard {
     }
 }
 
-/// The rows of a sink's table: in arrival order where files are written, consolidated where rows
+/// The rows of a sink's table: in arrival order where that matters, consolidated where rows
 /// are taken back, without hidden columns.
 fn sink_rows(input: &Node, sink: &Node, table: usize, rows: Vec<Delta>) -> Result<Vec<Delta>> {
     let NodeOp::Sink(spec) = &sink.op else { return Err(Error::bug("a sink has a sink spec")) };
@@ -525,7 +525,7 @@ fn sink_rows(input: &Node, sink: &Node, table: usize, rows: Vec<Delta>) -> Resul
         Ok(rows.with_rows(crate::ops::map::batch(&visible, columns, rows.len())?))
     };
     let mut rows: Vec<Delta> = rows.into_iter().filter(|d| !d.is_empty()).collect();
-    if spec.tables[table].staging.is_some() && !input.ord.is_empty() {
+    if spec.tables[table].ordered && !input.ord.is_empty() {
         let all = brooklet_core::delta::concat(&input.schema, &rows)?;
         rows = all.map(|all| by_arrival(all, &input.ord)).transpose()?.into_iter().collect();
     }

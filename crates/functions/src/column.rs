@@ -11,6 +11,8 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 
+use crate::lookup::ip::IpDatabase;
+
 /// An argument's column; `step` is 0 for a constant.
 pub(crate) struct Column<A> {
     pub array: A,
@@ -69,6 +71,8 @@ pub(crate) struct Call {
     name: &'static str,
     pub rows: usize,
     pub result: DataType,
+    /// Of functions that read one.
+    pub database: Option<Arc<IpDatabase>>,
     args: Vec<Column<ArrayRef>>,
 }
 
@@ -85,8 +89,12 @@ impl Call {
             name,
             rows,
             result: args.return_field.data_type().clone(),
+            database: None,
             args: args.args.iter().map(column).collect::<Result<_>>()?,
         })
+    }
+    pub fn over(self, database: Option<Arc<IpDatabase>>) -> Call {
+        Call { database, ..self }
     }
     /// How many arguments were given.
     pub fn len(&self) -> usize {

@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::column::Call;
+use crate::lookup::ip::IpDatabase;
 use crate::types::sql_type;
 
 /// What an argument must be; other string, integer and number widths are cast to it.
@@ -180,12 +181,19 @@ impl Function {
         self
     }
     pub fn udf(self) -> Arc<ScalarUDF> {
+        self.with(None)
+    }
+    /// The function over this database.
+    pub fn over(self, database: Arc<IpDatabase>) -> Arc<ScalarUDF> {
+        self.with(Some(database))
+    }
+    fn with(self, database: Option<Arc<IpDatabase>>) -> Arc<ScalarUDF> {
         let signature = match self.kinds {
             [] => Signature::nullary(Volatility::Immutable),
             _ => Signature::user_defined(Volatility::Immutable),
         };
         let aliases = self.aliases.iter().map(|a| a.to_string()).collect();
-        Arc::new(ScalarUDF::from(Udf { function: self, signature, aliases }))
+        Arc::new(ScalarUDF::from(Udf { function: self, signature, aliases, database }))
     }
 
     fn kind(&self, argument: usize) -> Kind {
@@ -307,6 +315,7 @@ struct Udf {
     function: Function,
     signature: Signature,
     aliases: Vec<String>,
+    database: Option<Arc<IpDatabase>>,
 }
 
 impl fmt::Debug for Udf {
@@ -364,7 +373,7 @@ impl ScalarUDFImpl for Udf {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
-        let call = Call::new(self.function.name, &args, rows)?;
+        let call = Call::new(self.function.name, &args, rows)?.over(self.database.clone());
         let result = (self.function.body)(&call)?;
         if constant {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));

@@ -1,6 +1,7 @@
 //! Flink's scalar functions and casts over Arrow columns, as DataFusion functions.
 //!
-//! [`all`] lists the functions, [`cast_udf`] makes the cast to a type, [`decimal_operator`] the
+//! [`all`] lists the functions, [`IpDatabase::functions`] those over a database of places,
+//! [`cast_udf`] makes the cast to a type, [`decimal_operator`] the
 //! arithmetic of DECIMALs. Results, types and NULLs are
 //! Flink's. The session time zone is UTC.
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::ScalarUDF;
 
 pub use cast::{CastError, cast, cast_udf, castable};
+pub use lookup::ip::{IP_DATABASE, IpDatabase};
 pub use number::decimal::{Arithmetic, decimal_operator};
 
 mod cast;
@@ -17,15 +19,16 @@ mod column;
 mod conditional;
 mod function;
 mod json;
+mod lookup;
 mod number;
 mod text;
 mod time;
 mod type_of;
 mod types;
 
-/// Every function, under its lower-case name.
+/// Every function that needs nothing beside the program, under its lower-case name.
 pub fn all() -> Vec<Arc<ScalarUDF>> {
-    [text::ALL, time::ALL, number::ALL, conditional::ALL, collection::ALL, json::ALL]
+    [text::ALL, time::ALL, number::ALL, conditional::ALL, collection::ALL, json::ALL, lookup::ALL]
         .concat()
         .into_iter()
         .map(|f| f.udf())

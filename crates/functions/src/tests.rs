@@ -5,7 +5,7 @@ use eval::{Mode, evaluate};
 mod eval;
 mod panics;
 
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     include_str!("text/basic.rs"),
     include_str!("text/regexp.rs"),
     include_str!("text/split.rs"),
@@ -20,6 +20,7 @@ const SOURCES: [&str; 16] = [
     include_str!("collection.rs"),
     include_str!("json/mod.rs"),
     include_str!("json/make.rs"),
+    include_str!("lookup/agent.rs"),
     include_str!("type_of.rs"),
     include_str!("cast/mod.rs"),
 ];

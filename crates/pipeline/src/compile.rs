@@ -1,6 +1,8 @@
 //! SQL text to what can be run: settings and plans. Reaches no service.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use brooklet_core::{Error, Result};
 use brooklet_plan::{Settings, StreamPlan};
@@ -10,6 +12,8 @@ use brooklet_sql::lower::Offers;
 use brooklet_sql::parse::ast::{Insert, Query};
 use brooklet_sql::planner;
 use brooklet_sql::session::{JobKind, Script, Session};
+
+use crate::functions::Programs;
 
 /// A file's text and name.
 pub struct SqlFile {
@@ -50,21 +54,26 @@ pub fn compile(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Resul
 }
 
 fn compile_here(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled> {
-    let mut session = Session::new(offers().connectors, offers().formats);
+    let Some(first) = files.first() else { return Err(Error::config("no SQL file was given")) };
+    let first = Path::new(&first.name);
+    let base = first.parent().map(Path::to_path_buf).unwrap_or_default();
+    let session = Session::new(offers().connectors, offers().formats);
+    let mut session = session.with_outside(Arc::new(Programs::new(base.clone())));
     let mut scripts = Vec::new();
     for file in files {
         scripts.push(session.apply(&file.text, &file.name, env)?);
     }
     let Some(last) = scripts.last() else { return Err(Error::config("no SQL file was given")) };
     let settings = last.settings.clone();
-    let first = Path::new(&files[0].name);
     let stem = first.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
     let name = match settings.is_set("pipeline.name") {
         true => settings.text("pipeline.name"),
         false => stem,
     };
-    let base = first.parent().map(Path::to_path_buf).unwrap_or_default();
     let Plans { plan, selects, explained } = plans(&scripts, &settings)?;
+    let called: BTreeSet<String> =
+        [&plan].into_iter().chain(&selects).flat_map(StreamPlan::functions).collect();
+    last.catalog.functions.places().check(called.iter().map(String::as_str))?;
     let catalog = last.catalog.clone();
     Ok(Compiled { settings, plan, selects, explained, catalog, name, base })
 }

@@ -1,8 +1,9 @@
 //! SQL text to a running pipeline: the one crate that sees both the SQL front end and the engine.
 //!
-//! [`compile`] text to a plan, [`connect`] the plan's tables to connectors, [`decode`] to formats,
-//! [`start`] the whole life of a run, [`checkpoints`] what is stored of it, [`serve`] queries of
-//! its built-in tables, [`collect`] and [`rows`] rows for a terminal, [`world`] the real clock.
+//! [`compile`] text to a plan, [`functions`] what it needs of Python, [`connect`] the plan's tables
+//! to connectors, [`decode`] to formats, [`start`] the whole life of a run, [`checkpoints`] what is
+//! stored of it, [`serve`] queries of its built-in tables, [`collect`] and [`rows`] rows for a
+//! terminal, [`world`] the real clock.
 
 pub mod checkpoints;
 pub mod collect;
@@ -11,6 +12,7 @@ pub mod connect;
 pub mod decode;
 #[cfg(test)]
 mod faults;
+mod functions;
 #[cfg(test)]
 mod probes;
 #[cfg(test)]

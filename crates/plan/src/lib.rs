@@ -4,6 +4,7 @@
 //! [`node`] the kinds of nodes and their specs, [`settings`] the pipeline's SET keys,
 //! [`explain`] the plan as text, [`letters`] what happens to records that are set aside.
 
+mod calls;
 pub mod explain;
 mod file_names;
 pub mod letters;

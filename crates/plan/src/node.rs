@@ -260,6 +260,9 @@ pub struct SinkSpec {
 #[derive(Debug, Clone)]
 pub struct SinkTable {
     pub table: Arc<TableDef>,
+    /// Rows are given in arrival order: files keep it, and where existing keys are left as they
+    /// are it says which row of a new key is the first.
+    pub ordered: bool,
     /// Set for tables whose rows wait in the engine until a file rolls.
     pub staging: Option<Staging>,
     /// The engine keeps the rows by primary key, for readers in this process.

@@ -69,6 +69,29 @@ pub const SETTINGS: &[OptionSpec] = &[
     .kind(OptionKind::OneOf(&["fail", "dead-letter"]))
     .default("fail"),
     OptionSpec::text(
+        "brooklet.functions.ip-database",
+        "The file that ip_country, ip_region and ip_city read: a BIN file of IP2Location or an \
+         MMDB file of MaxMind. Relative to the SQL file.",
+    ),
+    OptionSpec::text(
+        "brooklet.functions.native",
+        "CREATE FUNCTION … LANGUAGE PYTHON under the name of an ip_* or ua_* function stands for \
+         that function; false runs the Python one.",
+    )
+    .kind(OptionKind::Bool)
+    .default("true"),
+    OptionSpec::text(
+        "python.files",
+        "Where modules of LANGUAGE PYTHON functions are: .py files, directories and .zip files, \
+         parted by commas. Relative to the SQL file. SET it before CREATE FUNCTION.",
+    ),
+    OptionSpec::text(
+        "python.executable",
+        "The Python 3 that runs LANGUAGE PYTHON functions, for example one of a virtual \
+         environment. A path is relative to the SQL file.",
+    )
+    .default("python3"),
+    OptionSpec::text(
         "brooklet.memory.limit",
         "State, batches and open files together; 0 is no limit.",
     )

@@ -4,15 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use brooklet_core::connector::{Connector, Format};
+use brooklet_functions::IP_DATABASE;
 use brooklet_plan::Settings;
 use brooklet_plan::settings::SETTINGS;
 use sqlparser::ast::{Ident, ObjectName, Query};
 use sqlparser::tokenizer::Span;
 
+use crate::catalog::functions::{Nothing, Outside};
 use crate::catalog::{Catalog, Registry, check_use, name_of, options, span_of};
 use crate::fault::{Fault, Faults};
 use crate::lower::Offers;
-use crate::parse::ast::{CreateTable, CreateView, Insert, Statement, StatementKind, WithOption};
+use crate::parse::ast::{
+    CreateFunction, CreateTable, CreateView, Insert, Statement, StatementKind, WithOption,
+};
 use crate::parse::parse_all;
 use crate::placeholders::{Source, substitute};
 use crate::planner;
@@ -28,6 +32,7 @@ pub struct Session {
     catalog: Catalog,
     /// SET values by key, all of them as written.
     values: BTreeMap<String, WithOption>,
+    outside: Arc<dyn Outside>,
 }
 
 /// What a script leaves to be run, and with what.
@@ -68,7 +73,13 @@ const OF_TABLE: &str = "brooklet.table.";
 impl Session {
     pub fn new(connectors: &'static [Connector], formats: &'static [Format]) -> Self {
         let registry = Registry { connectors, formats };
-        Session { registry, catalog: Catalog::default(), values: BTreeMap::new() }
+        let (catalog, values) = (Catalog::default(), BTreeMap::new());
+        Session { registry, catalog, values, outside: Arc::new(Nothing) }
+    }
+
+    /// Functions may come from there.
+    pub fn with_outside(self, outside: Arc<dyn Outside>) -> Self {
+        Session { outside, ..self }
     }
 
     pub fn catalog(&self) -> &Catalog {
@@ -128,10 +139,7 @@ impl Run {
                 let made = self.create_view(ddl);
                 self.note_broken(&ddl.name, made)
             }
-            StatementKind::CreateFunction(ddl) => {
-                let native = Provider::new(&*catalog).functions();
-                catalog.create_function(ddl, &native).map_err(Vec::from)
-            }
+            StatementKind::CreateFunction(ddl) => self.create_function(ddl).map_err(Vec::from),
             StatementKind::Drop(drop) => catalog.drop(drop).map_err(Vec::from),
             StatementKind::Use(name) => check_use(name).map_err(Vec::from),
             StatementKind::Set(set) => match &set.pair {
@@ -148,6 +156,15 @@ impl Run {
             runnable => self.jobs_of(runnable, span).map(|jobs| self.jobs.extend(jobs)),
         };
         self.faults.extend(done.err().into_iter().flatten());
+    }
+
+    fn create_function(&mut self, ddl: &CreateFunction) -> Result<(), Fault> {
+        let Session { catalog, values, outside, .. } = &mut self.session;
+        let native = Provider::new(&*catalog).functions();
+        let values = values.iter().map(|(key, pair)| (key.clone(), pair.value.clone()));
+        // What is wrong with a setting was said where it is set.
+        let settings = Settings::new(values.collect()).unwrap_or_default();
+        catalog.functions.create(ddl, &native, &settings, &**outside)
     }
 
     /// A view must be sound when it is made, as in Flink; one over something broken is excused.
@@ -295,7 +312,15 @@ impl Run {
             None => check_setting(pair)?,
         }
         self.session.values.insert(pair.key.clone(), pair.clone());
+        self.find_places();
         Ok(())
+    }
+
+    /// The database of places is where the settings say.
+    fn find_places(&mut self) {
+        let Session { catalog, values, outside, .. } = &mut self.session;
+        let path = values.get(IP_DATABASE).map(|pair| outside.path(&pair.value));
+        catalog.functions.set_places(path);
     }
 
     fn reset(&mut self, key: Option<&str>) {
@@ -303,6 +328,7 @@ impl Run {
             Some(key) => drop(self.session.values.remove(key)),
             None => self.session.values.clear(),
         }
+        self.find_places();
     }
 
     /// `<table>.<setting>`: a known table's name may hold dots.

@@ -43,7 +43,9 @@ pub const OPTIONS: &[OptionSpec] = &[
     .default("never"),
     OptionSpec::text(
         "brooklet.on-conflict",
-        "What becomes of a row whose key exists: `update` overwrites it, `ignore` leaves it.",
+        "What becomes of a row whose key exists: `update` overwrites it, `ignore` leaves it, as \
+         does INSERT … ON CONFLICT DO NOTHING: Postgres' own clause, for every unique constraint \
+         of the table. Of several rows with a new key the first to arrive stays.",
     )
     .kind(OptionKind::OneOf(&["update", "ignore"]))
     .default("update"),

@@ -226,6 +226,21 @@ async fn ignores_rows_whose_key_exists() {
     assert_eq!(b.column("SELECT v FROM t ORDER BY k").await, ["old", "again"]);
 }
 
+/// Without a key in the DDL, and by another constraint than the key: Postgres decides.
+#[tokio::test]
+async fn ignores_whatever_unique_constraint_a_row_meets() {
+    for (bench, key) in [("t_ignore_none", &[][..]), ("t_ignore_any", &["k"])] {
+        let b = Bench::new(bench).await;
+        b.run("CREATE TABLE t (k int UNIQUE, v text UNIQUE); INSERT INTO t VALUES (1, 'old')")
+            .await;
+        let table = with(b.table("t", &kv(), key), "brooklet.on-conflict", "ignore");
+        let mut sink = b.sink(table).await.unwrap();
+        let rows = [(1, "new", 1), (2, "old", 1), (3, "first", 1), (4, "first", 1), (3, "x", 1)];
+        sink.commit(&[epoch(1, &rows)]).await.unwrap();
+        assert_eq!(b.column("SELECT k || v FROM t ORDER BY k").await, ["1old", "3first"]);
+    }
+}
+
 /// One row of NULLs and one of values for each type.
 fn every_type() -> (Vec<(&'static str, SqlType)>, RecordBatch) {
     let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None]);

@@ -200,6 +200,11 @@ fn insert(target: &Target) -> String {
         values.join(", "),
         unnest(names.len())
     );
+    if target.ignore {
+        // Whatever unique constraint a row meets, as Postgres means it.
+        text.push_str(" ON CONFLICT DO NOTHING");
+        return text;
+    }
     if target.key.is_empty() {
         return text;
     }
@@ -207,7 +212,7 @@ fn insert(target: &Target) -> String {
     let others = (0..names.len()).filter(|c| !target.key.contains(c));
     let set: Vec<String> = others.map(|c| format!("{0} = EXCLUDED.{0}", names[c])).collect();
     text.push_str(&format!(" ON CONFLICT ({}) DO ", key.join(", ")));
-    match target.ignore || set.is_empty() {
+    match set.is_empty() {
         true => text.push_str("NOTHING"),
         false => text.push_str(&format!("UPDATE SET {}", set.join(", "))),
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::physical_expr::ScalarFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
@@ -114,6 +115,9 @@ impl Prepared {
         }
         let value = expr.evaluate(batch).and_then(|v| v.into_array(batch.num_rows()));
         value.map_err(|error| {
+            if let Some(error) = not_of_a_row(&error) {
+                return error.at(self.label.clone());
+            }
             let (row, reason) = first_failing(expr, batch, error.to_string());
             Error::data(format!(
                 "{reason} in row {row} of the batch, evaluating {written}{WAY_OUT}"
@@ -121,6 +125,14 @@ impl Prepared {
             .at(self.label.clone())
         })
     }
+}
+
+/// What an expression says of itself as a whole, for example that a process it needs is gone.
+fn not_of_a_row(error: &DataFusionError) -> Option<Error> {
+    let DataFusionError::External(inner) = error.find_root() else { return None };
+    let said = inner.downcast_ref::<Error>()?;
+    let (kind, message) = (said.kind, said.message.clone());
+    Some(Error { retry: said.retry, ..Error::new(kind, message) })
 }
 
 /// The expression over gathered columns; those it needs are added to `sources` and `fields`.

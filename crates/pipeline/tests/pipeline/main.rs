@@ -4,5 +4,6 @@
 mod dead;
 mod late;
 mod left;
+mod python;
 mod row_error;
 mod run;

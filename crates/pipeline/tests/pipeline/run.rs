@@ -29,6 +29,9 @@ impl Home {
     pub fn set_sql(&mut self, sql: String) {
         self.sql = sql;
     }
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -1,9 +1,10 @@
 //! The tables, views and functions that a script has created.
 //!
 //! [`build`] makes a checked table from CREATE TABLE, [`options`] checks WITH and table settings,
-//! [`like`] copies another table's declaration.
+//! [`like`] copies another table's declaration, [`functions`] makes functions.
 
 pub mod build;
+pub mod functions;
 pub mod like;
 pub mod options;
 
@@ -12,19 +13,21 @@ use std::sync::Arc;
 
 use brooklet_core::connector::{Connector, Format};
 use brooklet_core::schema::TableDef;
+use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{Expr, Ident, ObjectName, Query};
 use sqlparser::tokenizer::Span;
 
 use crate::fault::Fault;
-use crate::parse::ast::{CreateFunction, CreateTable, CreateView, Drop, DropKind};
+use crate::parse::ast::{CreateTable, CreateView, Drop, DropKind};
 use crate::query::Names;
+use functions::Functions;
 
 /// What there is under which name; names are case-sensitive, tables and views share them.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     tables: BTreeMap<String, Table>,
     views: BTreeMap<String, View>,
-    functions: BTreeMap<String, CreateFunction>,
+    pub functions: Functions,
 }
 
 /// A table and those parts of its declaration that are still expressions.
@@ -66,9 +69,6 @@ impl Catalog {
     pub fn views(&self) -> impl Iterator<Item = (&str, &View)> {
         self.views.iter().map(|(name, view)| (name.as_str(), view))
     }
-    pub fn functions(&self) -> impl Iterator<Item = &str> {
-        self.functions.keys().map(String::as_str)
-    }
     fn has(&self, name: &str) -> bool {
         self.tables.contains_key(name) || self.views.contains_key(name)
     }
@@ -100,32 +100,12 @@ impl Catalog {
         Ok(())
     }
 
-    /// CREATE FUNCTION: `native` are the functions there are; class and language say where a
-    /// Flink cluster finds it.
-    pub fn create_function(
-        &mut self,
-        ddl: &CreateFunction,
-        native: &[String],
-    ) -> Result<(), Fault> {
-        let name = name_of(&ddl.name)?;
-        if !native.iter().any(|n| n.eq_ignore_ascii_case(&name)) {
-            let message = format!(
-                "function '{name}' is not built in, and {} functions cannot be loaded",
-                ddl.language.as_deref().unwrap_or("JAVA")
-            );
-            return Err(Fault::new(message, span_of(&ddl.name))
-                .suggest(&name, native.iter().map(String::as_str)));
-        }
-        self.functions.insert(name, ddl.clone());
-        Ok(())
-    }
-
     pub fn drop(&mut self, drop: &Drop) -> Result<(), Fault> {
         let name = name_of(&drop.name)?;
         let (found, word) = match drop.what {
             DropKind::Table => (self.tables.remove(&name).is_some(), "table"),
             DropKind::View => (self.views.remove(&name).is_some(), "view"),
-            DropKind::Function => (self.functions.remove(&name).is_some(), "function"),
+            DropKind::Function => (self.functions.drop(&name), "function"),
         };
         if found || drop.if_exists {
             return Ok(());
@@ -166,6 +146,9 @@ impl Names for Catalog {
     }
     fn all(&self) -> Vec<String> {
         self.tables.keys().chain(self.views.keys()).cloned().collect()
+    }
+    fn functions(&self) -> Vec<Arc<ScalarUDF>> {
+        self.functions.all()
     }
 }
 

@@ -52,12 +52,22 @@ pub fn keeps(table: &TableDef, offers: Offers) -> bool {
     side(table, offers).is_some_and(|(_, s)| s.keeps)
 }
 
-/// Hidden columns the rows of Sinks carry: files keep arrival order, and a row that is set aside
+/// Whether of a new key's rows the first one stays: an existing key's row is left as it is.
+fn keeps_first(table: &TableDef) -> bool {
+    table.options.get(ON_CONFLICT) == Some("ignore")
+}
+
+const ON_CONFLICT: &str = "brooklet.on-conflict";
+
+/// Hidden columns the rows of Sinks carry: arrival order where it matters, and a row that is set aside
 /// is found again by its arrival number. One answer for all queries, so that those which read the
 /// same view share its nodes.
 pub fn need(jobs: &[Job], offers: Offers, settings: &Settings) -> Need {
-    let staged = jobs.iter().any(|job| stages(&job.target.table, offers));
-    Need { ord: staged, late: false, found: letters::sets_bad_rows_aside(settings) }
+    let ordered = jobs.iter().any(|job| {
+        let Target { table, conflict, .. } = &job.target;
+        stages(table, offers) || keeps_first(table) || *conflict == Conflict::Nothing
+    });
+    Need { ord: ordered, late: false, found: letters::sets_bad_rows_aside(settings) }
 }
 
 impl Lowering<'_> {
@@ -203,14 +213,9 @@ impl Lowering<'_> {
                     self.union_of(inputs, &names, label, self.need)?
                 }
             };
-            let kept = keeps(&table, self.offers);
-            let whole =
-                self.whole(&table, overwritten(jobs, &table), self.plan.node(input).append_only)?;
-            let staging = match whole {
-                Some(_) => staging.map(without_limits),
-                None => staging,
-            };
-            let table = SinkTable { table, staging, kept, whole };
+            let append_only = self.plan.node(input).append_only;
+            let overwritten = overwritten(jobs, &table);
+            let table = self.sink_table(table, staging, overwritten, append_only)?;
             members.entry(domain).or_default().push((table, input));
         }
         for at in domains {
@@ -218,6 +223,23 @@ impl Lowering<'_> {
             self.sink_node(at, of_domain);
         }
         Ok(())
+    }
+
+    fn sink_table(
+        &self,
+        table: Arc<TableDef>,
+        staging: Option<Staging>,
+        overwritten: bool,
+        append_only: bool,
+    ) -> Result<SinkTable> {
+        let whole = self.whole(&table, overwritten, append_only)?;
+        Ok(SinkTable {
+            ordered: staging.is_some() || keeps_first(&table),
+            kept: keeps(&table, self.offers),
+            staging: staging.map(|s| if whole.is_some() { without_limits(s) } else { s }),
+            whole,
+            table,
+        })
     }
 
     fn sink_node(&mut self, at: (String, String), members: Vec<(SinkTable, NodeId)>) {
@@ -285,7 +307,7 @@ fn for_conflict(table: &Arc<TableDef>, conflict: Conflict) -> Arc<TableDef> {
         return Arc::clone(table);
     }
     let mut table = table.as_ref().clone();
-    table.options.0.insert("brooklet.on-conflict".into(), "ignore".into());
+    table.options.0.insert(ON_CONFLICT.into(), "ignore".into());
     Arc::new(table)
 }
 

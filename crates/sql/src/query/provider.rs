@@ -40,6 +40,8 @@ pub trait Names {
     fn computed(&self, table: &str, column: &str) -> Option<sqlparser::ast::Expr>;
     /// All names, for suggestions.
     fn all(&self) -> Vec<String>;
+    /// Functions beside those that are part of the program; they win.
+    fn functions(&self) -> Vec<Arc<ScalarUDF>>;
 }
 
 /// DataFusion's built-ins whose meaning is Flink's.
@@ -77,6 +79,7 @@ impl<'a> Provider<'a> {
             scalars.insert(udf.name().to_string(), udf);
         }
         scalars.extend(clock::functions());
+        scalars.extend(names.functions().into_iter().map(|f| (f.name().to_lowercase(), f)));
         let by_name = |udf: Arc<AggregateUDF>| (udf.name().to_string(), udf);
         let row_number = row_number::row_number();
         Provider {
