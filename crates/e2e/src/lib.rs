@@ -1,6 +1,6 @@
 //! What the end-to-end tests share: [`pipeline`] pipelines as processes that are started, killed
-//! and asked for their accounts, [`clicks`] and [`devices`] input with a plain recomputation of
-//! what must become of it, [`http`] what a process answers, [`outputs`] files that a sink left,
+//! and asked for their accounts, [`clicks`], [`devices`] and [`users`] input with a plain recomputation
+//! of what must become of it, [`http`] what a process answers, [`outputs`] files that a sink left,
 //! [`proxy`] a way to a service that fails on demand.
 
 pub mod clicks;
@@ -9,6 +9,7 @@ pub mod http;
 pub mod outputs;
 pub mod pipeline;
 pub mod proxy;
+pub mod users;
 
 /// A size for this machine: `default` times `BROOKLET_E2E_PERCENT` / 100.
 pub fn scaled(default: u64) -> u64 {

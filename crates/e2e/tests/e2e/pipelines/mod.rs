@@ -1,0 +1,3 @@
+//! The pipelines of `pipelines/`, each with a folder of its own there.
+
+pub mod users;
