@@ -52,8 +52,11 @@ impl UsersRun {
         let file = format!("{DIRECTORY}/pipeline.sql");
         let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{file}: {e}"));
         let serve = format!("SET 'brooklet.serve.dir' = '{DIRECTORY}/serve';\n");
-        let pipeline = Pipeline::new(scratch, "users", &format!("{settings}{serve}{text}"));
+        // Its commits in Kafka are found by its name.
+        let name = format!("pipeline-{}", users.name);
+        let pipeline = Pipeline::new(scratch, &name, &format!("{settings}{serve}{text}"));
         let pipeline = pipeline
+            .env("PIPELINE_NAME", name)
             .env("CHECKPOINT_INTERVAL", "200 ms")
             .env("KAFKA_BOOTSTRAP_SERVERS", kafka.brokers())
             .env("TOPIC_PARTITIONS", partitions.to_string())
@@ -107,7 +110,9 @@ impl UsersRun {
         }
         let text =
             |record: Record| String::from_utf8(record.value.expect("a letter")).expect("UTF-8");
-        outputs.letters = self.letters.read().into_iter().map(text).collect();
+        // Characters may be written as they are or by number.
+        let same = |text: String| serde_json::from_str::<Value>(&text).expect("JSON").to_string();
+        outputs.letters = self.letters.read().into_iter().map(text).map(same).collect();
         outputs.letters.sort();
         outputs
     }
