@@ -1,7 +1,7 @@
 //! What the end-to-end tests share: [`pipeline`] pipelines as processes that are started, killed
-//! and asked for their accounts, [`clicks`], [`devices`] and [`users`] input with a plain recomputation
-//! of what must become of it, [`http`] what a process answers, [`outputs`] files that a sink left,
-//! [`proxy`] a way to a service that fails on demand.
+//! and asked for their accounts, [`clicks`], [`devices`] and [`users`] input with a plain
+//! recomputation of what must become of it, [`http`] what a process answers, [`outputs`] files that
+//! a sink left, [`proxy`] a way to a service that fails on demand.
 
 pub mod clicks;
 pub mod devices;

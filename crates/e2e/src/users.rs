@@ -1,5 +1,5 @@
-//! The users pipeline as it stands in `pipelines/users`: its topics, tables and answers, and a plain
-//! recomputation of what must stand in them.
+//! The users pipeline as it stands in `pipelines/users`: its topics, tables and answers, and a
+//! plain recomputation of what must stand in them.
 
 use std::collections::BTreeMap;
 
@@ -171,57 +171,26 @@ struct Organization {
 
 /// The recomputation over records and their topics' names.
 pub fn expect(users: (&str, &[Record]), organizations: (&str, &[Record])) -> Expected {
-    let mut expected = Expected::default();
     let mut letters = Vec::new();
-    let (mut last, mut newest): (BTreeMap<String, Cells>, BTreeMap<String, Cells>) =
-        Default::default();
-    for (offset, record) in with_offsets(users.1) {
-        let value = record.value.as_deref().unwrap_or_default();
-        let problem = match Fields::of(value).map(|fields| user(&fields)) {
-            None => "malformed json",
-            Some(Err(problem)) => problem,
-            Some(Ok((email, cells))) => {
-                // Of equal times the first arrival stays.
-                let newer = newest.get(&email).is_none_or(|held| held[6] < cells[6]);
-                newer.then(|| newest.insert(email.clone(), cells.clone()));
-                last.insert(email, cells);
-                continue;
-            }
-        };
-        letters.push(letter(users.0, record, offset, problem));
-    }
-    newest.retain(|_, cells| cells[1].as_deref().is_some_and(|t| t != "User Deleted"));
-
-    let mut all = Vec::new();
-    for (offset, record) in with_offsets(organizations.1) {
-        let value = record.value.as_deref().unwrap_or_default();
-        let Some(fields) = Fields::of(value) else {
-            letters.push(letter(organizations.0, record, offset, "malformed json"));
-            continue;
-        };
-        let time = fields.time("created_at");
-        let mut cells =
-            fields.texts(["organization_key", "organization_name", "organization_tier"]);
-        cells.push(time.clone());
-        all.push(Organization { cells, time });
-    }
+    let (last, newest) = users_of(users, &mut letters);
+    let all = organizations_of(organizations, &mut letters);
     let mut of_name: BTreeMap<&str, Vec<&Organization>> = BTreeMap::new();
     for organization in &all {
         let name = organization.cells[1].as_deref();
         name.into_iter().for_each(|name| of_name.entry(name).or_default().push(organization));
     }
-    let mut details = Vec::new();
+    let (mut details, mut answers) = (Vec::new(), BTreeMap::<String, Vec<Value>>::new());
     for (email, cells) in &newest {
         let same = cells[5].as_deref().and_then(|name| of_name.get(name)).map_or(&[][..], |v| v);
-        let newest = same.iter().rev().max_by_key(|o| &o.time);
-        if let Some(newest) = newest {
+        // Of equal times the first stays.
+        if let Some(newest) = same.iter().rev().max_by_key(|o| &o.time) {
             let tier = newest.cells[2].clone();
             let [name, kind, of] = [2, 4, 5].map(|i| cells[i].clone());
             details.push(vec![Some(email.clone()), name, kind, of, tier]);
         }
         let mut same = same.to_vec();
         same.sort_by_key(|o| o.cells[0].clone());
-        let answers = expected.answers.entry(cells[2].clone().unwrap_or_default()).or_default();
+        let answers = answers.entry(cells[2].clone().unwrap_or_default()).or_default();
         answers.extend(same.iter().map(|o| {
             json!({ "username": cells[2], "user_type": cells[4], "organization_name": cells[5],
                     "organization_tier": o.cells[2] })
@@ -232,14 +201,60 @@ pub fn expect(users: (&str, &[Record]), organizations: (&str, &[Record])) -> Exp
         rows
     };
     letters.sort();
-    expected.outputs.letters = letters;
-    expected.outputs.tables = BTreeMap::from([
+    let tables = BTreeMap::from([
         ("user_events", sorted(last.into_values().collect())),
         ("users_current", sorted(newest.into_values().collect())),
         ("org_events", sorted(all.into_iter().map(|o| o.cells).collect())),
         ("user_details", sorted(details)),
     ]);
-    expected
+    Expected { outputs: Outputs { tables, letters }, answers }
+}
+
+/// By address: the event that came last, and the newest one if it is no deletion.
+fn users_of(
+    (topic, records): (&str, &[Record]),
+    letters: &mut Vec<String>,
+) -> (BTreeMap<String, Cells>, BTreeMap<String, Cells>) {
+    let (mut last, mut newest): (BTreeMap<String, Cells>, BTreeMap<String, Cells>) =
+        Default::default();
+    for (offset, record) in with_offsets(records) {
+        let value = record.value.as_deref().unwrap_or_default();
+        let problem = match Fields::of(value).map(|fields| user(&fields)) {
+            None => "malformed json",
+            Some(Err(problem)) => problem,
+            Some(Ok((email, cells))) => {
+                // Of equal times the first arrival stays.
+                if newest.get(&email).is_none_or(|held| held[6] < cells[6]) {
+                    newest.insert(email.clone(), cells.clone());
+                }
+                last.insert(email, cells);
+                continue;
+            }
+        };
+        letters.push(letter(topic, record, offset, problem));
+    }
+    newest.retain(|_, cells| cells[1].as_deref().is_some_and(|kind| kind != "User Deleted"));
+    (last, newest)
+}
+
+fn organizations_of(
+    (topic, records): (&str, &[Record]),
+    letters: &mut Vec<String>,
+) -> Vec<Organization> {
+    let mut all = Vec::new();
+    for (offset, record) in with_offsets(records) {
+        let value = record.value.as_deref().unwrap_or_default();
+        let Some(fields) = Fields::of(value) else {
+            letters.push(letter(topic, record, offset, "malformed json"));
+            continue;
+        };
+        let time = fields.time("created_at");
+        let mut cells =
+            fields.texts(["organization_key", "organization_name", "organization_tier"]);
+        cells.push(time.clone());
+        all.push(Organization { cells, time });
+    }
+    all
 }
 
 /// Each record with its offset in its partition.
