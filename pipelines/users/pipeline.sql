@@ -1,7 +1,7 @@
 -- Users and organisations from two Kafka topics into Postgres, what cannot be used into a topic of
 -- its own, and each user with its organisation into a table that serve/*.sql answers from over HTTP.
 -- Every ${NAME:-default} is an environment variable; README.md has the list.
-SET 'pipeline.name' = 'users';
+SET 'pipeline.name' = '${PIPELINE_NAME:-users}';
 SET 'execution.checkpointing.interval' = '${CHECKPOINT_INTERVAL:-10 s}';
 SET 'brooklet.checkpoint.interval' = '${CHECKPOINT_INTERVAL:-10 s}';
 

@@ -35,16 +35,24 @@ impl Site {
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
         stream
     }
-    /// `GET path`: the status code and the body.
-    pub fn get(&self, path: &str) -> (u16, String) {
+    /// `GET path` with headers: the answer's head and body.
+    pub fn exchange(&self, path: &str, headers: &[(&str, &str)]) -> (String, String) {
         let mut stream = self.connect();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: e2e\r\nConnection: close\r\n\r\n");
+        let headers: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: e2e\r\nConnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        (head.to_string(), body.to_string())
+    }
+    /// `GET path`: the status code and the body.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let (head, body) = self.exchange(path, &[]);
         let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-        (code.unwrap_or_else(|| panic!("no status: {head}")), body.to_string())
+        (code.unwrap_or_else(|| panic!("no status: {head}")), body)
     }
     pub fn json(&self, path: &str) -> (u16, Value) {
         let (code, body) = self.get(path);

@@ -74,7 +74,9 @@ async fn endpoints_answer_and_what_is_none_says_so() {
     let index: serde_json::Value = serde_json::from_str(&index).unwrap();
     assert_eq!((&index["pipeline"], &index["version"]), (&"clicks".into(), &"1.2.3".into()));
     let paths: Vec<_> = index["endpoints"].as_array().unwrap().iter().map(|e| &e["path"]).collect();
-    assert_eq!(paths, ["/", "/health", "/ready", "/metrics"]);
+    assert_eq!(paths, ["/", "/health", "/ready", "/metrics", "/openapi.json"]);
+    let reserved = brooklet_pipeline::serve::RESERVED;
+    assert!(paths.iter().all(|path| reserved.iter().any(|r| *path == r)));
 
     for (line, code) in [("GET /nothing", "404"), ("POST /ready", "405"), ("GET /ready/", "404")] {
         let (head, body) = ask(http.address(), line).await;

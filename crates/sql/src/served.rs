@@ -7,7 +7,7 @@ use brooklet_core::time::Millis;
 use brooklet_core::types::SqlType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
-use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
 use sqlparser::ast::{Query, SetExpr, Spanned, TableFactor};
 use sqlparser::tokenizer::Span;
 
@@ -15,7 +15,7 @@ use crate::fault::{Fault, Faults};
 use crate::lower;
 use crate::planner::unique_names;
 use crate::query::parameters::{self, Parameters};
-use crate::query::{self, Names, Provider, check, clock, errors};
+use crate::query::{self, Names, Provider, aggregates, check, clock, errors};
 
 /// A query with parameters.
 pub struct Served {
@@ -111,10 +111,12 @@ fn cannot_be_served(
                     faults.push(Fault::new(message, place));
                 }
             }
-            LogicalPlan::Aggregate(a) if !a.aggr_expr.is_empty() => {
-                let message = "aggregates are for the pipeline: let it write their results to a \
-                               built-in table";
-                faults.push(Fault::new(message, start));
+            LogicalPlan::Aggregate(a) => {
+                let calls = a.aggr_expr.iter().filter_map(|e| match e.clone().unalias() {
+                    Expr::AggregateFunction(call) => aggregates::refusal(&call),
+                    _ => None,
+                });
+                faults.extend(calls.map(|message| Fault::new(message, start)));
             }
             LogicalPlan::Window(_) | LogicalPlan::Extension(_) => {
                 let message = "window functions and OVER are for the pipeline: let it write what \
@@ -145,7 +147,7 @@ fn place_of(query: &Query, table: &str) -> Option<Span> {
     found
 }
 
-fn visit(plan: &LogicalPlan, show: &mut dyn FnMut(&datafusion::logical_expr::Expr)) -> Result<()> {
+fn visit(plan: &LogicalPlan, show: &mut dyn FnMut(&Expr)) -> Result<()> {
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {

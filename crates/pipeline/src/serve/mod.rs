@@ -94,9 +94,10 @@ impl Limits {
             let above = usize::try_from(value).ok().filter(|v| *v > 0);
             above.ok_or_else(|| Error::config(format!("SET '{key}' = '{value}' must be above 0")))
         };
+        let timeout_ms = settings.millis("brooklet.serve.timeout")?.max(1) as u64;
         Ok(Limits {
             max_rows: positive("brooklet.serve.max-rows")?,
-            timeout: Duration::from_millis(settings.millis("brooklet.serve.timeout")?.max(1) as u64),
+            timeout: Duration::from_millis(timeout_ms),
             max_concurrent: positive("brooklet.serve.max-concurrent")?.min(Semaphore::MAX_PERMITS),
         })
     }

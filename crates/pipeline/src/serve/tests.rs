@@ -152,6 +152,36 @@ async fn queries_join_order_and_cut() {
     );
 }
 
+/// The results by hand, the types Flink's: AVG of whole numbers is whole, of DECIMALs has six
+/// digits, rounded half up.
+#[tokio::test]
+async fn aggregates_are_flinks() {
+    let all = async |text: &str| answer(&format!("-- GET /all\n{text}"), &[]).await;
+    assert_eq!(
+        all("SELECT town, COUNT(*) AS c, SUM(n) AS s, AVG(n) AS a, MIN(name) AS lo, \
+             MAX(n) AS hi FROM people GROUP BY town HAVING COUNT(*) > 1 ORDER BY town")
+        .await,
+        r#"[{"town":"Oslo","c":3,"s":8,"a":2,"lo":"Ann","hi":4}]"#
+    );
+    assert_eq!(
+        all("SELECT AVG(CAST(n AS DECIMAL(10, 2))) AS d, SUM(CAST(n AS DECIMAL(10, 2))) AS s, \
+             AVG(CAST(n AS DOUBLE)) AS f, SUM(CAST(n AS INT) * 1000000000) AS w, \
+             COUNT(NULLIF(n, 1)) FILTER (WHERE n < 5) AS c FROM (SELECT n FROM people WHERE n > 2 \
+             UNION ALL SELECT n FROM towns WHERE n < 100)")
+        .await,
+        // 3, 4, 5 and 90; 102 thousand millions modulo 2 to the 32.
+        r#"[{"d":25.5,"s":102,"f":25.5,"w":-1079215104,"c":2}]"#
+    );
+    assert_eq!(
+        all("SELECT AVG(CAST(n AS DECIMAL(10, 0))) AS d FROM towns WHERE n > 1 AND n <> 90").await,
+        r#"[{"d":8E+2}]"#
+    );
+    assert_eq!(
+        all("SELECT COUNT(*) AS c, SUM(n) AS s FROM people WHERE n > 99").await,
+        r#"[{"c":0,"s":null}]"#
+    );
+}
+
 #[tokio::test]
 async fn parameters_may_be_left_out_where_the_query_asks() {
     let text = "-- GET /towns\nSELECT town FROM towns WHERE (:least IS NULL OR n >= :least) \

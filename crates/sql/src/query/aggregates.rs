@@ -1,14 +1,17 @@
-//! Aggregate functions as the planner sees them: Flink's names and result types, no execution.
+//! Aggregate functions as the planner sees them: Flink's names and result types.
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef};
 use brooklet_plan::node::AggFunc;
-use datafusion::common::{Result, ScalarValue, not_impl_err, plan_err};
-use datafusion::logical_expr::function::AccumulatorArgs;
+use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility,
 };
+
+use super::folds;
 
 const ALL: [(&str, AggFunc); 7] = [
     ("count", AggFunc::Count),
@@ -32,6 +35,17 @@ pub fn all() -> Vec<Arc<AggregateUDF>> {
 /// The function an aggregate of a plan stands for.
 pub fn func(udaf: &AggregateUDF) -> Option<AggFunc> {
     ALL.into_iter().find(|(name, _)| *name == udaf.name()).map(|(_, func)| func)
+}
+
+/// Why a query of a built-in table cannot have this aggregate, if so.
+pub fn refusal(call: &AggregateFunction) -> Option<String> {
+    let name = call.func.name().to_uppercase();
+    match func(&call.func) {
+        Some(known) if folds::is_known(known) => call.params.distinct.then(|| {
+            format!("{name}(DISTINCT …) cannot be served: aggregate over a SELECT DISTINCT")
+        }),
+        _ => Some(format!("{name} cannot be served: a table's rows have no order")),
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -71,8 +85,13 @@ impl AggregateUDFImpl for Planned {
             (_, same) => same,
         })
     }
-    fn accumulator(&self, _: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        not_impl_err!("{} is run by the engine", self.name)
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let from = args.expr_fields.first().map_or(&DataType::Null, |f| f.data_type());
+        folds::accumulator(self.func, from, args.return_field.data_type())
+    }
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        let from = args.input_fields.first().map_or(&DataType::Null, |f| f.data_type());
+        Ok(folds::state_fields(self.func, from, args.return_field.data_type()))
     }
     fn default_value(&self, ty: &DataType) -> Result<ScalarValue> {
         match self.func {

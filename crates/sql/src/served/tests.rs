@@ -93,7 +93,13 @@ fn faults_have_their_place() {
         ("SELECT :x FROM users", "get.sql:1:8", "the type of :x cannot be told"),
         ("SELECT id FROM users WHERE :y IS NULL", "get.sql:1:28", "the type of :y"),
         ("SELECT id FROM users WHERE id = ?", "get.sql:1:33", "write :name"),
-        ("SELECT name, COUNT(*) FROM users GROUP BY name", "get.sql:1:1", "aggregates"),
+        ("SELECT COUNT(DISTINCT name) FROM users", "get.sql:1:1", "COUNT(DISTINCT …)"),
+        ("SELECT FIRST_VALUE(name) FROM users", "get.sql:1:1", "have no order"),
+        (
+            "SELECT id FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS n FROM users)",
+            "get.sql:1:1",
+            "window functions",
+        ),
     ] {
         let shown = wrong(sql);
         assert!(shown.starts_with(at) && shown.contains(says), "{sql}\n{shown}");

@@ -80,6 +80,10 @@ impl Kafka {
         (admin, AdminOptions::new().operation_timeout(Some(PATIENCE)))
     }
 
+    /// A topic that somebody else creates; its name starts with `stem`.
+    pub fn topic_to_be(&self, stem: &str, partitions: i32) -> Topic {
+        Topic { kafka: self.clone(), name: unique(stem), partitions }
+    }
     /// A new topic; its name starts with `stem`.
     pub fn topic(&self, stem: &str, partitions: i32) -> Topic {
         self.topic_with(stem, partitions, &[])

@@ -1,3 +1,4 @@
-//! The pipelines of `pipelines/`, each against what it must write.
+//! The pipelines of `pipelines/`, each with a folder of its own there.
 
 pub mod clicks;
+pub mod users;
