@@ -21,6 +21,7 @@ use crate::checkpoint::manifest::SegmentRef;
 use crate::exchange;
 use crate::ingest::ScanOutput;
 use crate::letters::{Letter, Letters, RowText, SetAside};
+use crate::ops::held::Held;
 use crate::ops::rows::{by_arrival, consolidate};
 use crate::ops::stage::{Moment, Stage};
 use crate::ops::{BadRows, Counts, Operator, StepCtx};
@@ -35,6 +36,7 @@ pub struct Compute {
     shape: Arc<Shape>,
     shards: Vec<Shard>,
     sinks: Vec<SinkStages>,
+    held: Vec<Held>,
     /// Per node, after the last epoch.
     watermarks: Vec<Millis>,
     counts: Vec<Counts>,
@@ -68,6 +70,11 @@ impl Shape {
         };
         let last_readers = (0..plan.nodes.len()).map(last).collect();
         Shape { stages, last_readers, plan }
+    }
+
+    /// Whether a node's tables are kept by the shards, and not once for all of them.
+    fn on_shards(&self, node: NodeId) -> bool {
+        !matches!(self.plan.node(node).op, NodeOp::Sink(_) | NodeOp::Scan(_))
     }
 
     /// What the inputs of a node gave; nothing is kept for longer than it is needed.
@@ -163,6 +170,7 @@ impl Compute {
             counts: vec![Counts::default(); nodes],
             shards: each,
             sinks,
+            held: Held::of(&plan)?,
             workers: Workers::new("shard", shards as usize)?,
             shape: Arc::new(Shape::of(plan)),
         })
@@ -187,6 +195,11 @@ impl Compute {
         let mut aside = SetAside::of_scans(&mut scanned);
         let contexts: Arc<[StepCtx]> = self.contexts(moment, &scanned).into();
         let rows: usize = scanned.values().flat_map(|s| &s.rows).map(Delta::len).sum();
+        for held in &mut self.held {
+            if let Some(scan) = scanned.get(&held.node) {
+                held.step(&scan.once, scan.ended)?;
+            }
+        }
         self.hand_out(scanned);
         let last = self.shape.stages.iter().copied().max().unwrap_or(0);
         for stage in 0..=last {
@@ -305,6 +318,11 @@ impl Compute {
         Ok(outputs)
     }
 
+    /// The rows that the source of a scan has given and cannot give again.
+    pub fn held(&self, scan: NodeId) -> Result<Vec<Delta>> {
+        self.held.iter().filter(|held| held.node == scan).map(Held::rows).collect()
+    }
+
     /// When the next open file is due by its age.
     pub fn next_roll(&self) -> Option<Millis> {
         let stages = self.sinks.iter().flat_map(|s| s.tables.iter().flatten());
@@ -337,6 +355,9 @@ impl Compute {
             for stage in sink.tables.iter_mut().flatten() {
                 each(sink.node, 0, stage.table());
             }
+        }
+        for held in &mut self.held {
+            each(held.node, 0, held.table());
         }
     }
 
@@ -380,7 +401,7 @@ impl Compute {
             let Some(node) = node else {
                 return Err(Error::corrupt(format!("the plan has no node for table {}", id.table)));
             };
-            if self.sinks.iter().any(|s| s.node == node) {
+            if !shape.on_shards(node) {
                 staged.push(node, id, refs);
                 continue;
             }
@@ -411,7 +432,9 @@ impl Compute {
 
     fn load_stage(&mut self, node: NodeId, id: &TableId, rows: &RecordBatch) -> Result<()> {
         let sinks = self.sinks.iter_mut().filter(|s| s.node == node);
-        let mut tables = sinks.flat_map(|s| s.tables.iter_mut().flatten()).map(Stage::table);
+        let stages = sinks.flat_map(|s| s.tables.iter_mut().flatten()).map(Stage::table);
+        let held = self.held.iter_mut().filter(|h| h.node == node).map(Held::table);
+        let mut tables = stages.chain(held);
         tables.find(|t| t.name() == id.table).ok_or_else(|| no_table(id))?.load(rows)
     }
 }

@@ -11,6 +11,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use brooklet_core::connector::Guarantee;
 use brooklet_core::schema::TableDef;
+use brooklet_core::source::Reading;
 use brooklet_core::time::Millis;
 
 use crate::letters::{LetterKind, LetterRoute, LetterTo, is_letter_table};
@@ -77,6 +78,8 @@ pub struct ScanSpec {
     /// Evaluated over decoded ++ metadata ++ `__now`. Visible columns of the node, in order.
     pub exprs: Vec<Expr>,
     pub watermark: Option<ScanWatermark>,
+    /// Whether what was read can be read again.
+    pub reading: Reading,
 }
 
 #[derive(Debug, Clone)]

@@ -37,21 +37,23 @@ pub struct TargetColumn {
 }
 
 /// A column as Postgres describes it.
-struct Found {
+pub struct Found {
     number: i16,
-    name: String,
+    pub name: String,
     /// Without length or precision: casting to these would cut silently.
-    ty: String,
-    base: String,
-    category: String,
+    pub ty: String,
+    pub base: String,
+    pub category: String,
     not_null: bool,
     has_default: bool,
     generated: bool,
 }
 
-struct Relation {
-    oid: u32,
-    name: String,
+/// A table or view.
+pub struct Relation {
+    pub oid: u32,
+    /// Quoted and qualified.
+    pub name: String,
     kind: String,
 }
 
@@ -81,7 +83,8 @@ pub async fn open(access: &Access, session: &Session, table: &TableDef) -> Resul
     Ok(target)
 }
 
-async fn find(access: &Access, session: &Session, name: &str) -> Result<Option<Relation>> {
+/// The relation that a `table-name` means.
+pub async fn find(access: &Access, session: &Session, name: &str) -> Result<Option<Relation>> {
     let fault = |e| access.fault(&format!("could not look for table '{name}'"), e);
     // As written first, then as Postgres reads names without quotes (Flink's dialect).
     let folded = quoted(&name.to_lowercase());
@@ -240,7 +243,11 @@ async fn compare(
     })
 }
 
-async fn columns(access: &Access, session: &Session, relation: &Relation) -> Result<Vec<Found>> {
+pub async fn columns(
+    access: &Access,
+    session: &Session,
+    relation: &Relation,
+) -> Result<Vec<Found>> {
     let fault = |e| access.fault(&format!("could not read the columns of {}", relation.name), e);
     let rows = session
         .client
@@ -269,7 +276,7 @@ async fn columns(access: &Access, session: &Session, relation: &Relation) -> Res
 }
 
 /// The column of that name, or the one it means without quotes.
-fn by_name<'a>(found: &'a [Found], name: &str) -> Option<&'a Found> {
+pub fn by_name<'a>(found: &'a [Found], name: &str) -> Option<&'a Found> {
     let folded = name.to_lowercase();
     let exact = found.iter().find(|c| c.name == name);
     exact.or_else(|| found.iter().find(|c| c.name == folded))

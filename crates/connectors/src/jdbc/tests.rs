@@ -691,3 +691,5 @@ async fn sslmode_means_what_it_means_elsewhere() {
         assert!(failure(require).message.contains("TLS"));
     }
 }
+
+mod source;

@@ -1,11 +1,12 @@
 //! Operators: what nodes of the plan do to rows, once per epoch and shard.
 //!
 //! One file per node kind: [`map`], [`join`], [`reduce`] (with its aggregates, windows, top-n and
-//! dedup), [`stage`] for sinks that write files. Scans are [`crate::ingest`], exchanges
+//! dedup), [`stage`] for sinks that write files, [`held`] for sources that give rows once. Scans are [`crate::ingest`], exchanges
 //! [`crate::exchange`], unions are concatenation.
 
 pub mod bisect;
 pub mod exprs;
+pub mod held;
 pub mod join;
 pub mod map;
 pub mod reduce;

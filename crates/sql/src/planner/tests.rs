@@ -45,7 +45,11 @@ const fn connector(
         metadata: METADATA,
         needs_format: false,
         check: brooklet_core::connector::unchecked,
-        source: Some(SourceSide { open: no_source, bounded: |_| false }),
+        source: Some(SourceSide {
+            open: no_source,
+            bounded: |_| false,
+            reading: brooklet_core::connector::of_log,
+        }),
         sink: Some(SinkSide {
             open: no_sink,
             domain: |t| t.connector().to_string(),
