@@ -44,8 +44,6 @@ use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide, SourceSi
 use brooklet_core::schema::TableDef;
 use brooklet_core::source::Reading;
 
-use options::REFRESH;
-
 pub const CONNECTOR: Connector = Connector {
     name: "jdbc",
     options: options::OPTIONS,
@@ -54,8 +52,8 @@ pub const CONNECTOR: Connector = Connector {
     check: options::check,
     source: Some(SourceSide {
         open: |spec| Box::pin(source::open(spec)),
-        bounded: |options| options.get(REFRESH).is_none(),
-        reading: |options| match options.get(REFRESH) {
+        bounded: |options| options::refresh_ms(options).is_none(),
+        reading: |options| match options::refresh_ms(options) {
             Some(_) => Reading::Refreshed,
             None => Reading::Once,
         },

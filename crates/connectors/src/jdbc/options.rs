@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use brooklet_core::options::{OptionKind, OptionSpec, Options};
 use brooklet_core::schema::TableDef;
+use brooklet_core::time::Millis;
 use brooklet_core::types::SqlType;
 use brooklet_core::{Error, Result};
 use tokio_postgres::Config;
@@ -56,7 +57,8 @@ pub const OPTIONS: &[OptionSpec] = &[
         .kind(OptionKind::Bool),
     OptionSpec::text(
         REFRESH,
-        "How often the table is read again. Without it a table is read once and has ended.",
+        "How often the table is read again. Without it, or with 0, a table is read once and has \
+         ended.",
     )
     .kind(OptionKind::Duration),
     OptionSpec::text(
@@ -80,8 +82,14 @@ pub const OPTIONS: &[OptionSpec] = &[
     .default("fail"),
 ];
 
-/// Makes a table that is read again and again.
-pub const REFRESH: &str = "brooklet.refresh-interval";
+const REFRESH: &str = "brooklet.refresh-interval";
+
+/// How often a table is read again, in milliseconds; None: once. A text that is no duration is
+/// found when the options are checked.
+pub fn refresh_ms(options: &Options) -> Option<Millis> {
+    let interval = options.duration(REFRESH).ok().flatten()?;
+    i64::try_from(interval.as_millis()).ok().filter(|ms| *ms > 0)
+}
 
 /// The four options of a partitioned scan, which Flink takes together or not at all.
 const PARTITION: [&str; 4] = [

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use super::copy;
 use super::difference::Difference;
-use super::options::REFRESH;
+use super::options;
 use super::select::{self, Select};
 use super::session::Access;
 
@@ -70,8 +70,7 @@ pub async fn open(spec: SourceSpec) -> Result<Box<dyn Source>> {
     let access = Access::for_reading(&spec.table)?;
     let session = access.connect().await?;
     let select = select::open(&access, &session, &spec.table, spec.schema.clone()).await?;
-    let refresh = spec.table.options.duration(REFRESH)?;
-    let refresh_ms = refresh.map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX).max(1));
+    let refresh_ms = options::refresh_ms(&spec.table.options);
     let mut difference = Difference::new(spec.schema)?;
     for rows in &spec.held {
         difference.give(rows)?;

@@ -114,7 +114,10 @@ fn quoted(name: &str) -> String {
 }
 
 async fn create(access: &Access, session: &Session, table: &TableDef, name: &str) -> Result<()> {
-    let ddl = create_table(table, &quoted(name))?;
+    let mut ddl = create_table(table, &quoted(name))?;
+    if let Some(schema) = missing_schema(access, session, name).await? {
+        ddl = format!("CREATE SCHEMA IF NOT EXISTS {schema};\n{ddl}");
+    }
     match session.client.batch_execute(&ddl).await {
         Ok(()) => Ok(()),
         // Two creators at once: the other one was faster.
@@ -125,6 +128,18 @@ async fn create(access: &Access, session: &Session, table: &TableDef, name: &str
             Err(error)
         }
     }
+}
+
+/// The schema that a table's name names, quoted, unless it is there: asking for it to be created
+/// all the same would need a privilege.
+async fn missing_schema(access: &Access, session: &Session, name: &str) -> Result<Option<String>> {
+    let Some((schema, _)) = name.split_once('.').filter(|_| !name.contains('"')) else {
+        return Ok(None);
+    };
+    let schema = quote(schema);
+    let row = session.client.query_one("SELECT to_regnamespace($1) IS NULL", &[&schema]).await;
+    let missing = row.map_err(|e| access.fault(&format!("could not look for {schema}"), e))?.get(0);
+    Ok(Some(schema).filter(|_| missing))
 }
 
 /// The CREATE TABLE that fits a DDL.

@@ -5,7 +5,8 @@ use brooklet_core::source::{Budget, Input, Payload};
 use brooklet_core::{Source, Weights};
 
 use super::*;
-use crate::jdbc::REFRESH;
+
+const REFRESH: &str = "brooklet.refresh-interval";
 
 /// As many rows as a test may want.
 const BUDGET: Budget = Budget { max_rows: 1_000_000, max_bytes: 1 << 30 };

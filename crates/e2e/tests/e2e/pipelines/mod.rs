@@ -1,0 +1,3 @@
+//! The pipelines of `pipelines/`, each against what it must write.
+
+pub mod complaints;
