@@ -218,6 +218,8 @@ pub struct JoinSpec {
     pub kind: JoinKind,
     /// Pairs (left column, right column); NULL never equals NULL.
     pub on: Vec<(usize, usize)>,
+    /// Without `on`: the filter passes no pair of rows in which none of these is equal.
+    pub either: Vec<(usize, usize)>,
     /// Further condition over left ++ right columns.
     pub filter: Option<Expr>,
     /// When rows of the left and of the right side may be forgotten.

@@ -48,19 +48,18 @@ impl Difference {
         if self.unmet.is_empty() {
             return Ok(Delta::inserts(read.clone()));
         }
-        let keys = self.keys(read)?;
-        let is_fresh = |key: &Box<[u8]>| match self.unmet.get_mut(key) {
-            Some(count) if *count > 1 => {
-                *count -= 1;
+        let is_fresh = |key: Box<[u8]>| match self.unmet.entry(key) {
+            Entry::Vacant(_) => true,
+            Entry::Occupied(mut count) => {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
                 false
             }
-            found => {
-                let was_held = found.is_some();
-                self.unmet.remove(key);
-                !was_held
-            }
         };
-        let fresh: BooleanArray = keys.iter().map(is_fresh).map(Some).collect();
+        let keys = Self::keys(&self.converter, read)?;
+        let fresh: BooleanArray = keys.into_iter().map(is_fresh).map(Some).collect();
         Ok(Delta::inserts(compute::filter_record_batch(read, &fresh)?))
     }
 
@@ -79,7 +78,7 @@ impl Difference {
 
     /// These rows were given.
     pub fn give(&mut self, rows: &Delta) -> Result<()> {
-        for (row, key) in self.keys(&rows.rows)?.into_iter().enumerate() {
+        for (row, key) in Self::keys(&self.converter, &rows.rows)?.into_iter().enumerate() {
             let mut count = match self.held.entry(key) {
                 Entry::Occupied(count) => count,
                 Entry::Vacant(new) => new.insert_entry(0),
@@ -93,11 +92,11 @@ impl Difference {
     }
 
     /// Rows without columns are all alike.
-    fn keys(&self, rows: &RecordBatch) -> Result<Vec<Box<[u8]>>> {
+    fn keys(converter: &RowConverter, rows: &RecordBatch) -> Result<Vec<Box<[u8]>>> {
         if rows.num_columns() == 0 {
             return Ok(vec![Box::default(); rows.num_rows()]);
         }
-        let encoded = self.converter.convert_columns(rows.columns())?;
+        let encoded = converter.convert_columns(rows.columns())?;
         Ok(encoded.iter().map(|row| Box::from(row.data())).collect())
     }
 }
