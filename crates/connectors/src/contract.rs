@@ -58,6 +58,7 @@ pub fn source_spec(
         table: table.clone(),
         schema: table.physical_schema(),
         positions,
+        held: Vec::new(),
         waker: Arc::new(|| ()),
         formats: &[],
         env: Env::new(Still(now)),

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
+use crate::delta::Delta;
 use crate::format::{DecodeFile, DecodeSpec, Decoder, EncodeFile, EncodeSpec, Encoder, Framing};
 use crate::options::{OptionSpec, Options};
 use crate::schema::TableDef;
-use crate::source::SplitPosition;
+use crate::source::{Reading, SplitPosition};
 use crate::types::SqlType;
 use crate::{Env, Epoch, Instance, Result, Sink, Source};
 
@@ -30,6 +31,11 @@ pub struct Connector {
     pub sink: Option<SinkSide>,
 }
 
+/// The reading of connectors whose records stay where they are.
+pub fn of_log(_: &Options) -> Reading {
+    Reading::Log
+}
+
 /// The check of connectors whose options say everything.
 pub fn unchecked(_: &TableDef) -> Result<()> {
     Ok(())
@@ -39,6 +45,8 @@ pub struct SourceSide {
     pub open: fn(SourceSpec) -> Boxed<Box<dyn Source>>,
     /// Whether the table's options make it end.
     pub bounded: fn(&Options) -> bool,
+    /// Whether what was read can be read again.
+    pub reading: fn(&Options) -> Reading,
 }
 
 pub struct SinkSide {
@@ -85,6 +93,8 @@ pub struct SourceSpec {
     pub schema: SchemaRef,
     /// Where to go on; None at the first start: the table's startup mode decides.
     pub positions: Option<Vec<SplitPosition>>,
+    /// Rows that the state keeps (`Reading`): given before and not taken back.
+    pub held: Vec<Delta>,
     /// Called from any thread when new data may have arrived.
     pub waker: Arc<dyn Fn() + Send + Sync>,
     /// Formats for connectors that decode whole files themselves.

@@ -1,5 +1,7 @@
 //! An epoch: a bounded gulp of input run through the whole plan, and the record that repeats it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::source::{SplitId, SplitRange};
@@ -61,4 +63,15 @@ pub struct SourceInput {
     pub idle: Vec<SplitId>,
     /// The source is bounded and was read to its end.
     pub ended: bool,
+    /// The rows themselves, of a source that cannot give them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<SplitRows>,
+}
+
+/// What a split gave, kept because nobody else does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitRows {
+    pub split: SplitId,
+    /// Each a batch with its weights as an Arrow IPC stream, in base64.
+    pub batches: Vec<Arc<str>>,
 }

@@ -40,6 +40,19 @@ pub struct SplitPosition {
     pub offset: i64,
 }
 
+/// How the rows of a table come to a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Records stay where they are: recorded ranges can be read again.
+    Log,
+    /// Rows are taken as they are found, once. The record keeps them, and until the source has
+    /// ended the state keeps what was given, so that a restart in between gives only the rest.
+    Once,
+    /// As `Once`, but never ended: what was given is compared with what is found, again and again,
+    /// and rows that are there no more are taken back.
+    Refreshed,
+}
+
 /// How much one poll may take, over all splits.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
@@ -93,6 +106,10 @@ pub trait Source: Send {
     /// they are gone. Afterwards `poll` goes on at the ends of these ranges. Called before the
     /// first `poll` only, epoch by epoch.
     async fn replay(&mut self, ranges: &[SplitRange]) -> Result<Input>;
+    /// Instead of `replay`, for sources whose rows the record keeps (`Reading`): what was given.
+    fn recall(&mut self, _: &Input) -> Result<()> {
+        Ok(())
+    }
     /// A snapshot covers everything before `upto`: the outside may forget it. May be repeated.
     async fn release(&mut self, upto: &[SplitPosition]) -> Result<()>;
     /// Records known to wait outside behind what `poll` has returned; None when nobody can know.

@@ -21,6 +21,7 @@ use crate::checkpoint::manifest::SegmentRef;
 use crate::exchange;
 use crate::ingest::ScanOutput;
 use crate::letters::{Letter, Letters, RowText, SetAside};
+use crate::ops::held::Held;
 use crate::ops::rows::{by_arrival, consolidate};
 use crate::ops::sinks::{self, SinkTable};
 use crate::ops::stage::Moment;
@@ -37,6 +38,7 @@ pub struct Compute {
     shape: Arc<Shape>,
     shards: Vec<Shard>,
     sinks: Vec<SinkTables>,
+    held: Vec<Held>,
     /// Per node, after the last epoch.
     watermarks: Vec<Millis>,
     counts: Vec<Counts>,
@@ -72,6 +74,11 @@ impl Shape {
         };
         let last_readers = (0..plan.nodes.len()).map(last).collect();
         Shape { stages, last_readers, plan }
+    }
+
+    /// Whether a node's tables are kept by the shards, and not once for all of them.
+    fn on_shards(&self, node: NodeId) -> bool {
+        !matches!(self.plan.node(node).op, NodeOp::Sink(_) | NodeOp::Scan(_))
     }
 
     /// What the inputs of a node gave; nothing is kept for longer than it is needed.
@@ -169,6 +176,7 @@ impl Compute {
             shards: each,
             sinks,
             shown: None,
+            held: Held::of(&plan)?,
             workers: Workers::new("shard", shards as usize)?,
             shape: Arc::new(Shape::of(plan)),
         })
@@ -193,6 +201,11 @@ impl Compute {
         let mut aside = SetAside::of_scans(&mut scanned);
         let contexts: Arc<[StepCtx]> = self.contexts(moment, &scanned).into();
         let rows: usize = scanned.values().flat_map(|s| &s.rows).map(Delta::len).sum();
+        for held in &mut self.held {
+            if let Some(scan) = scanned.get(&held.node) {
+                held.step(&scan.once, scan.ended)?;
+            }
+        }
         self.hand_out(scanned);
         let last = self.shape.stages.iter().copied().max().unwrap_or(0);
         for stage in 0..=last {
@@ -329,6 +342,11 @@ impl Compute {
         changed.then(|| shown.clone())
     }
 
+    /// The rows that the source of a scan has given and cannot give again.
+    pub fn held(&self, scan: NodeId) -> Result<Vec<Delta>> {
+        self.held.iter().filter(|held| held.node == scan).map(Held::rows).collect()
+    }
+
     /// When the next open file is due by its age.
     pub fn next_roll(&self) -> Option<Millis> {
         self.sinks.iter().flat_map(|s| &s.tables).filter_map(SinkTable::next_roll).min()
@@ -359,6 +377,9 @@ impl Compute {
         for sink in &mut self.sinks {
             let node = sink.node;
             sink.tables.iter_mut().flat_map(SinkTable::tables).for_each(|t| each(node, 0, t));
+        }
+        for held in &mut self.held {
+            each(held.node, 0, held.table());
         }
     }
 
@@ -396,14 +417,14 @@ impl Compute {
         let shape = self.shape.clone();
         let count = self.shards.len() as u32;
         let mut own: Vec<Saved> = (0..count).map(|_| Saved::default()).collect();
-        let mut of_sinks = Saved::default();
+        let mut off_shards = Saved::default();
         for (id, refs) in tables {
             let node = shape.plan.nodes.iter().position(|n| n.fingerprint == id.fingerprint);
             let Some(node) = node else {
                 return Err(Error::corrupt(format!("the plan has no node for table {}", id.table)));
             };
-            if self.sinks.iter().any(|s| s.node == node) {
-                of_sinks.push(node, id, refs);
+            if !shape.on_shards(node) {
+                off_shards.push(node, id, refs);
                 continue;
             }
             match own.get_mut(id.shard as usize).filter(|_| saved_by == count) {
@@ -411,9 +432,9 @@ impl Compute {
                 None => own.iter_mut().for_each(|o| o.push(node, id.clone(), refs.clone())),
             }
         }
-        load::each_batch(&of_sinks.refs, from.as_ref(), |table, rows| {
-            let (node, id) = &of_sinks.tables[table];
-            self.load_sink(*node, id, rows)
+        load::each_batch(&off_shards.refs, from.as_ref(), |table, rows| {
+            let (node, id) = &off_shards.tables[table];
+            self.load_off_shards(*node, id, rows)
         })?;
         let dealt = saved_by != count;
         let jobs = std::mem::take(&mut self.shards).into_iter().zip(own).enumerate().collect();
@@ -430,9 +451,11 @@ impl Compute {
         self.sinks.iter_mut().flat_map(|s| &mut s.tables).try_for_each(SinkTable::loaded)
     }
 
-    fn load_sink(&mut self, node: NodeId, id: &TableId, rows: &RecordBatch) -> Result<()> {
+    fn load_off_shards(&mut self, node: NodeId, id: &TableId, rows: &RecordBatch) -> Result<()> {
         let sinks = self.sinks.iter_mut().filter(|s| s.node == node);
-        let mut tables = sinks.flat_map(|s| &mut s.tables).flat_map(SinkTable::tables);
+        let tables = sinks.flat_map(|s| &mut s.tables).flat_map(SinkTable::tables);
+        let held = self.held.iter_mut().filter(|h| h.node == node).map(Held::table);
+        let mut tables = tables.chain(held);
         tables.find(|t| t.name() == id.table).ok_or_else(|| no_table(id))?.load(rows)
     }
 }

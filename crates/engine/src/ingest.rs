@@ -9,13 +9,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
-use arrow::datatypes::{DataType, Field, Schema, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampMillisecondType};
 use serde::{Deserialize, Serialize};
 
 use brooklet_core::format::{BadRecord, Decoded, Decoder, RecordOfRow};
 use brooklet_core::partition;
 use brooklet_core::raw::RawBatch;
-use brooklet_core::source::{Input, Payload, SplitId, SplitPosition, SplitRange};
+use brooklet_core::source::{Input, Payload, Reading, SplitId, SplitPosition, SplitRange};
 use brooklet_core::time::{Millis, WATERMARK_MAX, WATERMARK_MIN};
 use brooklet_core::{Delta, Error, ErrorKind, Result};
 use brooklet_plan::letters::{LetterKind, LetterTo};
@@ -101,6 +101,10 @@ pub struct ScanOutput {
     pub refused: Vec<Refused>,
     /// Where the rows came from, if the pipeline asks for it.
     pub origins: Vec<Origin>,
+    /// What a source gave that cannot give it again.
+    pub once: Vec<Delta>,
+    /// The source was read to its end.
+    pub ended: bool,
 }
 
 /// Rows of one chunk and the records they were.
@@ -176,6 +180,13 @@ impl Ingest {
         self
     }
 
+    pub fn reading(&self) -> Reading {
+        self.spec.reading
+    }
+    /// The columns that the source gives.
+    pub fn source_schema(&self) -> &SchemaRef {
+        &self.spec.decode
+    }
     pub fn table(&self) -> &str {
         &self.spec.table.name
     }
@@ -198,6 +209,8 @@ impl Ingest {
             late_before: state.watermark,
             refused: Vec::new(),
             origins: Vec::new(),
+            once: Vec::new(),
+            ended: input.ended,
         };
         let (ranges, payloads): (Vec<SplitRange>, Vec<Payload>) =
             input.splits.into_iter().map(|split| (split.range, split.payload)).unzip();
@@ -246,6 +259,9 @@ impl Ingest {
         match given {
             Given::Rows(rows) => {
                 let count: u64 = rows.iter().map(|d| d.len() as u64).sum();
+                if self.spec.reading != Reading::Log {
+                    out.once.extend(rows.iter().cloned());
+                }
                 state.counts.read += count;
                 state.counts.decoded += count;
                 let mut from =

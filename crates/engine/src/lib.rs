@@ -12,6 +12,7 @@ pub mod column;
 pub mod compute;
 pub mod exchange;
 pub mod ingest;
+mod ipc;
 mod key;
 pub mod letters;
 mod metadata;

@@ -11,10 +11,9 @@ use brooklet_core::connector::{SinkSpec as OpenSink, SourceSpec, find_format};
 use brooklet_core::format::{Decoder, EncodeSpec};
 use brooklet_core::options::Options;
 use brooklet_core::schema::TableDef;
-use brooklet_core::source::SplitPosition;
 use brooklet_core::{Delta, Env, Error, Result, Sink, Source};
 use brooklet_engine::letters::RowText;
-use brooklet_engine::run::{Connections, Waker};
+use brooklet_engine::run::{Connections, Resume, Waker};
 use brooklet_formats::FORMATS;
 use brooklet_plan::StreamPlan;
 use brooklet_plan::node::{ScanSpec, SinkSpec};
@@ -89,12 +88,7 @@ fn collect(spec: &SinkSpec, on_rows: OnRows) -> Box<dyn Sink> {
 
 #[async_trait]
 impl Connections for Registry {
-    async fn source(
-        &self,
-        scan: &ScanSpec,
-        positions: Option<Vec<SplitPosition>>,
-        waker: Waker,
-    ) -> Result<Box<dyn Source>> {
+    async fn source(&self, scan: &ScanSpec, at: Resume, waker: Waker) -> Result<Box<dyn Source>> {
         let name = scan.table.connector();
         let connector = find_connector(name);
         let side = connector.and_then(|c| c.source.as_ref());
@@ -104,7 +98,8 @@ impl Connections for Registry {
         let spec = SourceSpec {
             table: self.table(&scan.table),
             schema: scan.decode.clone(),
-            positions,
+            positions: at.positions,
+            held: at.held,
             waker,
             formats: FORMATS,
             env: self.env.clone(),

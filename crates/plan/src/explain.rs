@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use brooklet_core::connector::Guarantee;
+use brooklet_core::source::Reading;
 use datafusion::physical_expr::expressions::Column;
 
 use crate::node::{
@@ -93,6 +94,11 @@ fn scan(spec: &ScanSpec, node: &Node) -> String {
         let keys: Vec<&str> = spec.metadata.iter().map(|(k, _)| k.as_str()).collect();
         let _ = write!(text, " and metadata [{}]", keys.join(", "));
     }
+    text.push_str(match spec.reading {
+        Reading::Log => "",
+        Reading::Once => ", once",
+        Reading::Refreshed => ", again and again",
+    });
     let computed: Vec<String> = spec
         .exprs
         .iter()
@@ -161,14 +167,16 @@ fn offset_of(offset: i64) -> String {
 }
 
 fn join(spec: &JoinSpec, left: &SchemaRef, right: &SchemaRef) -> String {
-    let on: Vec<String> = spec
-        .on
-        .iter()
-        .map(|(l, r)| format!("{} = {}", left.field(*l).name(), right.field(*r).name()))
-        .collect();
+    let pair =
+        |(l, r): &(usize, usize)| format!("{} = {}", left.field(*l).name(), right.field(*r).name());
+    let on: Vec<String> = spec.on.iter().map(pair).collect();
+    let either: Vec<String> = spec.either.iter().map(pair).collect();
     let mut text = format!("{:?}", spec.kind);
     if !on.is_empty() {
         let _ = write!(text, " on {}", on.join(", "));
+    }
+    if !either.is_empty() {
+        let _ = write!(text, " on either {}", either.join(", "));
     }
     if let Some(filter) = &spec.filter {
         let _ = write!(text, "; where {}", short(filter));

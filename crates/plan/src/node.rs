@@ -11,6 +11,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use brooklet_core::connector::Guarantee;
 use brooklet_core::schema::TableDef;
+use brooklet_core::source::Reading;
 use brooklet_core::time::Millis;
 
 pub use crate::file_names::{FileNames, NamePart};
@@ -78,6 +79,8 @@ pub struct ScanSpec {
     /// Evaluated over decoded ++ metadata ++ `__now`. Visible columns of the node, in order.
     pub exprs: Vec<Expr>,
     pub watermark: Option<ScanWatermark>,
+    /// Whether what was read can be read again.
+    pub reading: Reading,
 }
 
 #[derive(Debug, Clone)]
@@ -216,6 +219,8 @@ pub struct JoinSpec {
     pub kind: JoinKind,
     /// Pairs (left column, right column); NULL never equals NULL.
     pub on: Vec<(usize, usize)>,
+    /// Without `on`: the filter passes no pair of rows in which none of these is equal.
+    pub either: Vec<(usize, usize)>,
     /// Further condition over left ++ right columns.
     pub filter: Option<Expr>,
     /// When rows of the left and of the right side may be forgotten.

@@ -155,6 +155,8 @@ pub const TABLE_SETTINGS: &[OptionSpec] = &[
         .default("log"),
     OptionSpec::text("late-records", "drop, log, a path, or a topic (`topic:NAME`).")
         .default("drop"),
+    OptionSpec::text("refresh-interval", "How often a jdbc table is read again; 0: once.")
+        .kind(OptionKind::Duration),
     OptionSpec::text("max-records-per-epoch", "Rows an epoch takes of this table at most.")
         .kind(OptionKind::Int),
     OptionSpec::text("fail-on-data-loss", "Stop when unread records are gone from the topic.")

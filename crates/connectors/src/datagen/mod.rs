@@ -9,7 +9,7 @@
 //!
 //! `SET 'brooklet.table.<table>.values.<column>' = 'a, b, c'` draws texts from a list instead.
 
-use brooklet_core::connector::{Connector, SourceSide};
+use brooklet_core::connector::{Connector, SourceSide, of_log};
 
 mod options;
 mod rows;
@@ -23,6 +23,6 @@ pub const CONNECTOR: Connector = Connector {
     metadata: &[],
     needs_format: false,
     check: brooklet_core::connector::unchecked,
-    source: Some(SourceSide { open: source::open, bounded: options::bounded }),
+    source: Some(SourceSide { open: source::open, bounded: options::bounded, reading: of_log }),
     sink: None,
 };

@@ -88,6 +88,7 @@ async fn open(table: &Arc<TableDef>) -> Box<dyn Source> {
         schema: table.physical_schema(),
         table: Arc::clone(table),
         positions: None,
+        held: Vec::new(),
         waker: Arc::new(|| {}),
         formats: FORMATS,
         env: Env::new(Still),

@@ -31,7 +31,7 @@ mod format_tests;
 #[cfg(test)]
 mod tests;
 
-use brooklet_core::connector::{Connector, Guarantee, SinkSide, SourceSide};
+use brooklet_core::connector::{Connector, Guarantee, SinkSide, SourceSide, of_log};
 
 pub use brooklet_core::partition;
 pub use store::object_store;
@@ -42,7 +42,11 @@ pub const CONNECTOR: Connector = Connector {
     metadata: &[],
     needs_format: true,
     check: brooklet_core::connector::unchecked,
-    source: Some(SourceSide { open: |spec| Box::pin(source::open(spec)), bounded: |_| true }),
+    source: Some(SourceSide {
+        open: |spec| Box::pin(source::open(spec)),
+        bounded: |_| true,
+        reading: of_log,
+    }),
     sink: Some(SinkSide {
         open: |spec| Box::pin(sink::open(spec)),
         domain: |table| format!("filesystem {}", table.options.get("path").unwrap_or_default()),

@@ -175,6 +175,7 @@ async fn source(table: TableDef, at: Option<Vec<SplitPosition>>) -> Result<Box<d
         schema: table.physical_schema(),
         table: Arc::new(table),
         positions: at,
+        held: Vec::new(),
         waker: Arc::new(|| {}),
         formats: FORMATS,
         env: Env::new(Fixed::default()),

@@ -16,13 +16,22 @@
 //! `dead-letter` (a row that Postgres refuses goes to `brooklet_rejected` in the same
 //! transaction instead of stopping the pipeline).
 //!
+//! A query reads the table or view once, or, with `refresh-interval`, again and again: then only
+//! what has changed goes through the pipeline, rows that are gone are taken back. A reading is one
+//! statement and sees one moment of the table; what it gave is recorded and never asked for again.
+//!
 //! TIMESTAMP values are written as they are; into TIMESTAMPTZ columns they count as UTC. STRING
 //! also fits json, jsonb, uuid, enums and network addresses; ARRAYs of scalars fit arrays.
 
+mod copy;
+mod difference;
 mod net;
 mod options;
+mod read;
+mod select;
 mod session;
 mod sink;
+mod source;
 mod target;
 mod tls;
 mod values;
@@ -31,16 +40,24 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide};
+use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide, SourceSide};
 use brooklet_core::schema::TableDef;
+use brooklet_core::source::Reading;
 
 pub const CONNECTOR: Connector = Connector {
     name: "jdbc",
     options: options::OPTIONS,
     metadata: &[],
     needs_format: false,
-    check: brooklet_core::connector::unchecked,
-    source: None,
+    check: options::check,
+    source: Some(SourceSide {
+        open: |spec| Box::pin(source::open(spec)),
+        bounded: |options| options::refresh_ms(options).is_none(),
+        reading: |options| match options::refresh_ms(options) {
+            Some(_) => Reading::Refreshed,
+            None => Reading::Once,
+        },
+    }),
     sink: Some(SinkSide {
         open: |spec| Box::pin(sink::open(spec)),
         domain: options::domain,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use brooklet_core::options::{OptionKind, OptionSpec, Options};
 use brooklet_core::schema::TableDef;
+use brooklet_core::time::Millis;
+use brooklet_core::types::SqlType;
 use brooklet_core::{Error, Result};
 use tokio_postgres::Config;
 
@@ -36,6 +38,30 @@ pub const OPTIONS: &[OptionSpec] = &[
     OptionSpec::text("connection.max-retry-timeout", "Accepted; outages are retried.")
         .kind(OptionKind::Duration),
     OptionSpec::text(
+        "scan.partition.column",
+        "A column of numbers: only rows whose value lies within the bounds are read. Goes with \
+         the other three options of partitions.",
+    ),
+    OptionSpec::text(
+        "scan.partition.num",
+        "Accepted; one statement reads all partitions, so that they show one moment.",
+    )
+    .kind(OptionKind::Int),
+    OptionSpec::text("scan.partition.lower-bound", "The least value of the partition column.")
+        .kind(OptionKind::Int),
+    OptionSpec::text("scan.partition.upper-bound", "The greatest value of the partition column.")
+        .kind(OptionKind::Int),
+    OptionSpec::text("scan.fetch-size", "Accepted; rows are streamed, never held back.")
+        .kind(OptionKind::Int),
+    OptionSpec::text("scan.auto-commit", "Accepted; a reading is one statement.")
+        .kind(OptionKind::Bool),
+    OptionSpec::text(
+        REFRESH,
+        "How often the table is read again. Without it, or with 0, a table is read once and has \
+         ended.",
+    )
+    .kind(OptionKind::Duration),
+    OptionSpec::text(
         "brooklet.create-table",
         "`if-not-exists`: a missing table is created with the columns and the key of the DDL.",
     )
@@ -57,6 +83,47 @@ pub const OPTIONS: &[OptionSpec] = &[
     .kind(OptionKind::OneOf(&["fail", "dead-letter"]))
     .default("fail"),
 ];
+
+const REFRESH: &str = "brooklet.refresh-interval";
+
+/// How often a table is read again, in milliseconds; None: once. A text that is no duration is
+/// found when the options are checked.
+pub fn refresh_ms(options: &Options) -> Option<Millis> {
+    let interval = options.duration(REFRESH).ok().flatten()?;
+    i64::try_from(interval.as_millis()).ok().filter(|ms| *ms > 0)
+}
+
+/// The four options of a partitioned scan, which Flink takes together or not at all.
+const PARTITION: [&str; 4] = [
+    "scan.partition.column",
+    "scan.partition.num",
+    "scan.partition.lower-bound",
+    "scan.partition.upper-bound",
+];
+
+/// What the descriptions of single options do not say.
+pub fn check(table: &TableDef) -> Result<()> {
+    let given = PARTITION.iter().filter(|key| table.options.get(key).is_some()).count();
+    if given != 0 && given != PARTITION.len() {
+        let all = PARTITION.join("', '");
+        return Err(Error::config(format!("options '{all}' must be given all or none")));
+    }
+    let Some(column) = table.options.get("scan.partition.column") else { return Ok(()) };
+    match table.column(column).map(|c| &c.ty) {
+        Some(
+            SqlType::TinyInt
+            | SqlType::SmallInt
+            | SqlType::Int
+            | SqlType::BigInt
+            | SqlType::Float
+            | SqlType::Double
+            | SqlType::Decimal(..),
+        ) => Ok(()),
+        _ => Err(Error::config(format!(
+            "option 'scan.partition.column' = '{column}' is no column of numbers of the table"
+        ))),
+    }
+}
 
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -35,13 +35,24 @@ impl Access {
         instance: &Instance,
         generation: u64,
     ) -> Result<Access> {
-        let url = Url::parse(table.options.required("url")?)?;
-        let mut config = url.config(&table.options);
-        config.ssl_mode(tls::ssl_mode(url.tls));
         let mark = format!(" {}/", cut(&instance.0, 36));
         let tail = format!("{mark}{generation}");
         let room = NAME_BYTES - "brooklet ".len() - tail.len().min(50);
-        config.application_name(format!("brooklet {}{tail}", cut(pipeline, room)));
+        let name = format!("brooklet {}{tail}", cut(pipeline, room));
+        Access::named(table, &name, mark, generation)
+    }
+
+    /// As whom a table is read; such sessions are ended by nobody.
+    pub fn for_reading(table: &TableDef) -> Result<Access> {
+        let name = format!("brooklet reads {}", table.name);
+        Access::named(table, cut(&name, NAME_BYTES), String::new(), 0)
+    }
+
+    fn named(table: &TableDef, name: &str, mark: String, generation: u64) -> Result<Access> {
+        let url = Url::parse(table.options.required("url")?)?;
+        let mut config = url.config(&table.options);
+        config.ssl_mode(tls::ssl_mode(url.tls));
+        config.application_name(name);
         let user = table.options.text("username", "");
         Ok(Access { config, tls: tls::connector(&url)?, url, user, mark, generation })
     }

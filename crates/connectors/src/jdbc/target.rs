@@ -37,21 +37,23 @@ pub struct TargetColumn {
 }
 
 /// A column as Postgres describes it.
-struct Found {
+pub struct Found {
     number: i16,
-    name: String,
+    pub name: String,
     /// Without length or precision: casting to these would cut silently.
-    ty: String,
-    base: String,
-    category: String,
+    pub ty: String,
+    pub base: String,
+    pub category: String,
     not_null: bool,
     has_default: bool,
     generated: bool,
 }
 
-struct Relation {
-    oid: u32,
-    name: String,
+/// A table or view.
+pub struct Relation {
+    pub oid: u32,
+    /// Quoted and qualified.
+    pub name: String,
     kind: String,
 }
 
@@ -81,7 +83,8 @@ pub async fn open(access: &Access, session: &Session, table: &TableDef) -> Resul
     Ok(target)
 }
 
-async fn find(access: &Access, session: &Session, name: &str) -> Result<Option<Relation>> {
+/// The relation that a `table-name` means.
+pub async fn find(access: &Access, session: &Session, name: &str) -> Result<Option<Relation>> {
     let fault = |e| access.fault(&format!("could not look for table '{name}'"), e);
     // As written first, then as Postgres reads names without quotes (Flink's dialect).
     let folded = quoted(&name.to_lowercase());
@@ -111,7 +114,10 @@ fn quoted(name: &str) -> String {
 }
 
 async fn create(access: &Access, session: &Session, table: &TableDef, name: &str) -> Result<()> {
-    let ddl = create_table(table, &quoted(name))?;
+    let mut ddl = create_table(table, &quoted(name))?;
+    if let Some(schema) = missing_schema(access, session, name).await? {
+        ddl = format!("CREATE SCHEMA IF NOT EXISTS {schema};\n{ddl}");
+    }
     match session.client.batch_execute(&ddl).await {
         Ok(()) => Ok(()),
         // Two creators at once: the other one was faster.
@@ -122,6 +128,18 @@ async fn create(access: &Access, session: &Session, table: &TableDef, name: &str
             Err(error)
         }
     }
+}
+
+/// The schema that a table's name names, quoted, unless it is there: asking for it to be created
+/// all the same would need a privilege.
+async fn missing_schema(access: &Access, session: &Session, name: &str) -> Result<Option<String>> {
+    let Some((schema, _)) = name.split_once('.').filter(|_| !name.contains('"')) else {
+        return Ok(None);
+    };
+    let schema = quote(schema);
+    let row = session.client.query_one("SELECT to_regnamespace($1) IS NULL", &[&schema]).await;
+    let missing = row.map_err(|e| access.fault(&format!("could not look for {schema}"), e))?.get(0);
+    Ok(Some(schema).filter(|_| missing))
 }
 
 /// The CREATE TABLE that fits a DDL.
@@ -240,7 +258,11 @@ async fn compare(
     })
 }
 
-async fn columns(access: &Access, session: &Session, relation: &Relation) -> Result<Vec<Found>> {
+pub async fn columns(
+    access: &Access,
+    session: &Session,
+    relation: &Relation,
+) -> Result<Vec<Found>> {
     let fault = |e| access.fault(&format!("could not read the columns of {}", relation.name), e);
     let rows = session
         .client
@@ -269,7 +291,7 @@ async fn columns(access: &Access, session: &Session, relation: &Relation) -> Res
 }
 
 /// The column of that name, or the one it means without quotes.
-fn by_name<'a>(found: &'a [Found], name: &str) -> Option<&'a Found> {
+pub fn by_name<'a>(found: &'a [Found], name: &str) -> Option<&'a Found> {
     let folded = name.to_lowercase();
     let exact = found.iter().find(|c| c.name == name);
     exact.or_else(|| found.iter().find(|c| c.name == folded))

@@ -706,3 +706,5 @@ async fn sslmode_means_what_it_means_elsewhere() {
         assert!(failure(require).message.contains("TLS"));
     }
 }
+
+mod source;

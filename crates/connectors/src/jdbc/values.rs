@@ -13,9 +13,9 @@ use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{IsNull, ToSql, Type};
 
 /// Microseconds from 1970 to 2000, where Postgres counts from.
-const PG_EPOCH_MICROS: i64 = 946_684_800_000_000;
+pub const PG_EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// Days from 1970 to 2000.
-const PG_EPOCH_DAYS: i32 = 10_957;
+pub const PG_EPOCH_DAYS: i32 = 10_957;
 /// Outside of what Postgres accepts, yet neither of its infinities: it refuses the row.
 const OUT_OF_RANGE: i64 = i64::MAX - 1;
 

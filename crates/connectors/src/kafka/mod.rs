@@ -42,7 +42,9 @@
 //! `SET 'brooklet.table.<table>.fail-on-data-loss' = 'false'`. A compacted topic that is
 //! compacted between a crash and the restart replays without the records removed meanwhile.
 
-use brooklet_core::connector::{Connector, Guarantee, MetadataColumn, SinkSide, SourceSide};
+use brooklet_core::connector::{
+    Connector, Guarantee, MetadataColumn, SinkSide, SourceSide, of_log,
+};
 use brooklet_core::types::{Nullable, SqlType};
 
 mod discovery;
@@ -87,7 +89,7 @@ pub const CONNECTOR: Connector = Connector {
     metadata: METADATA,
     needs_format: true,
     check: settings::check,
-    source: Some(SourceSide { open: source::open, bounded: settings::bounded }),
+    source: Some(SourceSide { open: source::open, bounded: settings::bounded, reading: of_log }),
     sink: Some(SinkSide {
         open: |spec| Box::pin(sink::open(spec)),
         domain: sink::domain,

@@ -3,7 +3,7 @@
 //! A source reads what [`Store::push`] has put in; a sink keeps I3 to the letter and can be told
 //! to fail. The option `name` says which store; stores live as long as the process.
 
-use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide, SourceSide};
+use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide, SourceSide, of_log};
 use brooklet_core::options::OptionSpec;
 
 mod sink;
@@ -20,7 +20,7 @@ pub const CONNECTOR: Connector = Connector {
     metadata: &[],
     needs_format: false,
     check: brooklet_core::connector::unchecked,
-    source: Some(SourceSide { open: source::open, bounded: source::bounded }),
+    source: Some(SourceSide { open: source::open, bounded: source::bounded, reading: of_log }),
     sink: Some(SinkSide {
         open: sink::open,
         domain: |table| format!("memory {}", table.options.text("name", "")),

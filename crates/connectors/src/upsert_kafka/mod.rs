@@ -22,7 +22,7 @@
 //! connectors that name one cluster are written in one transaction; all else is as for `kafka`,
 //! also properties and metadata columns.
 
-use brooklet_core::connector::{Connector, Guarantee, SinkSide, SourceSide};
+use brooklet_core::connector::{Connector, Guarantee, SinkSide, SourceSide, of_log};
 
 use crate::kafka::{METADATA, options, settings, sink, source, writer};
 
@@ -32,7 +32,7 @@ pub const CONNECTOR: Connector = Connector {
     metadata: METADATA,
     needs_format: true,
     check: settings::check,
-    source: Some(SourceSide { open: source::open, bounded: settings::bounded }),
+    source: Some(SourceSide { open: source::open, bounded: settings::bounded, reading: of_log }),
     sink: Some(SinkSide {
         open: |spec| Box::pin(sink::open(spec)),
         domain: sink::domain,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Int64Array, RecordBatch};
 use async_trait::async_trait;
 
-use brooklet_core::connector::{Boxed, Connector, SourceSide, SourceSpec};
+use brooklet_core::connector::{Boxed, Connector, SourceSide, SourceSpec, of_log};
 use brooklet_core::options::{OptionKind, OptionSpec};
 use brooklet_core::source::{
     Budget, Input, Payload, SplitId, SplitInput, SplitPosition, SplitRange,
@@ -21,7 +21,7 @@ pub const CONNECTOR: Connector = Connector {
     metadata: &[],
     needs_format: false,
     check: brooklet_core::connector::unchecked,
-    source: Some(SourceSide { open, bounded: |_| true }),
+    source: Some(SourceSide { open, bounded: |_| true, reading: of_log }),
     sink: None,
 };
 

@@ -26,11 +26,12 @@ fn main() {
     // More than cores: most of a test's time is waiting for services and pauses between kills.
     args.test_threads = args.test_threads.or(Some(4));
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
-    let groups: [(&str, &[Test], bool); 13] = [
+    let groups: [(&str, &[Test], bool); 14] = [
         ("clicks", clicks::TESTS, served),
         ("pipelines::devices", devices::TESTS, served),
         ("pipelines::clicks", pipelines::clicks::TESTS, served),
         ("pipelines::users", pipelines::users::TESTS, served),
+        ("pipelines::complaints", pipelines::complaints::TESTS, served),
         ("files", files::TESTS, served),
         ("http", http::TESTS, true),
         ("http", http::TESTS_WITH_SERVICES, served),

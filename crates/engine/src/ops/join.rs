@@ -1,6 +1,7 @@
 //! Join: dL ⋈ R, then L ⋈ dR with dL already in L.
 //!
-//! Each side keeps its rows in a table (row → weight) with an index by join key derived from it.
+//! Each side keeps its rows in a table (row → weight) with an index by join key derived from it;
+//! for `a = b OR c = d` one of each, and a condition without equalities meets every row.
 //! Outer, semi and anti joins keep per row how many rows of the other side match it and pad (or
 //! show, or hide) the row when that count leaves or reaches zero.
 
@@ -9,8 +10,6 @@ use std::collections::BTreeMap;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute;
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
-use arrow::row::{RowConverter, SortField};
-use hashbrown::HashMap;
 
 use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Error, ErrorKind, Result};
@@ -18,15 +17,21 @@ use brooklet_plan::node::{JoinKind, JoinSpec, Node, Retain};
 
 use super::exprs::{self, Prepared};
 use super::map::{batch, millis};
-use super::rows::{any_null, columns_at, consolidate, fields_at, one_by_one};
+use super::rows::{consolidate, fields_at, one_by_one};
 use super::ttl::Ttl;
 use super::{BadRows, Counts, Operator, StepCtx, StepOutput, bisect};
 use crate::column::ValueType;
 use crate::table::Table;
 
+mod index;
+
+use index::{Index, Keys};
+
 const WEIGHT: usize = 0;
 const MATCHES: usize = 1;
 const TOUCHED: usize = 2;
+/// Pairs that are tried at a time where each row meets all of the other side.
+const MAX_PAIRS: usize = 1 << 20;
 
 pub struct Join {
     kind: JoinKind,
@@ -44,11 +49,10 @@ pub struct Join {
 /// One input's rows.
 struct Side {
     schema: SchemaRef,
-    on: Vec<usize>,
     retain: Retain,
     table: Table,
-    key_codec: Option<RowConverter>,
-    by_key: HashMap<Box<[u8]>, Vec<u32>, foldhash::fast::FixedState>,
+    /// Rows meet when they have the key of one of them in common.
+    indexes: Vec<Index>,
     /// Rows by the time they may be forgotten; only with `Retain::UntilWatermark`.
     expiry: BTreeMap<Millis, Vec<u32>>,
     /// Set with `Retain::Idle`.
@@ -70,8 +74,13 @@ impl Join {
         inputs: [&Node; 2],
         dealt_by: [Vec<usize>; 2],
     ) -> Result<Self> {
-        let on_left = spec.on.iter().map(|(l, _)| *l).collect();
-        let on_right = spec.on.iter().map(|(_, r)| *r).collect();
+        let on = |side: fn(&(usize, usize)) -> usize| -> Vec<Vec<usize>> {
+            match spec.either.is_empty() {
+                true => vec![spec.on.iter().map(side).collect()],
+                false => spec.either.iter().map(|pair| vec![side(pair)]).collect(),
+            }
+        };
+        let (on_left, on_right) = (on(|(l, _)| *l), on(|(_, r)| *r));
         let [dealt_left, dealt_right] = dealt_by;
         let fields: Vec<_> =
             inputs.iter().flat_map(|n| n.schema.fields().iter().cloned()).collect();
@@ -98,6 +107,17 @@ impl Join {
         Join { sets_bad_aside, ..self }
     }
 
+    /// Changes of one side in portions that make no more pairs than memory can bear.
+    fn portions(&self, side: usize, rows: Delta) -> Result<Vec<Delta>> {
+        let other = &self.sides[1 - side];
+        let most = (MAX_PAIRS / other.table.len().max(1)).max(1);
+        if !other.meets_all() || rows.len() <= most {
+            return Ok(vec![rows]);
+        }
+        let all: Vec<u32> = (0..rows.len() as u32).collect();
+        all.chunks(most).map(|portion| rows.take(portion)).collect()
+    }
+
     /// Joins changes of one side with what the other holds; then they become part of their side.
     fn change(
         &mut self,
@@ -107,7 +127,7 @@ impl Join {
         out: &mut Vec<Delta>,
     ) -> Result<()> {
         let keys = self.sides[side].keys(rows)?;
-        let pairs = self.sides[1 - side].candidates(&keys, ctx.now);
+        let pairs = self.sides[1 - side].candidates(&keys, rows.len(), ctx.now);
         let (pairs, joined) = self.matching(side, rows, pairs)?;
         let stored_weight = |g: &u32| *self.sides[1 - side].table.columns[WEIGHT].i64().get(*g);
         let weights: Vec<i64> = pairs
@@ -281,24 +301,18 @@ impl Side {
     fn new(
         name: &str,
         schema: &SchemaRef,
-        on: Vec<usize>,
+        on: Vec<Vec<usize>>,
         dealt_by: Vec<usize>,
         retain: Retain,
     ) -> Result<Self> {
         let all: Vec<usize> = (0..schema.fields().len()).collect();
         let values = [ValueType::I64, ValueType::I64, ValueType::I64];
-        let sort = |c: &usize| SortField::new(schema.field(*c).data_type().clone());
-        let key_codec = match on.len() {
-            0 => None,
-            _ => Some(RowConverter::new(on.iter().map(sort).collect())?),
-        };
+        let indexes = on.into_iter().map(|on| Index::new(schema, on)).collect::<Result<_>>()?;
         Ok(Side {
             table: Table::new(name, fields_at(schema, &all), dealt_by, &values)?,
             schema: schema.clone(),
-            on,
             retain,
-            key_codec,
-            by_key: HashMap::default(),
+            indexes,
             expiry: BTreeMap::new(),
             ttl: Ttl::new(match retain {
                 Retain::Idle { ms } => Some(ms),
@@ -307,31 +321,35 @@ impl Side {
         })
     }
 
-    /// The join key of each row; None where a part is NULL, which never matches.
-    fn keys(&self, rows: &Delta) -> Result<Vec<Option<Box<[u8]>>>> {
-        let columns = columns_at(rows, &self.on);
-        let Some(codec) = &self.key_codec else {
-            return Ok(vec![Some(Box::default()); rows.len()]);
-        };
-        let nulls = any_null(&columns, rows.len());
-        let encoded = codec.convert_columns(&columns)?;
-        let key = |row: usize| (!nulls[row]).then(|| Box::from(encoded.row(row).data()));
-        Ok((0..rows.len()).map(key).collect())
+    /// The keys of the rows, for each index.
+    fn keys(&self, rows: &Delta) -> Result<Vec<Keys>> {
+        self.indexes.iter().map(|index| index.keys(rows)).collect()
     }
 
     /// Every stored row with an equal key, for each row of the other side.
-    fn candidates(&self, keys: &[Option<Box<[u8]>>], now: Millis) -> Pairs {
+    fn candidates(&self, keys: &[Keys], rows: usize, now: Millis) -> Pairs {
         let mut pairs = Pairs::default();
-        for (row, key) in keys.iter().enumerate() {
-            let groups = key.as_ref().and_then(|key| self.by_key.get(key));
-            for group in groups.into_iter().flatten() {
-                if !self.is_expired(*group, now) {
-                    pairs.changed.push(row as u32);
-                    pairs.stored.push(*group);
-                }
+        let mut met: Vec<u32> = Vec::new();
+        for row in 0..rows {
+            met.clear();
+            for (index, keys) in self.indexes.iter().zip(keys) {
+                met.extend(index.get(&keys[row]));
+            }
+            if self.indexes.len() > 1 {
+                met.sort_unstable();
+                met.dedup();
+            }
+            for group in met.iter().filter(|group| !self.is_expired(**group, now)) {
+                pairs.changed.push(row as u32);
+                pairs.stored.push(*group);
             }
         }
         pairs
+    }
+
+    /// Every stored row is a candidate for every other.
+    fn meets_all(&self) -> bool {
+        self.indexes.iter().any(Index::is_of_all)
     }
 
     fn is_expired(&self, group: u32, now: Millis) -> bool {
@@ -346,7 +364,7 @@ impl Side {
         &mut self,
         ctx: &StepCtx,
         rows: &Delta,
-        keys: &[Option<Box<[u8]>>],
+        keys: &[Keys],
         matches: &[i64],
     ) -> Result<()> {
         let found = self.table.find_or_create(rows.rows.columns(), rows.len())?;
@@ -355,7 +373,7 @@ impl Side {
         found.created.iter().for_each(|row| fresh[*row as usize] = true);
         for (row, group) in found.groups.iter().enumerate() {
             if !fresh[row] && self.is_expired(*group, ctx.now) {
-                self.unlink(*group, keys[row].as_deref());
+                self.unlink(*group, keys, row);
                 *self.table.columns[WEIGHT].i64_mut().get_mut(*group) = 0;
                 fresh[row] = true;
             }
@@ -372,27 +390,27 @@ impl Side {
             *self.table.columns[TOUCHED].i64_mut().get_mut(*group) = ctx.now;
             self.table.touch(*group);
             if was == 0 && is != 0 {
-                if let Some(key) = &keys[row] {
-                    self.by_key.entry(key.clone()).or_default().push(*group);
-                }
+                self.link(*group, keys, row);
                 if let Some(expiry) = &expiry {
                     self.expiry.entry(expiry[row]).or_default().push(*group);
                 }
             } else if is == 0 {
-                self.unlink(*group, keys[row].as_deref());
+                self.unlink(*group, keys, row);
                 self.table.remove(*group);
             }
         }
         Ok(())
     }
 
-    fn unlink(&mut self, group: u32, key: Option<&[u8]>) {
-        let Some(key) = key else { return };
-        if let Some(groups) = self.by_key.get_mut(key) {
-            groups.retain(|g| *g != group);
-            if groups.is_empty() {
-                self.by_key.remove(key);
-            }
+    fn link(&mut self, group: u32, keys: &[Keys], row: usize) {
+        for (index, keys) in self.indexes.iter_mut().zip(keys) {
+            index.link(group, &keys[row]);
+        }
+    }
+
+    fn unlink(&mut self, group: u32, keys: &[Keys], row: usize) {
+        for (index, keys) in self.indexes.iter_mut().zip(keys) {
+            index.unlink(group, &keys[row]);
         }
     }
 
@@ -415,8 +433,9 @@ impl Side {
             return Ok(());
         }
         let rows = Delta::inserts(batch(&self.schema, self.rows(&idle)?, idle.len())?);
-        for (group, key) in idle.into_iter().zip(self.keys(&rows)?) {
-            self.unlink(group, key.as_deref());
+        let keys = self.keys(&rows)?;
+        for (row, group) in idle.into_iter().enumerate() {
+            self.unlink(group, &keys, row);
             self.table.remove(group);
         }
         Ok(())
@@ -440,27 +459,25 @@ impl Side {
         let keys = self.keys(&rows)?;
         // A group's number may have been given to a younger row since it was scheduled.
         let expiry = self.expiry_of(&rows)?.unwrap_or_default();
-        for ((group, key), at) in due.into_iter().zip(keys).zip(expiry) {
+        for (row, (group, at)) in due.into_iter().zip(expiry).enumerate() {
             if at >= watermark {
                 continue;
             }
-            self.unlink(group, key.as_deref());
+            self.unlink(group, &keys, row);
             self.table.remove(group);
         }
         Ok(())
     }
 
     fn loaded(&mut self) -> Result<()> {
-        self.by_key.clear();
+        self.indexes.iter_mut().for_each(Index::clear);
         self.expiry.clear();
         let groups = self.table.groups();
         let rows = Delta::inserts(batch(&self.schema, self.rows(&groups)?, groups.len())?);
         let keys = self.keys(&rows)?;
         let expiry = self.expiry_of(&rows)?;
         for (row, group) in groups.iter().enumerate() {
-            if let Some(key) = &keys[row] {
-                self.by_key.entry(key.clone()).or_default().push(*group);
-            }
+            self.link(*group, &keys, row);
             if let Some(expiry) = &expiry {
                 self.expiry.entry(expiry[row]).or_default().push(*group);
             }
@@ -477,7 +494,9 @@ impl Operator for Join {
             let schema = self.sides[side].schema.clone();
             if let Some(rows) = consolidate(&schema, deltas)? {
                 counts.rows_in += rows.len() as u64;
-                self.change(ctx, side, &rows, &mut out)?;
+                for rows in self.portions(side, rows)? {
+                    self.change(ctx, side, &rows, &mut out)?;
+                }
             }
         }
         for side in &mut self.sides {

@@ -2,12 +2,13 @@
 //!
 //! One file per node kind: [`map`], [`join`], [`reduce`] (with its aggregates, windows, top-n and
 //! dedup), [`sinks`] for what these keep: [`stage`] rows of open files, [`kept`] built-in tables,
-//! [`whole`] results.
-//! Scans are [`crate::ingest`], exchanges [`crate::exchange`], unions are concatenation.
+//! [`whole`] results; [`held`] for sources that give rows once. Scans are [`crate::ingest`],
+//! exchanges [`crate::exchange`], unions are concatenation.
 
 pub mod bisect;
 pub mod exprs;
 mod file_name;
+pub mod held;
 pub mod join;
 pub mod kept;
 pub mod map;

@@ -5,14 +5,11 @@
 //! its name and content are a function of the journal alone, so a replay writes the same bytes.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, StringArray};
 use arrow::compute;
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
-use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
 
 use brooklet_core::hash::{SLOTS, hash_rows, slot};
 use brooklet_core::partition::partition_path;
@@ -22,14 +19,14 @@ use brooklet_core::{Delta, Epoch, Error, Instance, Result};
 use brooklet_plan::node::Staging;
 
 use super::file_name::Rolled;
-use super::map::{append, batch};
+use super::map::batch;
 use crate::column::ValueType;
+use crate::ipc;
 use crate::table::Table;
 
 const CONTENT: usize = 0;
 const ROWS: usize = 1;
 const OPENED: usize = 2;
-const WEIGHT: &str = "__weight";
 
 pub struct Stage {
     spec: Staging,
@@ -204,7 +201,7 @@ impl Stage {
     }
 
     fn put(&mut self, moment: Moment, key: &FileKey, rows: &Delta) -> Result<()> {
-        let content = to_ipc(rows)?;
+        let content = ipc::write(rows)?;
         let open = self.open.entry(key.clone()).or_insert_with(|| Open {
             groups: Vec::new(),
             next: 0,
@@ -241,7 +238,7 @@ impl Stage {
         for group in &open.groups {
             let content = self.table.columns[CONTENT].blobs().get(*group).clone();
             let content = content.ok_or_else(|| Error::corrupt("an open file lost an entry"))?;
-            rows.extend(from_ipc(&content, &self.file_schema)?);
+            rows.extend(ipc::read(&content, &self.file_schema, "the rows of an open file")?);
             self.table.set_blob(CONTENT, *group, None);
             self.table.remove(*group);
         }
@@ -309,32 +306,4 @@ fn slice(rows: &Delta, from: usize, len: usize) -> Delta {
         }
     };
     Delta { rows: rows.rows.slice(from, len), weights }
-}
-
-fn to_ipc(rows: &Delta) -> Result<Vec<u8>> {
-    let content = match &rows.weights {
-        brooklet_core::Weights::Ones => rows.rows.clone(),
-        _ => append(&rows.rows, vec![(WEIGHT, Arc::new(rows.weight_array()))])?,
-    };
-    let mut writer = StreamWriter::try_new(Vec::new(), &content.schema())?;
-    writer.write(&content)?;
-    Ok(writer.into_inner()?)
-}
-
-fn from_ipc(content: &[u8], schema: &SchemaRef) -> Result<Vec<Delta>> {
-    let broken = |e| Error::corrupt("the rows of an open file cannot be read").caused_by(e);
-    let reader = StreamReader::try_new(Cursor::new(content), None).map_err(broken)?;
-    let mut deltas = Vec::new();
-    for rows in reader {
-        let rows = rows.map_err(broken)?;
-        let plain = schema.fields().len();
-        let weights = rows.columns().get(plain).map(|w| w.as_primitive::<Int64Type>().values());
-        let weights = weights.map(|w| w.to_vec());
-        let content = batch(schema, rows.columns()[..plain].to_vec(), rows.num_rows())?;
-        deltas.push(match weights {
-            Some(weights) => Delta::new(content, weights),
-            None => Delta::inserts(content),
-        });
-    }
-    Ok(deltas)
 }

@@ -11,6 +11,7 @@ pub mod edit;
 pub mod histogram;
 pub mod live;
 pub mod reader;
+mod recorded;
 pub mod snapshotter;
 pub mod start;
 pub mod status;
@@ -22,7 +23,7 @@ use brooklet_core::connector::SinkSpec as OpenSink;
 use brooklet_core::format::Decoder;
 use brooklet_core::source::SplitPosition;
 use brooklet_core::time::Millis;
-use brooklet_core::{Result, Sink, Source};
+use brooklet_core::{Delta, Result, Sink, Source};
 use brooklet_plan::node::{ScanSpec, SinkSpec};
 
 use crate::letters::RowText;
@@ -31,16 +32,20 @@ use edit::Agreed;
 /// Called when new data may have arrived.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
+/// Where a source goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Resume {
+    /// None at the first start: the table's startup mode decides.
+    pub positions: Option<Vec<SplitPosition>>,
+    /// What the state holds of a table whose rows cannot be read again.
+    pub held: Vec<Delta>,
+}
+
 /// How the engine reaches connectors and formats it knows nothing of.
 #[async_trait]
 pub trait Connections: Send + Sync {
-    /// Opens a table's source at positions, or by its startup mode.
-    async fn source(
-        &self,
-        scan: &ScanSpec,
-        positions: Option<Vec<SplitPosition>>,
-        waker: Waker,
-    ) -> Result<Box<dyn Source>>;
+    /// Opens a table's source.
+    async fn source(&self, scan: &ScanSpec, at: Resume, waker: Waker) -> Result<Box<dyn Source>>;
     /// Opens a commit domain's sink.
     async fn sink(&self, spec: &SinkSpec, open: OpenSink) -> Result<Box<dyn Sink>>;
     /// How rows that are set aside are shown; without it they are not.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use brooklet_core::env::CrashPoint;
 use brooklet_core::epoch::SourceInput;
-use brooklet_core::source::{Budget, Input, SplitId, SplitInput, SplitPosition};
+use brooklet_core::source::{Budget, Input, Reading, SplitId, SplitInput, SplitPosition};
 use brooklet_core::time::Millis;
 use brooklet_core::{Env, Epoch, EpochRecord, Error, Result, Source};
 use brooklet_plan::node::NodeId;
 
+use super::recorded;
 use crate::compute::Scanned;
 use crate::ingest::{Ingest, IngestCtx, IngestState};
 
@@ -66,6 +67,16 @@ impl ScanReader {
             max_rows,
             ended: false,
         }
+    }
+
+    /// Reads what an epoch's record says again.
+    async fn replay(&mut self, recorded: &SourceInput) -> Result<Input> {
+        if self.ingest.reading() == Reading::Log {
+            return self.source.replay(&recorded.ranges).await;
+        }
+        let input = recorded::input(recorded, self.ingest.source_schema())?;
+        self.source.recall(&input)?;
+        Ok(input)
     }
 
     /// Splits that were caught up and silent for the timeout.
@@ -148,26 +159,34 @@ impl Reader {
         }
         self.env.at(CrashPoint::AfterPoll)?;
         self.pinned = true;
-        let record = self.record(now, &inputs);
+        let record = self.record(now, &inputs)?;
         self.step(record, inputs).map(Some)
     }
 
-    fn record(&self, now: Millis, inputs: &[Input]) -> EpochRecord {
-        let of_scan = |(scan, input): (&ScanReader, &Input)| SourceInput {
-            table: scan.ingest.table().to_string(),
-            ranges: input.splits.iter().map(|s| s.range.clone()).collect(),
-            idle: scan.idle.clone(),
-            ended: input.ended,
+    fn record(&self, now: Millis, inputs: &[Input]) -> Result<EpochRecord> {
+        let of_scan = |(scan, input): (&ScanReader, &Input)| {
+            let rows = match scan.ingest.reading() {
+                Reading::Log => Vec::new(),
+                Reading::Once | Reading::Refreshed => recorded::rows(input)?,
+            };
+            Ok(SourceInput {
+                table: scan.ingest.table().to_string(),
+                ranges: input.splits.iter().map(|s| s.range.clone()).collect(),
+                idle: scan.idle.clone(),
+                ended: input.ended,
+                rows,
+            })
         };
-        let inputs: Vec<SourceInput> = self.scans.iter().zip(inputs).map(of_scan).collect();
-        EpochRecord {
+        let inputs: Vec<SourceInput> =
+            self.scans.iter().zip(inputs).map(of_scan).collect::<Result<_>>()?;
+        Ok(EpochRecord {
             epoch: self.epoch.next(),
             now,
             seed: self.env.random(),
             shards: self.shards,
             end: !inputs.is_empty() && inputs.iter().all(|i| i.ended),
             inputs,
-        }
+        })
     }
 
     /// Reads a recorded epoch again.
@@ -184,13 +203,10 @@ impl Reader {
             }
             scan.idle = recorded.idle.clone();
             let input = match recorded.ranges.is_empty() {
-                true => Input::default(),
-                false => scan
-                    .source
-                    .replay(&recorded.ranges)
-                    .await
-                    .map_err(|e| e.at(format!("replay of epoch {}", record.epoch)))?,
+                true => Ok(Input::default()),
+                false => scan.replay(recorded).await,
             };
+            let input = input.map_err(|e| e.at(format!("replay of epoch {}", record.epoch)))?;
             inputs.push(Input { ended: recorded.ended, ..input });
         }
         self.pinned = true;

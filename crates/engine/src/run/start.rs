@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use brooklet_core::connector::SinkSpec as OpenSink;
-use brooklet_core::source::Budget;
+use brooklet_core::source::{Budget, Reading};
 use brooklet_core::{Env, Epoch, EpochRecord, ErrorKind, Instance, Result};
 use brooklet_plan::StreamPlan;
 
@@ -16,7 +16,7 @@ use super::committer::{Committer, Domain, Outage, Outgoing};
 use super::edit;
 use super::reader::{Read, Reader, ScanReader};
 use super::status::{LastSnapshot, Status};
-use super::{Connections, RunConfig, Waker};
+use super::{Connections, Resume, RunConfig, Waker};
 use crate::checkpoint::instance::{InstanceHome, find_or_mint};
 use crate::checkpoint::journal::{Journal, Writer};
 use crate::checkpoint::manifest::Manifest;
@@ -80,7 +80,7 @@ pub async fn start(start: Start) -> Result<Ready> {
     status.update(|p| p.snapshot = manifest.as_ref().map(LastSnapshot::of));
     let from = manifest.as_ref().map_or(Epoch(0), |m| m.epoch);
     let shards = compute.shard_count();
-    let state = manifest.as_ref().map(|m| m.ingest.clone()).unwrap_or_default();
+    let state = manifest.as_ref().map(|m| ingest_state(compute.plan(), m)).unwrap_or_default();
     let end = tail.last().map_or(from, |r| r.epoch);
     let doubt = (end == Epoch(0) || journal.is_torn().await?).then_some(end);
     let generation = journal.generation();
@@ -88,7 +88,7 @@ pub async fn start(start: Start) -> Result<Ready> {
     let domains =
         opening.domains(compute.plan(), &home, JournalEnd { generation, end, doubt }).await?;
     let arrived = Arc::new(Notify::new());
-    let scans = opening.scans(compute.plan(), &state, &arrived).await?;
+    let scans = opening.scans(&compute, &state, &arrived).await?;
     let budget = Budget { max_rows: config.max_rows, max_bytes: config.max_bytes };
     let reader = Reader::new(scans, state, from, shards, budget, env.clone());
     let committer = Committer::new(journal, domains, from, env.clone(), status.clone());
@@ -107,6 +107,19 @@ pub async fn start(start: Start) -> Result<Ready> {
         status.tables().open(CommittedTables { instance, epoch, tables });
     }
     Ok(ready)
+}
+
+/// A table whose rows cannot be read again is read anew by a node that has never seen them.
+fn ingest_state(plan: &StreamPlan, manifest: &Manifest) -> IngestState {
+    let mut state = manifest.ingest.clone();
+    for (id, spec) in plan.scans() {
+        let fingerprint = plan.node(id).fingerprint;
+        let known = manifest.nodes.iter().any(|n| n.fingerprint == fingerprint);
+        if spec.reading != Reading::Log && !known {
+            state.scans.remove(&spec.table.name);
+        }
+    }
+    state
 }
 
 impl Ready {
@@ -287,17 +300,19 @@ impl Opening<'_> {
 
     async fn scans(
         &self,
-        plan: &StreamPlan,
+        compute: &Compute,
         state: &IngestState,
         arrived: &Arc<Notify>,
     ) -> Result<Vec<ScanReader>> {
+        let plan = compute.plan();
         let mut scans = Vec::new();
         for (node, spec) in plan.scans() {
             let positions = state.scans.get(&spec.table.name).map(|s| s.positions());
+            let resume = Resume { positions, held: compute.held(node)? };
             let open = || async {
                 let rung = arrived.clone();
                 let waker: Waker = Arc::new(move || rung.notify_one());
-                self.connections.source(spec, positions.clone(), waker).await
+                self.connections.source(spec, resume.clone(), waker).await
             };
             let source = self.patiently(&spec.table.name, open).await?;
             let workers = self.config.shards.max(1) as usize;

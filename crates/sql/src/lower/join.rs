@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Join, LogicalPlan};
 use super::facts::{self, Bound};
 use super::needs::Need;
 use super::rel::{self, Physical, Rel};
-use super::{Lowering, error, interval, names_of, needs};
+use super::{Lowering, either, error, interval, names_of, needs};
 
 /// One input: its node, the columns of the query it holds, then key columns.
 struct Side {
@@ -24,12 +24,19 @@ impl Lowering<'_> {
     pub(super) fn join(&mut self, join: &Join, plan: &LogicalPlan, need: Need) -> Result<Rel> {
         let (kind, swap) = kind(join)?;
         let below = needs::of_inputs(plan, need, self.provider.names());
+        let either = either::alternatives(join);
+        let keys = if join.on.is_empty() { &either } else { &join.on };
         let on = |right: bool| -> Vec<Expr> {
-            join.on.iter().map(|(l, r)| if right { r.clone() } else { l.clone() }).collect()
+            keys.iter().map(|(l, r)| if right { r.clone() } else { l.clone() }).collect()
         };
         let casts = self.key_casts(join)?;
-        let left = self.side(&join.left, on(false), &[], below[0])?;
-        let right = self.side(&join.right, on(true), &casts, below[1])?;
+        let mut left = self.side(&join.left, on(false), &[], below[0])?;
+        let mut right = self.side(&join.right, on(true), &casts, below[1])?;
+        for side in [&mut left, &mut right] {
+            // Rows that are equal in either of several columns can only meet on one shard.
+            let dealt_by = if join.on.is_empty() { &[] } else { side.keys.as_slice() };
+            side.node = self.exchange(side.node, dealt_by, true);
+        }
         let retain = self.retain(join)?;
         let (a, b, retain) = match swap {
             true => (&right, &left, [retain[1], retain[0]]),
@@ -97,7 +104,6 @@ impl Lowering<'_> {
             rel.names.push("$row".into());
         }
         let node = self.emit(&rel, need)?;
-        let node = self.exchange(node, &keys, true);
         Ok(Side { node, width, keys })
     }
 
@@ -162,6 +168,8 @@ impl Lowering<'_> {
         }
         let shift = |k: &Vec<usize>| k.iter().map(|i| offset + i).collect::<Vec<_>>();
         let covers = |side: &Node, keys: &[usize]| {
+            // Where either column may be equal, neither says which row is met.
+            let keys = if join.on.is_empty() { &[] } else { keys };
             side.key.as_ref().is_some_and(|k| k.iter().all(|c| keys.contains(c)))
         };
         let key = match (&a.key, &b.key) {
@@ -172,24 +180,23 @@ impl Lowering<'_> {
             _ => None,
         };
         let insert_only = matches!(kind, JoinKind::Inner | JoinKind::Semi);
+        let pairs: Vec<(usize, usize)> =
+            sides[0].keys.iter().copied().zip(sides[1].keys.iter().copied()).collect();
+        let (on, either) = if join.on.is_empty() { (vec![], pairs) } else { (pairs, vec![]) };
         let node = Node {
             schema: Arc::new(Schema::new(fields)),
             append_only: insert_only && a.append_only && b.append_only,
             key,
             ord,
             late: a.late,
-            op: NodeOp::Join(JoinSpec {
-                kind,
-                on: sides[0].keys.iter().copied().zip(sides[1].keys.iter().copied()).collect(),
-                filter,
-                retain,
-            }),
+            op: NodeOp::Join(JoinSpec { kind, on, either, filter, retain }),
             inputs: vec![sides[0].node, sides[1].node],
             fingerprint: 0,
             label: label(join, kind),
         };
         let dealt = match outer_right(kind) {
             true => None,
+            false if join.on.is_empty() => Some(vec![]),
             false => Some(sides[0].keys.clone()),
         };
         Ok(self.push(node, dealt))
@@ -232,8 +239,11 @@ fn kind(join: &Join) -> Result<(JoinKind, bool)> {
 fn label(join: &Join, kind: JoinKind) -> String {
     let on: Vec<String> = join.on.iter().map(|(l, r)| format!("{l} = {r}")).collect();
     let kind = format!("{kind:?}").to_uppercase();
-    match on.is_empty() {
-        true => format!("{kind} JOIN without an equality"),
-        false => format!("{kind} JOIN ON {}", on.join(" AND ")),
+    let either = either::alternatives(join);
+    let either: Vec<String> = either.iter().map(|(l, r)| format!("{l} = {r}")).collect();
+    match (on.is_empty(), either.is_empty()) {
+        (true, true) => format!("{kind} JOIN without an equality"),
+        (true, false) => format!("{kind} JOIN ON {}", either.join(" OR ")),
+        (false, _) => format!("{kind} JOIN ON {}", on.join(" AND ")),
     }
 }

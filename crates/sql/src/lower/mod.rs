@@ -6,6 +6,7 @@
 pub mod facts;
 
 mod aggregate;
+mod either;
 mod fingerprint;
 mod interval;
 mod join;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema};
 use brooklet_core::connector::find_format;
 use brooklet_core::schema::{ColumnKind, TableDef};
+use brooklet_core::source::Reading;
 use brooklet_plan::node::{
     Emit, LATE, NOW, ReduceKind, ReduceSpec, ScanSpec, ScanWatermark, WatermarkEmit,
 };
@@ -15,7 +16,7 @@ use datafusion::logical_expr::{Cast, Expr, TableScan};
 
 use super::rel::{self, Physical, Rel};
 use super::{Lowering, error};
-use crate::query;
+use crate::query::{self, clock};
 
 impl Lowering<'_> {
     pub(super) fn scan(&mut self, scan: &TableScan) -> Result<Rel> {
@@ -55,13 +56,15 @@ impl Lowering<'_> {
         if let Some(w) = &table.watermark {
             columns.extend(table.columns.iter().position(|c| c.name == w.column));
         }
-        if table.is_upserts() {
+        let computed = self.computed(&table, &columns)?;
+        let reading = self.reading(&table);
+        let by_key = table.is_upserts() || by_key(&table, reading, wanted.need.ord, &computed)?;
+        if by_key {
             let place = |name: &String| table.columns.iter().position(|c| c.name == *name);
             columns.extend(table.primary_key.iter().filter_map(place));
         }
         let watermark = self.watermark(&table, &columns)?;
         let on_event = watermark.as_ref().is_some_and(|w| w.emit == WatermarkEmit::OnEvent);
-        let computed = self.computed(&table, &columns)?;
         let layout = Layout::new(&table, &columns, &computed);
         let scope = rel::scope(&layout.schema, None)?;
         let physical = Physical { schema: &layout.schema, scope: &scope, needs_now: true };
@@ -72,7 +75,7 @@ impl Lowering<'_> {
         let mut fields: Vec<Field> =
             columns.iter().map(|i| plain_field(&table.columns[*i])).collect();
         let visible = fields.len();
-        let ord = match wanted.need.ord || table.is_upserts() {
+        let ord = match wanted.need.ord || by_key {
             true => vec![visible],
             false => vec![],
         };
@@ -82,12 +85,13 @@ impl Lowering<'_> {
         let key = primary_key(&table, &fields);
         let node = Node {
             schema: Arc::new(Schema::new(fields)),
-            append_only: !self.is_changelog(&table),
+            append_only: !self.is_changelog(&table) && reading != Reading::Refreshed,
             op: NodeOp::Scan(ScanSpec {
                 decode: Arc::new(layout.decode),
                 metadata: layout.metadata,
                 exprs,
                 watermark,
+                reading,
                 table,
             }),
             inputs: vec![],
@@ -98,16 +102,14 @@ impl Lowering<'_> {
             label: name.to_string(),
         };
         let scan = self.push(node, None);
-        let id = self.table_of(scan)?;
+        let id = if by_key { self.table_of(scan)? } else { scan };
         self.scans.insert(name.to_string(), id);
         Ok(id)
     }
 
-    /// The node whose rows are the table's: the Scan, or what makes a table of its upserts.
+    /// What makes a table of a Scan's upserts.
     fn table_of(&mut self, scan: NodeId) -> Result<NodeId> {
-        let node = self.plan.node(scan);
-        let upserts = matches!(&node.op, NodeOp::Scan(spec) if spec.table.is_upserts());
-        let Some(keys) = node.key.clone().filter(|_| upserts) else { return Ok(scan) };
+        let Some(keys) = self.plan.node(scan).key.clone() else { return Ok(scan) };
         let input = self.exchange(scan, &keys, false);
         let below = self.plan.node(input).clone();
         let spec = ReduceSpec {
@@ -191,12 +193,46 @@ impl Lowering<'_> {
         }))
     }
 
+    fn reading(&self, table: &TableDef) -> Reading {
+        let connector = self.offers.connectors.iter().find(|c| c.name == table.connector());
+        let side = connector.and_then(|c| c.source.as_ref());
+        side.map_or(Reading::Log, |side| (side.reading)(&table.options))
+    }
+
     /// Rows may be taken back: the format is a changelog, or records are upserts.
     fn is_changelog(&self, table: &TableDef) -> bool {
         let format = ["format", "value.format"].iter().find_map(|k| table.options.get(k));
         let format = format.and_then(|f| find_format(self.offers.formats, f));
         format.is_some_and(|f| f.changelog) || table.is_upserts()
     }
+}
+
+/// Whether rows that are taken back must be found by their key, because what comes with them (their
+/// place in the order of arrival, the time) is not what came with them first.
+fn by_key(
+    table: &TableDef,
+    reading: Reading,
+    ord: bool,
+    computed: &[(usize, Expr)],
+) -> Result<bool> {
+    let reads_now = |e: &Expr| clock::to_column(e.clone()).is_ok_and(|e| clock::reads_now(&e));
+    let timed = computed.iter().any(|(_, expr)| reads_now(expr));
+    if reading != Reading::Refreshed || !(ord || timed) {
+        return Ok(false);
+    }
+    if table.primary_key.is_empty() {
+        let why = match timed {
+            true => "one of its columns reads the clock",
+            false => "the query depends on the order of its rows",
+        };
+        let message = format!(
+            "table '{}' is read again and again and {why}: declare its PRIMARY KEY, by which rows \
+             that are gone are found",
+            table.name
+        );
+        return Err(error(message, None));
+    }
+    Ok(true)
 }
 
 /// A table's column as operators see it: NULL may stand anywhere, a format may give it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema};
 use brooklet_core::options::Options;
 use brooklet_core::schema::{ColumnDef, ColumnKind, TableDef};
+use brooklet_core::source::Reading;
 use brooklet_core::types::SqlType;
 use brooklet_plan::node::{LATE, ScanSpec};
 use brooklet_plan::{Node, NodeId, NodeOp};
@@ -177,6 +178,7 @@ impl Lowering<'_> {
                 metadata: vec![],
                 exprs: vec![Arc::new(row)],
                 watermark: None,
+                reading: Reading::Log,
             }),
             inputs: vec![],
             schema,

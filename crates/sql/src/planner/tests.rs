@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use brooklet_core::connector::{
     Accepts, Boxed, Connector, Format, Guarantee, MetadataColumn, SinkSide, SourceSide,
 };
-use brooklet_core::options::OptionSpec;
+use brooklet_core::options::{OptionSpec, Options};
 use brooklet_core::schema::TableDef;
+use brooklet_core::source::Reading;
 use brooklet_core::types::SqlType;
 use brooklet_core::{Error, Sink, Source};
 use brooklet_plan::{Settings, StreamPlan};
@@ -33,6 +34,13 @@ const METADATA: &[MetadataColumn] = &[
     MetadataColumn { key: "timestamp", ty: || SqlType::TimestampLtz(3) },
 ];
 
+fn reading(options: &Options) -> Reading {
+    match options.get("brooklet.refresh-interval") {
+        Some(_) => Reading::Refreshed,
+        None => Reading::Log,
+    }
+}
+
 const fn connector(
     name: &'static str,
     guarantee: Guarantee,
@@ -45,7 +53,7 @@ const fn connector(
         metadata: METADATA,
         needs_format: false,
         check: brooklet_core::connector::unchecked,
-        source: Some(SourceSide { open: no_source, bounded: |_| false }),
+        source: Some(SourceSide { open: no_source, bounded: |_| false, reading }),
         sink: Some(SinkSide {
             open: no_sink,
             domain: |t| t.connector().to_string(),
@@ -196,6 +204,30 @@ fn another_key_than_the_tables_needs_on_conflict() {
     planned(&format!("{tables}{KEYED}{insert} ON CONFLICT DO DEDUPLICATE;")).unwrap();
     let off = "SET 'table.exec.sink.require-on-conflict' = 'false';";
     planned(&format!("{tables}{KEYED}{off}{insert};")).unwrap();
+}
+
+#[test]
+fn rows_that_are_taken_back_are_found_again() {
+    let table = |column: &str| {
+        format!(
+            "CREATE TABLE t (a STRING, b INT{column}) WITH ('connector' = 'jdbc');
+             SET 'brooklet.table.t.refresh-interval' = '1 s';
+             CREATE TABLE p (a STRING, b INT) WITH ('connector' = 'print');"
+        )
+    };
+    let ranked = "INSERT INTO p SELECT a, b FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY a \
+                  ORDER BY b) AS rn FROM t) WHERE rn = 1;";
+    let e = refused(&format!("{}{ranked}", table("")));
+    assert!(e.contains("depends on the order of its rows: declare its PRIMARY KEY"), "{e}");
+    let e = refused(&format!(
+        "{}INSERT INTO p SELECT a, b FROM t WHERE pt IS NOT NULL;",
+        table(", pt AS PROCTIME()")
+    ));
+    assert!(e.contains("reads the clock: declare its PRIMARY KEY"), "{e}");
+    // Without either, rows are found by all their columns.
+    planned(&format!("{}INSERT INTO p SELECT a, b FROM t;", table(""))).unwrap();
+    let e = refused(&format!("{}{OUT}INSERT INTO o SELECT a, b FROM t;", table("")));
+    assert!(e.contains("takes only insertions"), "{e}");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use brooklet_core::Result;
 use brooklet_core::env::CrashPoint;
-use brooklet_plan::StreamPlan;
+use brooklet_core::source::Reading;
+use brooklet_plan::{NodeOp, StreamPlan};
 use brooklet_testkit::dice::Dice;
 
 use crate::coverage::Coverage;
@@ -38,7 +39,10 @@ impl Setup {
             logs.insert(table.to_string(), data::log(&mut dice, i as i64, wanted)?);
         }
         let answer = batch::answer(&query, &logs).await?;
-        let plan = driver::plan(&query.sql())?;
+        let mut plan = driver::plan(&query.sql())?;
+        if !seed.is_multiple_of(2) {
+            read_once(&mut plan, "b");
+        }
         let (logs, accounts) = (Arc::new(logs), BTreeMap::new());
         let mut setup = Setup { query, plan, logs, answer, accounts };
         let quiet = setup.run(seed, 0, Trouble::NONE).await?;
@@ -84,6 +88,16 @@ impl Setup {
             return Err(format!("accounts against the undisturbed run's: {wrong:?}"));
         }
         Ok(outcome.coverage)
+    }
+}
+
+/// The table's rows cannot be read again.
+fn read_once(plan: &mut StreamPlan, table: &str) {
+    for node in &mut plan.nodes {
+        match &mut node.op {
+            NodeOp::Scan(spec) if spec.table.name == table => spec.reading = Reading::Once,
+            _ => {}
+        }
     }
 }
 

@@ -157,10 +157,19 @@ impl Rel {
 
     /// Joined on k and s; `kind` is INNER, LEFT, RIGHT or FULL.
     pub fn join(&self, kind: &str, other: &Rel) -> Rel {
+        self.joined(kind, other, "l.k = r.k AND l.s = r.s AND l.v <= r.v")
+    }
+
+    /// Joined on k or v: no column says where two rows meet.
+    pub fn join_either(&self, kind: &str, other: &Rel) -> Rel {
+        self.joined(kind, other, "l.k = r.k AND l.d <= r.d OR l.v = r.v")
+    }
+
+    fn joined(&self, kind: &str, other: &Rel, on: &str) -> Rel {
         let sql = |l: &str, r: &str| {
             format!(
                 "SELECT l.id, l.k, r.s, r.v, l.d, l.ts FROM ({l}) AS l {kind} JOIN ({r}) AS r \
-                 ON l.k = r.k AND l.s = r.s AND l.v <= r.v"
+                 ON {on}"
             )
         };
         Rel {
@@ -340,6 +349,16 @@ pub fn features() -> Vec<Query> {
         both("left join", a.join("LEFT", &b).rows(), a.last().join("LEFT", &b).keyed()),
         both("right join", a.join("RIGHT", &b.last()).rows(), b.keyed()),
         both("full join", a.join("FULL", &b).rows(), a.last().join("FULL", &b.last()).rows()),
+        both(
+            "join on either of two columns",
+            a.join_either("INNER", &b).rows(),
+            a.last().join_either("LEFT", &b.last()).keyed(),
+        ),
+        both(
+            "outer join on either of two columns",
+            a.join_either("FULL", &b.last()).rows(),
+            a.join_either("RIGHT", &b).rows(),
+        ),
         both("interval join", a.interval(&b).keyed(), a.interval(&b).rows()),
         both("semi join", a.exists(false, &b).rows(), a.exists(false, &b.last()).keyed()),
         both("anti join", a.exists(true, &b).rows(), a.exists(true, &b.last()).keyed()),

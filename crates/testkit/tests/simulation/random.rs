@@ -67,7 +67,11 @@ fn relation(dice: &mut Dice) -> Rel {
         4 => simple(dice).top(),
         5 | 6 => {
             let (left, right) = (side(dice), side(dice));
-            left.join(KINDS[dice.below(4) as usize], &right)
+            let kind = KINDS[dice.below(4) as usize];
+            match dice.chance(0.25) {
+                true => left.join_either(kind, &right),
+                false => left.join(kind, &right),
+            }
         }
         7 => simple(dice).interval(&simple(dice)),
         8 | 9 => {

@@ -34,7 +34,7 @@ use brooklet_core::{Delta, Env, Epoch, Error, Instance, Result, Sink, Source};
 use brooklet_engine::ops::rows::consolidate;
 use brooklet_engine::run::start::{self, Ready, Start};
 use brooklet_engine::run::status::Status;
-use brooklet_engine::run::{Connections, RunConfig, Waker};
+use brooklet_engine::run::{Connections, Resume, RunConfig, Waker};
 use brooklet_formats::FORMATS;
 use brooklet_pipeline::compile::SqlFile;
 use brooklet_plan::StreamPlan;
@@ -198,13 +198,8 @@ impl Tables {
 
 #[async_trait]
 impl Connections for Tables {
-    async fn source(
-        &self,
-        scan: &ScanSpec,
-        positions: Option<Vec<SplitPosition>>,
-        _waker: Waker,
-    ) -> Result<Box<dyn Source>> {
-        let known = positions.unwrap_or_default().into_iter().map(|p| (p.split, p.offset));
+    async fn source(&self, scan: &ScanSpec, at: Resume, _waker: Waker) -> Result<Box<dyn Source>> {
+        let known = at.positions.unwrap_or_default().into_iter().map(|p| (p.split, p.offset));
         let table = scan.table.name.clone();
         Ok(Box::new(Reading { tables: self.clone(), table, positions: known.collect() }))
     }

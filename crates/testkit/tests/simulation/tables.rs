@@ -13,10 +13,10 @@ use brooklet_core::env::CrashPoint;
 use brooklet_core::format::Decoder;
 use brooklet_core::sink::EpochOutput;
 use brooklet_core::source::{
-    Budget, Input, Payload, SplitId, SplitInput, SplitPosition, SplitRange,
+    Budget, Input, Payload, Reading, SplitId, SplitInput, SplitPosition, SplitRange,
 };
 use brooklet_core::{Delta, Env, Epoch, Error, Instance, Result, Sink, Source};
-use brooklet_engine::run::{Connections, Waker};
+use brooklet_engine::run::{Connections, Resume, Waker};
 use brooklet_plan::node::{ScanSpec, SinkSpec};
 
 use crate::rows;
@@ -75,18 +75,20 @@ impl SimTables {
 
 #[async_trait]
 impl Connections for SimTables {
-    async fn source(
-        &self,
-        scan: &ScanSpec,
-        positions: Option<Vec<SplitPosition>>,
-        waker: Waker,
-    ) -> Result<Box<dyn Source>> {
+    async fn source(&self, scan: &ScanSpec, at: Resume, waker: Waker) -> Result<Box<dyn Source>> {
         let log = self.logs.get(&scan.table.name).cloned();
         let log = log.ok_or_else(|| Error::bug("a table without a log"))?;
-        let known = positions.unwrap_or_default().into_iter().map(|p| (p.split, p.offset));
+        let known = at.positions.unwrap_or_default().into_iter().map(|p| (p.split, p.offset));
         let positions: BTreeMap<SplitId, i64> = known.collect();
+        let once = scan.reading != Reading::Log;
+        let held: i64 = at.held.iter().flat_map(|d| (0..d.len()).map(|row| d.weight(row))).sum();
+        let given: i64 = positions.values().sum();
+        let all: i64 = log.values().map(rows_of).sum();
+        if once && held != given && given != all {
+            return Err(Error::bug(format!("{given} rows were given, the state holds {held}")));
+        }
         let (schema, dice, faults) = (scan.decode.clone(), self.draw(), self.faults.clone());
-        Ok(Box::new(SimSource { log, schema, positions, dice, faults, waker }))
+        Ok(Box::new(SimSource { log, schema, positions, once, dice, faults, waker }))
     }
 
     async fn sink(&self, spec: &SinkSpec, open: OpenSink) -> Result<Box<dyn Sink>> {
@@ -110,6 +112,10 @@ impl Connections for SimTables {
     }
 }
 
+fn rows_of(rows: &RecordBatch) -> i64 {
+    rows.num_rows() as i64
+}
+
 /// One request in sixteen fails while faults are left.
 fn fails(dice: &mut Dice, faults: &Mutex<u32>) -> bool {
     let mut left = lock(faults);
@@ -123,6 +129,8 @@ struct SimSource {
     log: Log,
     schema: SchemaRef,
     positions: BTreeMap<SplitId, i64>,
+    /// Rows cannot be read again.
+    once: bool,
     dice: Dice,
     faults: Arc<Mutex<u32>>,
     waker: Waker,
@@ -185,8 +193,16 @@ impl Source for SimSource {
         Ok(input)
     }
     async fn replay(&mut self, ranges: &[SplitRange]) -> Result<Input> {
+        if self.once {
+            return Err(Error::bug("rows that are there once were to be read again"));
+        }
         let each = ranges.iter().map(|r| self.split(&r.split, r.from, r.to));
         Ok(Input { splits: each.collect::<Result<_>>()?, ended: false })
+    }
+    fn recall(&mut self, input: &Input) -> Result<()> {
+        let ranges = input.splits.iter().map(|split| &split.range);
+        self.positions.extend(ranges.map(|range| (range.split.clone(), range.to)));
+        Ok(())
     }
     async fn release(&mut self, _: &[SplitPosition]) -> Result<()> {
         Ok(())

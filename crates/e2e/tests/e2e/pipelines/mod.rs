@@ -1,4 +1,5 @@
 //! The pipelines of `pipelines/`, each with a folder of its own there.
 
 pub mod clicks;
+pub mod complaints;
 pub mod users;
