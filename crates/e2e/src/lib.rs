@@ -1,7 +1,8 @@
 //! What the end-to-end tests share: [`pipeline`] pipelines as processes that are started, killed
 //! and asked for their accounts, [`clicks`] and [`devices`] input with a plain recomputation of
 //! what must become of it, [`http`] what a process answers, [`outputs`] files that a sink left,
-//! [`proxy`] a way to a service that fails on demand.
+//! [`proxy`] a way to a service that fails on demand, [`shop`] visits of a
+//! shop and the star schema of them.
 
 pub mod clicks;
 pub mod devices;
@@ -9,6 +10,7 @@ pub mod http;
 pub mod outputs;
 pub mod pipeline;
 pub mod proxy;
+pub mod shop;
 
 /// A size for this machine: `default` times `BROOKLET_E2E_PERCENT` / 100.
 pub fn scaled(default: u64) -> u64 {

@@ -1,0 +1,3 @@
+//! The pipelines of `pipelines/`, each as it stands there.
+
+pub mod shop;
