@@ -1,8 +1,8 @@
 //! SQL text to a running pipeline: the one crate that sees both the SQL front end and the engine.
 //!
-//! [`compile`] text to a plan, [`functions`] what it needs of Python, [`connect`] the plan's tables to connectors, [`decode`] to formats,
-//! [`start`] the whole life of a run, [`checkpoints`] what is stored of it, [`collect`] and
-//! [`rows`] rows for a terminal, [`world`] the real clock.
+//! [`compile`] text to a plan, [`functions`] what it needs of Python, [`connect`] the plan's tables
+//! to connectors, [`decode`] to formats, [`start`] the whole life of a run, [`checkpoints`] what is
+//! stored of it, [`collect`] and [`rows`] rows for a terminal, [`world`] the real clock.
 
 pub mod checkpoints;
 pub mod collect;

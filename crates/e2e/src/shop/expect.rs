@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike};
 use md5::{Digest, Md5};
 use serde_json::{Map, Value};
 
@@ -138,7 +138,9 @@ fn time(time_id: &str, time_stamp: Option<String>) -> Row {
     let seconds = time_stamp.and_then(|text| text.trim().parse::<i64>().ok());
     let at = seconds.and_then(|s| DateTime::from_timestamp(s, 0));
     let at = at.map(|at| at.format("%Y-%m-%d %H:%M:%S").to_string());
-    let local = NaiveDateTime::parse_from_str(time_id, "%Y-%m-%d %H:%M:%S").ok();
+    // A date alone is no such text, but Flink's TO_TIMESTAMP then reads it as its midnight.
+    let midnight = || NaiveDate::parse_from_str(time_id, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
+    let local = NaiveDateTime::parse_from_str(time_id, "%Y-%m-%d %H:%M:%S").ok().or_else(midnight);
     let number = |get: fn(NaiveDateTime) -> u32| local.map(|l| get(l).to_string());
     let weekday = local.map(|l| l.format("%A").to_string());
     let weekend = weekday.as_deref().is_some_and(|day| day == "Saturday" || day == "Sunday");

@@ -91,7 +91,7 @@ fn flink_rows() -> Star {
 
 fn the_rows_that_flink_gave() {
     let topic = topic();
-    topic.produce(flink_events().into_iter());
+    topic.produce(flink_events());
     let scratch = Scratch::new("shop");
     let run = ShopRun::new(&scratch, &topic, "");
     run.finish();
@@ -111,7 +111,7 @@ fn the_rows_that_flink_gave_while_killed() {
 /// Functions that look their answers up in a file: what the Python packages say of each input.
 fn functions_in_python() {
     let topic = topic();
-    topic.produce(flink_events().into_iter());
+    topic.produce(flink_events());
     let scratch = Scratch::new("shop-python");
     let file = scratch.path().join("shop_udfs.py");
     let functions = format!(
@@ -136,7 +136,7 @@ fn functions_in_python() {
 
 fn its_own_python_file() {
     let topic = topic();
-    topic.produce(flink_events().into_iter());
+    topic.produce(flink_events());
     let scratch = Scratch::new("shop-packages");
     let python = std::env::var(PYTHON).expect("the test is ignored without it");
     let run =
