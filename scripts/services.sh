@@ -10,11 +10,13 @@
 #   services.sh down DIR         stop all and delete their data; logs stay in DIR/logs
 #
 # Kafka comes from Maven Central, Postgres and Java from the distribution, the S3 server
-# (versitygw) from the Go module proxy; downloads are kept in $BROOKLET_CACHE.
+# (versitygw) from the Go module proxy, packages for functions in Python from PyPI; downloads are kept in $BROOKLET_CACHE.
 set -euo pipefail
 
 KAFKA_VERSION=4.1.1
 VERSITYGW_VERSION=v1.8.0
+# Another number when install_python installs other packages.
+PYTHON_PACKAGES=1
 CACHE=${BROOKLET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/brooklet-services}
 NAMES="kafka postgres s3"
 # Seconds that one service may take to answer on a busy machine.
@@ -74,6 +76,19 @@ install_versitygw() {
   mv "$CACHE/go/versitygw" "$CACHE/versitygw-$VERSITYGW_VERSION"
 }
 
+# A Python with the packages that functions of the tests import.
+install_python() {
+  [ -x "$CACHE/python-$PYTHON_PACKAGES/bin/python" ] && return
+  need python3 python3
+  local made=$CACHE/python-$PYTHON_PACKAGES
+  python3 -m venv "$made.new" 2>/dev/null ||
+    { packages python3-venv "venv is missing" && python3 -m venv --clear "$made.new"; }
+  say "fetching Python packages"
+  "$made.new/bin/pip" install -q IP2Location==8.10.5 user-agents==2.2.0 ua-parser==0.18.0 pandas \
+    >&2 || die "cannot fetch Python packages"
+  mv "$made.new" "$made"
+}
+
 install_all() {
   mkdir -p "$CACHE"
   exec 9>"$CACHE/lock"
@@ -82,6 +97,7 @@ install_all() {
   [ -n "$(postgres_bin)" ] || packages postgresql "Postgres is missing"
   install_kafka
   install_versitygw
+  install_python
   exec 9>&-
 }
 
@@ -327,6 +343,7 @@ export AWS_ACCESS_KEY_ID=$(cat "$dir/state/s3.access")
 export AWS_SECRET_ACCESS_KEY=$(cat "$dir/state/s3.secret")
 export AWS_REGION=us-east-1
 export AWS_ALLOW_HTTP=true
+export BROOKLET_TEST_PYTHON='$CACHE/python-$PYTHON_PACKAGES/bin/python'
 EOF
   )
   mv "$dir/env.new" "$dir/env"

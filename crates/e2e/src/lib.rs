@@ -1,7 +1,7 @@
 //! What the end-to-end tests share: [`pipeline`] pipelines as processes that are started, killed
-//! and asked for their accounts, [`clicks`], [`devices`], [`page_views`] and [`users`] input with a
-//! plain recomputation of what must become of it, [`http`] what a process answers, [`outputs`]
-//! files that a sink left, [`proxy`] a way to a service that fails on demand.
+//! and asked for their accounts, [`clicks`], [`devices`], [`page_views`], [`shop`] and [`users`] input
+//! with a plain recomputation of what must become of it, [`http`] what a process answers,
+//! [`outputs`] files that a sink left, [`proxy`] a way to a service that fails on demand.
 
 pub mod clicks;
 pub mod devices;
@@ -10,6 +10,7 @@ pub mod outputs;
 pub mod page_views;
 pub mod pipeline;
 pub mod proxy;
+pub mod shop;
 pub mod users;
 
 /// A size for this machine: `default` times `BROOKLET_E2E_PERCENT` / 100.

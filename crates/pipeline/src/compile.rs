@@ -73,7 +73,7 @@ fn compile_here(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Resu
     let Plans { plan, selects, explained } = plans(&scripts, &settings)?;
     let called: BTreeSet<String> =
         [&plan].into_iter().chain(&selects).flat_map(StreamPlan::functions).collect();
-    last.catalog.functions.places().check(called.iter().map(String::as_str))?;
+    last.catalog.functions.check(called.iter().map(String::as_str))?;
     let catalog = last.catalog.clone();
     Ok(Compiled { settings, plan, selects, explained, catalog, name, base })
 }

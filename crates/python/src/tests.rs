@@ -28,11 +28,15 @@ const IMPORTS: &str = "from pyflink.table import DataTypes, ScalarFunction\n\
                        from pyflink.table.udf import udf\nimport os, sys\n";
 
 fn bench(functions: &str) -> Bench {
+    bench_of(Path::new("python3"), functions)
+}
+
+fn bench_of(python: &Path, functions: &str) -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_path_buf();
     std::fs::write(path.join("functions.py"), format!("{IMPORTS}{functions}")).unwrap();
     let files = vec![path.join("functions.py")];
-    let interpreter = Arc::new(Interpreter::new(Path::new("python3"), files).unwrap());
+    let interpreter = Arc::new(Interpreter::new(python, files).unwrap());
     Bench { _directory: directory, path, interpreter }
 }
 
@@ -100,18 +104,13 @@ fn rows_one_by_one_and_all_at_once() {
     assert_eq!(call(&hello, vec![texts(&[])], 0).unwrap().len(), 0);
 }
 
-/// Each type goes to Python and back; there `str` must show what Python has for it.
-#[test]
-fn every_type_there_and_back() {
-    let bench = bench(
-        "same = udf(lambda x: x, result_type='STRING')\n\
-         shown = udf(lambda x: repr(x), result_type='STRING')\n",
-    );
+/// A type, a value and NULL of it, and what Python shows of the value.
+fn every_type() -> Vec<(SqlType, ArrayRef, &'static str)> {
     let utc = |a: TimestampMillisecondArray| a.with_timezone("UTC");
     let decimal = Decimal128Array::from(vec![Some(-120_500), None]);
     let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None]);
     let micros = 1_700_000_000_123_456;
-    let cases: Vec<(SqlType, ArrayRef, &str)> = vec![
+    vec![
         (SqlType::Boolean, Arc::new(BooleanArray::from(vec![Some(true), None])), "True"),
         (SqlType::TinyInt, Arc::new(Int8Array::from(vec![Some(-128), None])), "-128"),
         (
@@ -165,9 +164,18 @@ fn every_type_there_and_back() {
             "datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)",
         ),
         (SqlType::from_arrow(list.data_type()).unwrap(), Arc::new(list.clone()), "[1, None]"),
-    ];
+    ]
+}
+
+/// Each type goes to Python and back; there `str` must show what Python has for it.
+#[test]
+fn every_type_there_and_back() {
+    let bench = bench(
+        "same = udf(lambda x: x, result_type='STRING')\n\
+         shown = udf(lambda x: repr(x), result_type='STRING')\n",
+    );
     let shown = bench.udf("shown", SqlType::STRING);
-    for (ty, column, wanted) in cases {
+    for (ty, column, wanted) in every_type() {
         let back = call(&bench.udf("same", ty.clone()), vec![column.clone()], 2).unwrap();
         assert_eq!(&back, &column, "{ty}");
         let shown = call(&shown, vec![column], 2).unwrap();
@@ -204,6 +212,41 @@ fn results_of_another_type_are_refused() {
     );
     let rounded = rounded.unwrap();
     assert_eq!(rounded.as_primitive::<arrow::datatypes::Decimal128Type>().value(0), -101);
+}
+
+/// Needs pandas: without the environment of the tests' services it returns at once.
+#[test]
+fn columns_as_pandas_has_them() {
+    let Some(python) = std::env::var_os("BROOKLET_TEST_PYTHON") else { return };
+    let bench = bench_of(
+        Path::new(&python),
+        "import pandas\n\
+         @udf(result_type='BIGINT', func_type='pandas')\n\
+         def more(n): return n + 1\n\
+         upper = udf(lambda s: s.str.upper(), result_type='STRING', func_type='pandas')\n\
+         ratio = udf(lambda a, b: a / b, result_type='DOUBLE', func_type='pandas')\n\
+         first = udf(lambda s: s[:1], result_type='BIGINT', func_type='pandas')\n\
+         later = udf(lambda t: t + pandas.Timedelta(days=1), result_type='TIMESTAMP(3)',\n\
+         \x20           func_type='pandas')\n",
+    );
+    let longs: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
+    let more = call(&bench.udf("more", SqlType::BigInt), vec![longs.clone()], 2).unwrap();
+    let more: Vec<Option<i64>> = more.as_primitive::<Int64Type>().iter().collect();
+    assert_eq!(more, [Some(2), None]);
+    let upper = bench.udf("upper", SqlType::STRING);
+    let upper = call(&upper, vec![texts(&[Some("ü"), None])], 2).unwrap();
+    assert_eq!(&upper, &texts(&[Some("Ü"), None]));
+    let zeros: ArrayRef = Arc::new(Int64Array::from(vec![0, 0]));
+    let ratio = bench.udf("ratio", SqlType::Double);
+    let ratio = call(&ratio, vec![longs.clone(), zeros], 2).unwrap();
+    let wanted: ArrayRef = Arc::new(Float64Array::from(vec![Some(f64::INFINITY), None]));
+    assert_eq!(&ratio, &wanted);
+    let moments: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![Some(5), None]));
+    let later = call(&bench.udf("later", SqlType::Timestamp(3)), vec![moments], 2).unwrap();
+    let wanted: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![Some(86_400_005), None]));
+    assert_eq!(&later, &wanted);
+    let error = call(&bench.udf("first", SqlType::BigInt), vec![longs], 2).unwrap_err();
+    assert!(error.to_string().contains("functions.first gave 1 values for 2 rows"), "{error}");
 }
 
 #[test]

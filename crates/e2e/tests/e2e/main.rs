@@ -26,12 +26,15 @@ fn main() {
     // More than cores: most of a test's time is waiting for services and pauses between kills.
     args.test_threads = args.test_threads.or(Some(4));
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
-    let groups: [(&str, &[Test], bool); 14] = [
+    let python = std::env::var_os(pipelines::shop::PYTHON).is_some();
+    let groups: [(&str, &[Test], bool); 16] = [
         ("clicks", clicks::TESTS, served),
         ("pipelines::devices", devices::TESTS, served),
         ("pipelines::clicks", pipelines::clicks::TESTS, served),
         ("pipelines::users", pipelines::users::TESTS, served),
         ("pipelines::complaints", pipelines::complaints::TESTS, served),
+        ("pipelines::shop", pipelines::shop::TESTS, served),
+        ("pipelines::shop", pipelines::shop::TESTS_WITH_PACKAGES, served && python),
         ("files", files::TESTS, served),
         ("http", http::TESTS, true),
         ("http", http::TESTS_WITH_SERVICES, served),

@@ -18,7 +18,7 @@ use crate::function::Kind::Text as T;
 /// `Unknown` for NULL, the empty text and what no expression fits.
 ///
 /// ```sql
-/// UA_OS('Mozilla/5.0 (iPhone; CPU iPhone OS 13_5 like Mac OS X) Version/13.1 Mobile Safari/604.1') = 'iOS'
+/// UA_OS('Mozilla/5.0 (iPhone; CPU iPhone OS 13_5 like Mac OS X) Version/13.1') = 'iOS'
 /// UA_OS(CAST(NULL AS STRING)) = 'Unknown'
 /// ```
 pub(super) const UA_OS: Function = Function::text("ua_os", &[T], ua_os).never_null();

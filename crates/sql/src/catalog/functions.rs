@@ -55,9 +55,11 @@ impl Functions {
         self.places.functions().into_iter().chain(created).collect()
     }
 
-    /// The database of `ip_*` functions.
-    pub fn places(&self) -> &IpDatabase {
-        &self.places
+    /// Whether the files that some functions read are there: `called` are names of functions, in
+    /// lower case, that queries call.
+    pub fn check<'a>(&self, called: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        let replaced = |name: &str| self.created.get(name).is_some_and(Option::is_some);
+        self.places.check(called.into_iter().filter(|name| !replaced(name)))
     }
 
     pub fn set_places(&mut self, path: Option<PathBuf>) {

@@ -59,9 +59,9 @@ fn keeps_first(table: &TableDef) -> bool {
 
 const ON_CONFLICT: &str = "brooklet.on-conflict";
 
-/// Hidden columns the rows of Sinks carry: arrival order where it matters, and a row that is set aside
-/// is found again by its arrival number. One answer for all queries, so that those which read the
-/// same view share its nodes.
+/// Hidden columns the rows of Sinks carry: arrival order where it matters, and a row that is set
+/// aside is found again by its arrival number. One answer for all queries, so that those which read
+/// the same view share its nodes.
 pub fn need(jobs: &[Job], offers: Offers, settings: &Settings) -> Need {
     let ordered = jobs.iter().any(|job| {
         let Target { table, conflict, .. } = &job.target;

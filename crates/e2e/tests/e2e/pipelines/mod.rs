@@ -2,4 +2,5 @@
 
 pub mod clicks;
 pub mod complaints;
+pub mod shop;
 pub mod users;
