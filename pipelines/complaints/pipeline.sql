@@ -1,5 +1,5 @@
 -- Complaints about banks from Kafka (Avro): cleaned rows into Postgres, and beside them the sums of
--- each bank joined with what its employees say, kept up to date.
+-- each bank joined with what its employees say, kept up to date; the same as Parquet on S3.
 -- Every ${NAME:-default} is an environment variable; README.md has the list. A file in front of
 -- this one may bring other tables: `brooklet run sample.sql pipeline.sql`.
 SET 'pipeline.name' = 'complaints';
@@ -175,6 +175,31 @@ CREATE TABLE IF NOT EXISTS reclamacoes_joined (
 );
 SET 'brooklet.table.reclamacoes_joined.create-table' = 'if-not-exists';
 
+-- The complete result as of an epoch, in a directory epoch=N: a new one every CHECKPOINT_INTERVAL in
+-- which it changed. Flink writes such a directory in batch mode, by INSERT OVERWRITE.
+CREATE TABLE IF NOT EXISTS reclamacoes_joined_s3 (
+  ano INT, trimestre STRING, categoria STRING, tipo STRING, cnpj STRING,
+  instituicao_financeira STRING, indice DECIMAL(38, 6),
+  qtd_reclamacoes_reguladas_procedentes INT, qtd_reclamacoes_reguladas_outras INT,
+  qtd_reclamacoes_nao_reguladas INT, qtd_total_clientes_ccs_e_scr BIGINT, qtd_clientes_ccs BIGINT,
+  qtd_clientes_scr BIGINT, qtd_total_reclamacoes INT,
+  employer_name STRING, reviews_count INT, culture_count INT, salaries_count INT,
+  benefits_count INT, employerwebsite STRING, employerheadquarters STRING, employerfounded STRING,
+  employerindustry STRING, employerrevenue STRING, url STRING, geral DOUBLE,
+  cultura_e_valores DOUBLE, diversidade_e_inclusao DOUBLE, qualidade_de_vida DOUBLE,
+  alta_lideranca DOUBLE, remuneracao_e_beneficios DOUBLE, oportunidades_de_carreira DOUBLE,
+  recomendam_para_outras_pessoas DOUBLE, perspectiva_positiva_da_empresa DOUBLE,
+  segmento STRING, nome STRING, epoch BIGINT
+) PARTITIONED BY (epoch) WITH (
+  'connector' = 'filesystem',
+  'path' = '${S3_SCHEME:-s3a}://${S3_BUCKET_NAME:-complaints}/reclamacoes',
+  'format' = 'parquet',
+  'parquet.compression' = 'SNAPPY',
+  'parquet.utc-timezone' = 'true'
+);
+SET 'brooklet.table.reclamacoes_joined_s3.output-mode' = 'complete';
+SET 'brooklet.table.reclamacoes_joined_s3.epoch-column' = 'epoch';
+
 EXECUTE STATEMENT SET BEGIN
   INSERT INTO reclamacoes_cleaned SELECT * FROM reclamacoes_cleaned_stream;
   INSERT INTO reclamacoes_joined
@@ -185,4 +210,5 @@ EXECUTE STATEMENT SET BEGIN
     *
   FROM reclamacoes_result
   ON CONFLICT DO DEDUPLICATE;
+  INSERT INTO reclamacoes_joined_s3 SELECT *, CAST(NULL AS BIGINT) FROM reclamacoes_result;
 END;

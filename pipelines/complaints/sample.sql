@@ -60,3 +60,20 @@ CREATE TABLE reclamacoes_joined (
   recomendam_para_outras_pessoas DOUBLE, perspectiva_positiva_da_empresa DOUBLE,
   segmento STRING, nome STRING
 ) WITH ('connector' = 'print');
+
+CREATE TABLE reclamacoes_joined_s3 (
+  ano INT, trimestre STRING, categoria STRING, tipo STRING, cnpj STRING,
+  instituicao_financeira STRING, indice DECIMAL(38, 6),
+  qtd_reclamacoes_reguladas_procedentes INT, qtd_reclamacoes_reguladas_outras INT,
+  qtd_reclamacoes_nao_reguladas INT, qtd_total_clientes_ccs_e_scr BIGINT, qtd_clientes_ccs BIGINT,
+  qtd_clientes_scr BIGINT, qtd_total_reclamacoes INT,
+  employer_name STRING, reviews_count INT, culture_count INT, salaries_count INT,
+  benefits_count INT, employerwebsite STRING, employerheadquarters STRING, employerfounded STRING,
+  employerindustry STRING, employerrevenue STRING, url STRING, geral DOUBLE,
+  cultura_e_valores DOUBLE, diversidade_e_inclusao DOUBLE, qualidade_de_vida DOUBLE,
+  alta_lideranca DOUBLE, remuneracao_e_beneficios DOUBLE, oportunidades_de_carreira DOUBLE,
+  recomendam_para_outras_pessoas DOUBLE, perspectiva_positiva_da_empresa DOUBLE,
+  segmento STRING, nome STRING, epoch BIGINT
+) PARTITIONED BY (epoch) WITH (
+  'connector' = 'filesystem', 'path' = 'output/reclamacoes', 'format' = 'parquet'
+);

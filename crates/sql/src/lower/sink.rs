@@ -11,7 +11,7 @@ use brooklet_plan::{Node, NodeId, NodeOp, Settings};
 use datafusion::common::{Result, Span};
 
 use super::needs::Need;
-use super::whole::{file_names, takes_results, without_limits};
+use super::whole::{file_names, is_complete, takes_results, without_limits};
 use super::{Job, Lowering, Offers, error, letters};
 
 /// The connector of a top-level SELECT's rows: whoever runs the plan takes them.
@@ -47,6 +47,11 @@ pub fn stages(table: &TableDef, offers: Offers) -> bool {
     side(table, offers).is_some_and(|(_, s)| s.stages)
 }
 
+/// A result that a stream replaces has an order of its own.
+fn keeps_order(table: &TableDef, offers: Offers, settings: &Settings) -> bool {
+    stages(table, offers) && (settings.is_batch() || !is_complete(table))
+}
+
 /// Whether the table is one that the engine keeps.
 pub fn keeps(table: &TableDef, offers: Offers) -> bool {
     side(table, offers).is_some_and(|(_, s)| s.keeps)
@@ -65,7 +70,9 @@ const ON_CONFLICT: &str = "brooklet.on-conflict";
 pub fn need(jobs: &[Job], offers: Offers, settings: &Settings) -> Need {
     let ordered = jobs.iter().any(|job| {
         let Target { table, conflict, .. } = &job.target;
-        stages(table, offers) || keeps_first(table) || *conflict == Conflict::Nothing
+        (stages(table, offers) && !is_complete(table))
+            || keeps_first(table)
+            || *conflict == Conflict::Nothing
     });
     Need { ord: ordered, late: false, found: letters::sets_bad_rows_aside(settings) }
 }

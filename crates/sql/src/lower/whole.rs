@@ -11,7 +11,7 @@ use super::sink::{COLLECT, Target, side, stages};
 use super::{Lowering, Offers, error};
 
 /// Whether the table's rows are replaced by each result.
-fn is_complete(table: &TableDef) -> bool {
+pub fn is_complete(table: &TableDef) -> bool {
     table.options.get("brooklet.output-mode") == Some("complete")
 }
 

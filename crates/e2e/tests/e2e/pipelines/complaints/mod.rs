@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "processes are watched in real time")]
 
 mod expect;
+mod files;
 mod generate;
 
 use std::collections::BTreeSet;
@@ -15,7 +16,7 @@ use brooklet_e2e::pipeline::{PATIENCE, Pipeline, Scratch, stop, wait_until};
 use brooklet_e2e::scaled;
 use brooklet_testkit::binary::Brooklet;
 use brooklet_testkit::dice::Dice;
-use brooklet_testkit::services::{Kafka, Postgres, Topic};
+use brooklet_testkit::services::{Bucket, Kafka, Postgres, Topic};
 use serde_json::Value;
 
 use crate::Test;
@@ -48,6 +49,7 @@ const ONCE: &str = "0 s";
 struct Run {
     pipeline: Pipeline,
     postgres: Postgres,
+    bucket: Bucket,
 }
 
 impl Run {
@@ -55,6 +57,7 @@ impl Run {
         let postgres = Postgres::from_env().expect("Postgres is up");
         postgres.run(&read(&format!("{FOLDER}/reference.sql")));
         let kafka = Kafka::from_env().expect("Kafka is up");
+        let bucket = Bucket::from_env().expect("S3 is up");
         let text = read(&format!("{FOLDER}/pipeline.sql"));
         let pipeline = Pipeline::new(scratch, "complaints", &format!("{settings}{text}"));
         let state = pipeline.state().parent().expect("below a directory").to_path_buf();
@@ -64,12 +67,14 @@ impl Run {
             .env("KAFKA_TOPIC", topic.name.as_str())
             .env("KAFKA_GROUP_ID", format!("group-{}", postgres.database()))
             .env("REFERENCE_REFRESH", refresh)
+            .env("CHECKPOINT_INTERVAL", "300 ms")
+            .env("S3_BUCKET_NAME", bucket.name.as_str())
             .env("POSTGRES_HOST", "127.0.0.1")
             .env("POSTGRES_PORT", postgres.port().to_string())
             .env("DB_NAME", postgres.database())
             .env("POSTGRES_USER", postgres.user())
             .env("POSTGRES_PASSWORD", postgres.password());
-        Run { pipeline, postgres }
+        Run { pipeline, postgres, bucket }
     }
 
     /// Runs to the end that the topic has now.
@@ -123,6 +128,7 @@ fn check_against_flink(run: &Run) {
     assert_eq!(run.cleaned(), sorted(by_flink(CLEANED)));
     let expected: BTreeSet<Cells> = by_flink(JOINED).into_iter().collect();
     same(&run.joined(), &expected);
+    files::check(&run.bucket, &expected);
 }
 
 /// Panics with some of the rows that differ.
@@ -153,9 +159,7 @@ fn the_same_while_it_is_killed() {
     let few = "SET 'brooklet.epoch.max-rows' = '7';\n";
     let run =
         Run::new(&scratch, &topic, &[BUSY.replace("2048", "64").as_str(), few].concat(), ONCE);
-    // There is one sink, and it uploads nothing.
-    let others = [CrashPoint::MidUpload, CrashPoint::BetweenSinks];
-    for point in CrashPoint::ALL.into_iter().filter(|p| !others.contains(p)) {
+    for point in CrashPoint::ALL {
         let next = || {
             let portion = portions.next().into_iter().flatten();
             feed.produce(portion.map(|value| record(value)));
@@ -203,6 +207,7 @@ fn generated_complaints() {
     run.postgres.run(MORE_REFERENCE);
     run.finish();
     check_generated(&run, &rows);
+    files::check(&run.bucket, &expect::joined(&rows, &run.reference()));
     let accounts = run.pipeline.accounts();
     let scan = &accounts.0["scan reclamacoes_stream"];
     let count = |name: &str, of: usize| scan.contains(&format!("\"{name}\":{of}"));
