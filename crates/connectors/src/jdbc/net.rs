@@ -28,7 +28,14 @@ pub struct Changes {
 }
 
 /// Nets the epochs' changes to the table at `index`, in epoch order. None when nothing changes.
-pub fn net(target: &Target, index: usize, outputs: &[&EpochOutput]) -> Result<Option<Changes>> {
+/// `all`: where existing keys are left as they are, every row of a key is kept, because the first
+/// may be refused.
+pub fn net(
+    target: &Target,
+    index: usize,
+    outputs: &[&EpochOutput],
+    all: bool,
+) -> Result<Option<Changes>> {
     // What came before a whole result is in it.
     let result = outputs.iter().rposition(|o| o.tables[index].replaces);
     let replaces = result.is_some();
@@ -49,7 +56,7 @@ pub fn net(target: &Target, index: usize, outputs: &[&EpochOutput]) -> Result<Op
     let (delete, insert) = if target.key.is_empty() {
         (Vec::new(), appended(target, &weights)?)
     } else {
-        by_key(target, &columns, &epochs, &weights)?
+        by_key(target, &columns, &Rows { epochs: &epochs, weights: &weights, all })?
     };
     Ok(Some(Changes { columns, epochs, delete, insert, replaces }))
 }
@@ -91,13 +98,16 @@ struct Outcome {
     insert: Option<u32>,
 }
 
+/// What is known of rows beside their columns.
+struct Rows<'a> {
+    epochs: &'a [Epoch],
+    weights: &'a [i64],
+    all: bool,
+}
+
 /// Sorted by key, so that writers of one table lock rows in one order.
-fn by_key(
-    target: &Target,
-    columns: &[ArrayRef],
-    epochs: &[Epoch],
-    weights: &[i64],
-) -> Result<(Vec<u32>, Vec<u32>)> {
+fn by_key(target: &Target, columns: &[ArrayRef], rows: &Rows) -> Result<(Vec<u32>, Vec<u32>)> {
+    let Rows { epochs, weights, all } = *rows;
     let fields = target.key.iter().map(|k| SortField::new(columns[*k].data_type().clone()));
     let converter = RowConverter::new(fields.collect())?;
     let key_columns: Vec<ArrayRef> = target.key.iter().map(|k| columns[*k].clone()).collect();
@@ -106,6 +116,10 @@ fn by_key(
     order.sort_by(|a, b| keys.row(*a as usize).cmp(&keys.row(*b as usize)));
     let (mut delete, mut insert) = (Vec::new(), Vec::new());
     for group in order.chunk_by(|a, b| keys.row(*a as usize) == keys.row(*b as usize)) {
+        if all && target.ignore && group.iter().all(|row| weights[*row as usize] > 0) {
+            insert.extend(group);
+            continue;
+        }
         let mut outcome = Outcome::default();
         for epoch in group.chunk_by(|a, b| epochs[*a as usize] == epochs[*b as usize]) {
             outcome.apply(epoch, weights, target.ignore);

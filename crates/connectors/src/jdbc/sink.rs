@@ -110,17 +110,13 @@ impl Sink for PostgresSink {
             let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else {
                 return Ok(());
             };
-            let (first, last) = (first.epoch, last.epoch);
+            let span = (first.epoch, last.epoch);
             if waiting.iter().all(|e| e.tables.iter().all(|t| t.is_empty())) {
                 // A number without rows protects nothing; it is written with the next rows.
-                self.held = last;
+                self.held = span.1;
                 return Ok(());
             }
-            let mut changes = Vec::with_capacity(self.targets.len());
-            for (i, target) in self.targets.iter().enumerate() {
-                changes.push(net(target, i, &waiting)?);
-            }
-            self.held = self.transact(first, last, &changes).await?;
+            self.held = self.transact(span, &waiting).await?;
         }
     }
 }
@@ -172,29 +168,30 @@ impl PostgresSink {
 
     /// One transaction; when Postgres refuses a row, once more to find it. Gives the last epoch
     /// that Postgres holds.
-    async fn transact(
-        &mut self,
-        first: Epoch,
-        last: Epoch,
-        changes: &[Option<Changes>],
-    ) -> Result<Epoch> {
-        match self.attempt(first, last, changes, false).await {
+    async fn transact(&mut self, span: (Epoch, Epoch), waiting: &[&EpochOutput]) -> Result<Epoch> {
+        let changes = self.changes(waiting, false)?;
+        match self.attempt(span, &changes, false).await {
             Err(Stop::Row) => {}
             Err(Stop::Error(e)) => return Err(e),
             Ok(held) => return Ok(held),
         }
-        match self.attempt(first, last, changes, true).await {
+        let changes = self.changes(waiting, true)?;
+        match self.attempt(span, &changes, true).await {
             Err(Stop::Row) => Err(Error::bug("a row was refused outside of its savepoint")),
             Err(Stop::Error(e)) => Err(e),
             Ok(held) => Ok(held),
         }
     }
 
+    fn changes(&self, waiting: &[&EpochOutput], all: bool) -> Result<Vec<Option<Changes>>> {
+        let targets = self.targets.iter().enumerate();
+        targets.map(|(i, target)| net(target, i, waiting, all)).collect()
+    }
+
     /// The session is put back only when its transaction has ended; dropping it rolls back.
     async fn attempt(
         &mut self,
-        first: Epoch,
-        last: Epoch,
+        (first, last): (Epoch, Epoch),
         changes: &[Option<Changes>],
         careful: bool,
     ) -> Result<Epoch, Stop> {

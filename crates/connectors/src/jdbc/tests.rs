@@ -241,6 +241,23 @@ async fn ignores_whatever_unique_constraint_a_row_meets() {
     }
 }
 
+/// The first row that Postgres takes is the key's, whether one before it was refused in the same
+/// transaction or in an earlier one.
+#[tokio::test]
+async fn a_refused_row_does_not_stand_in_for_its_key() {
+    let b = Bench::new("t_ignore_refused").await;
+    b.run("CREATE TABLE t (k int PRIMARY KEY, v text CHECK (v <> 'bad'))").await;
+    let table = with(b.table("t", &kv(), &["k"]), "brooklet.on-conflict", "ignore");
+    let table = with(table, "brooklet.on-row-error", "dead-letter");
+    let mut sink = b.sink(table).await.unwrap();
+    sink.commit(&[epoch(1, &[(1, "bad", 1), (1, "good", 1), (1, "x", 1), (2, "bad", 1)])])
+        .await
+        .unwrap();
+    sink.commit(&[epoch(2, &[(2, "good", 1), (2, "x", 1)])]).await.unwrap();
+    assert_eq!(b.column("SELECT k || v FROM t ORDER BY k").await, ["1good", "2good"]);
+    assert_eq!(b.column("SELECT row FROM brooklet_rejected ORDER BY row").await.len(), 2);
+}
+
 /// One row of NULLs and one of values for each type.
 fn every_type() -> (Vec<(&'static str, SqlType)>, RecordBatch) {
     let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None]);
