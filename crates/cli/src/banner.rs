@@ -25,6 +25,7 @@ pub struct Start<'a> {
 /// Says it: lines for people, one entry with fields where logs are JSON.
 pub fn show(console: &Console, start: &Start, running: &Running, preview: bool) {
     let Start { name, plan, settings, http, served } = start;
+    let served = if matches!(http, Place::At(_)) { served.as_slice() } else { &[] };
     let sources: Vec<String> =
         plan.scans().map(|(_, s)| format!("{} ({})", s.table.name, s.table.connector())).collect();
     let sinks: Vec<String> = plan

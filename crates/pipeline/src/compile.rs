@@ -46,7 +46,7 @@ pub fn offers() -> Offers {
 
 /// Address space for planning: a text of a few kilobytes can be nested thousands deep, and only
 /// what is used becomes memory.
-const STACK: usize = 256 << 20;
+pub(crate) const STACK: usize = 256 << 20;
 
 /// Parses, binds and plans; all faults are reported in one error.
 pub fn compile(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, RawQuery};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,8 +20,13 @@ const AGAIN_SECONDS: HeaderValue = HeaderValue::from_static("1");
 pub fn router(serving: &Arc<Serving>) -> Router {
     serving.endpoints().iter().fold(Router::new(), |router, endpoint| {
         let (serving, asked) = (serving.clone(), endpoint.clone());
-        let answer = async move |path: RawPathParams, query: RawQuery, headers: HeaderMap| {
-            respond(&serving, &asked, &path, query, &headers).await
+        let answer = async move |path: Result<RawPathParams, RawPathParamsRejection>,
+                                 query: RawQuery,
+                                 headers: HeaderMap| {
+            match path {
+                Ok(path) => respond(&serving, &asked, &path, query, &headers).await,
+                Err(_) => error(StatusCode::BAD_REQUEST, "the path is no percent-encoded UTF-8"),
+            }
         };
         router.route(&route(&endpoint.path), get(answer))
     })

@@ -30,7 +30,7 @@ use brooklet_core::{Env, Error, Result};
 use brooklet_engine::views::{CommittedTables, Views};
 use brooklet_plan::Settings;
 
-use crate::compile::{Compiled, SqlFile};
+use crate::compile::{Compiled, STACK, SqlFile};
 pub use answer::{Answer, Refusal, Rows};
 pub use file::{Endpoint, RESERVED, Segment, segments};
 use table::Shown;
@@ -45,7 +45,7 @@ const QUERY_BYTES: usize = 256 << 20;
 pub fn load(compiled: &Compiled, env: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Endpoint>> {
     let Some(directory) = directory(compiled) else { return Ok(Vec::new()) };
     let files = read(&directory)?;
-    file::endpoints(compiled, &files, env)
+    stacker::grow(STACK, || file::endpoints(compiled, &files, env))
 }
 
 fn directory(compiled: &Compiled) -> Option<PathBuf> {

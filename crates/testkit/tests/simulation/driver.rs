@@ -12,10 +12,12 @@ use brooklet_engine::run::edit::Agreed;
 use brooklet_engine::run::start::{Start, start};
 use brooklet_engine::run::status::Status;
 use brooklet_engine::run::{Connections, RunConfig};
+use brooklet_engine::views::Views;
 use brooklet_pipeline::compile::SqlFile;
 use brooklet_plan::StreamPlan;
 
 use crate::coverage::Coverage;
+use crate::kept;
 use crate::owner::{Asleep, Owner};
 use crate::rows::{self, Row};
 use crate::store::{SimStore, TORN};
@@ -95,6 +97,8 @@ struct Simulation<'a> {
     turn: u64,
     /// Older processes that do not know yet that they lost the pipeline.
     ghosts: Vec<Ghost>,
+    /// Of the youngest process.
+    views: Views,
 }
 
 struct Ghost {
@@ -130,6 +134,7 @@ pub async fn run(case: &Case) -> Result<Outcome> {
         crashes_left: case.trouble.crashes,
         turn: case.turn,
         ghosts: Vec::new(),
+        views: Views::default(),
         dice,
     };
     simulation.run().await
@@ -174,6 +179,7 @@ impl Simulation<'_> {
                 drop(owner);
                 owner = self.start().await?;
             }
+            kept::check(&self.plan, &self.views, &lock(&self.sinks))?;
         }
         while !self.ghosts.is_empty() {
             self.haunt().await?;
@@ -196,16 +202,22 @@ impl Simulation<'_> {
                 env: env.clone(),
                 real: self.case.real.as_ref().map(|open| open(env.clone())),
             };
+            let status = Status::default();
+            status.tables().want();
+            let views = status.tables().clone();
             let started = start(Start {
                 plan: self.plan.clone(),
                 config: self.config.clone(),
                 store: Arc::new(self.store.clone()),
                 connections: Arc::new(connections),
                 env: env.clone(),
-                status: Status::default(),
+                status,
             });
             match self.beside(started).await? {
-                Ok(ready) => return Ok(Owner::new(ready, world, env, gate)),
+                Ok(ready) => {
+                    self.views = views;
+                    return Ok(Owner::new(ready, world, env, gate));
+                }
                 Err(e) => self.mourn(e, &world)?,
             }
         }
@@ -296,6 +308,7 @@ impl Simulation<'_> {
             return Err(Error::bug("a restart after the end changed the accounts"));
         }
         let sinks = lock(&self.sinks);
+        kept::check(&self.plan, &self.views, &sinks)?;
         let faults = self.store.seen();
         let mut coverage = self.coverage.clone();
         coverage.ran(&self.plan);

@@ -32,7 +32,8 @@ fn sql(directory: &Path) -> String {
     )
 }
 
-fn real() -> Real {
+/// The connectors of the build.
+pub fn real() -> Real {
     Arc::new(|env: Env| -> Arc<dyn Connections> {
         Arc::new(Registry {
             env,

@@ -3,21 +3,22 @@
 //! The property: cut epochs anywhere, shard any way, crash at any point, restart at another number
 //! of shards; the sum of what the sinks got equals the batch answer, and the accounts those of an
 //! undisturbed run. [`driver`] chooses the next step and the next misfortune of [`owner`]s,
-//! [`world`] is the clock, chance and the moment of a crash, [`turns`] says who goes on,
-//! [`store`] keeps journal and snapshots and fails, [`tables`] are a source's log and a sink's
-//! content, [`data`] random rows, [`queries`] what is run in both dialects, [`batch`] DataFusion's
-//! answer, [`rows`] compares, [`coverage`] counts what has been met.
+//! [`world`] is the clock, chance and the moment of a crash, [`turns`] says who goes on, [`store`]
+//! keeps journal and snapshots and fails, [`tables`] are a source's log and a sink's content,
+//! [`data`] random rows, [`queries`] what is run in both dialects, [`batch`] DataFusion's answer,
+//! [`rows`] compares, [`coverage`] counts what has been met.
 //!
 //! The tests: [`points`] every crash point with every feature, [`property`] random cases of
 //! [`random`] queries, for as long as wanted, and the planted mistakes; [`live`] the same deaths
-//! under the real schedule, [`files`] where files roll, [`takeover`] an old owner that goes on
-//! while the next one starts; [`streams`] what batch cannot say.
+//! under the real schedule, [`files`] where files roll, [`kept`] built-in tables, [`takeover`] an
+//! old owner that goes on while the next one starts; [`streams`] what batch cannot say.
 
 mod batch;
 mod coverage;
 mod data;
 mod driver;
 mod files;
+mod kept;
 mod live;
 mod owner;
 mod points;

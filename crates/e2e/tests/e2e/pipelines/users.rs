@@ -125,6 +125,8 @@ fn check_http(site: &Site) {
         let (code, body) = site.json(wrong);
         assert!(code == 400 && body["error"].as_str().is_some_and(|e| e.contains("parameter")));
     }
+    let (code, body) = site.json("/users/%FF");
+    assert!(code == 400 && body["error"].is_string(), "{body}");
     let (code, described) = site.json("/openapi.json");
     assert_eq!((code, &described["openapi"]), (200, &"3.0.3".into()));
     let user = &described["paths"]["/users/{username}"]["get"];
