@@ -13,6 +13,7 @@ mod kafka;
 mod nexmark;
 mod outages;
 mod pipelines;
+mod reading;
 mod records;
 mod upserts;
 
@@ -26,7 +27,7 @@ fn main() {
     // More than cores: most of a test's time is waiting for services and pauses between kills.
     args.test_threads = args.test_threads.or(Some(4));
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
-    let groups: [(&str, &[Test], bool); 12] = [
+    let groups: [(&str, &[Test], bool); 13] = [
         ("clicks", clicks::TESTS, served),
         ("pipelines::devices", devices::TESTS, served),
         ("pipelines::complaints", pipelines::complaints::TESTS, served),
@@ -36,6 +37,7 @@ fn main() {
         ("kafka", kafka::TESTS, served),
         ("outages", outages::TESTS, served),
         ("errors", errors::TESTS, served),
+        ("reading", reading::TESTS, served),
         ("records", records::TESTS, served),
         ("upserts", upserts::TESTS, served),
         ("nexmark", nexmark::TESTS, nexmark::present()),
