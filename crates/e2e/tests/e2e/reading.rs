@@ -1,5 +1,5 @@
-//! Tables in Postgres as sources: what is refused, what a kill in the middle of a reading leaves, and
-//! how changes are followed through an outage.
+//! Tables in Postgres as sources: what is refused, what a kill in the middle of a reading leaves,
+//! and how changes are followed through an outage.
 #![allow(clippy::disallowed_methods, reason = "processes are watched in real time")]
 
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub const TESTS: &[Test] = &[
     ("kills_in_the_middle_of_a_reading", kills_in_the_middle_of_a_reading),
     ("changes_are_followed_through_kills_and_an_outage", changes_are_followed),
     ("a_query_over_tables_that_end", a_query_over_tables_that_end),
+    ("a_file_that_reads_more_columns", a_file_that_reads_more_columns),
 ];
 
 /// A table of the server at `port`.
@@ -111,11 +112,7 @@ fn kills_in_the_middle_of_a_reading() {
     }
     assert!(killed > 3, "killed only {killed} times");
     let done = pipeline.finish();
-    let differ = postgres.number(
-        "SELECT count(*) FROM ((SELECT * FROM items EXCEPT ALL SELECT * FROM copy) UNION ALL \
-         (SELECT * FROM copy EXCEPT ALL SELECT * FROM items)) d",
-    );
-    assert_eq!(differ, 0, "{}", done.stderr);
+    assert_eq!(differ(&postgres, "copy", "SELECT * FROM items"), 0, "{}", done.stderr);
     assert_eq!(postgres.number("SELECT count(*) FROM copy") as u64, rows + 10);
     let read = format!("\"read\":{}", rows + 10);
     let accounts = pipeline.accounts();
@@ -129,48 +126,12 @@ fn changes_are_followed() {
          INSERT INTO items SELECT g, 'i' || g % 10, g FROM generate_series(1, 2000) g",
     );
     let proxy = Proxy::to_tcp(&format!("127.0.0.1:{}", postgres.port()));
-    let port = postgres.port();
-    let target = table(
-        &postgres,
-        port,
-        "sums",
-        "name STRING, n BIGINT, PRIMARY KEY (name) \
-                                                 NOT ENFORCED",
-    );
-    let latest = table(
-        &postgres,
-        port,
-        "latest",
-        "name STRING, id INT, PRIMARY KEY (name) \
-                                                   NOT ENFORCED",
-    );
-    let items = "id INT, name STRING, n INT, PRIMARY KEY (id) NOT ENFORCED";
-    let sql = [
-        SMALL,
-        &table(&postgres, proxy.port(), "items", items),
-        "SET 'brooklet.table.items.refresh-interval' = '100 ms';\n",
-        &target,
-        &latest,
-        "SET 'brooklet.table.sums.create-table' = 'if-not-exists';
-         SET 'brooklet.table.latest.create-table' = 'if-not-exists';
-         INSERT INTO sums SELECT name, SUM(CAST(n AS BIGINT)) FROM items GROUP BY name;
-         INSERT INTO latest SELECT name, id FROM (SELECT *, ROW_NUMBER() OVER (
-           PARTITION BY name ORDER BY n DESC, id DESC) AS rn FROM items) WHERE rn = 1;\n",
-    ]
-    .concat();
     let scratch = Scratch::new("reading-again");
-    let pipeline = Pipeline::new(&scratch, "sums", &sql);
-    let differ = |what: &str, query: &str| {
-        let sql = format!(
-            "SELECT count(*) FROM (({query} EXCEPT ALL SELECT * FROM {what}) UNION ALL \
-             (SELECT * FROM {what} EXCEPT ALL {query})) d"
-        );
-        postgres.number(&sql)
-    };
+    let pipeline = Pipeline::new(&scratch, "sums", &following(&postgres, proxy.port()));
     let settled = || {
         let sums = "SELECT name, sum(n)::bigint FROM items GROUP BY name";
         let latest = "SELECT DISTINCT ON (name) name, id FROM items ORDER BY name, n DESC, id DESC";
-        differ("sums", sums) == 0 && differ("latest", &format!("({latest})")) == 0
+        differ(&postgres, "sums", sums) == 0 && differ(&postgres, "latest", latest) == 0
     };
     let change = |n: i32| {
         postgres.run(&format!(
@@ -200,6 +161,35 @@ fn changes_are_followed() {
     assert_eq!(postgres.number("SELECT count(*) FROM sums"), 0);
 }
 
+/// Sums and latest rows of `items`, which is read at `port`.
+fn following(postgres: &Postgres, port: u16) -> String {
+    let items = "id INT, name STRING, n INT, PRIMARY KEY (id) NOT ENFORCED";
+    let to = |name: &str, column: &str| {
+        let columns = format!("name STRING, {column}, PRIMARY KEY (name) NOT ENFORCED");
+        table(postgres, postgres.port(), name, &columns)
+            + &format!("SET 'brooklet.table.{name}.create-table' = 'if-not-exists';\n")
+    };
+    [
+        SMALL,
+        &table(postgres, port, "items", items),
+        "SET 'brooklet.table.items.refresh-interval' = '100 ms';\n",
+        &to("sums", "n BIGINT"),
+        &to("latest", "id INT"),
+        "INSERT INTO sums SELECT name, SUM(CAST(n AS BIGINT)) FROM items GROUP BY name;
+         INSERT INTO latest SELECT name, id FROM (SELECT *, ROW_NUMBER() OVER (
+           PARTITION BY name ORDER BY n DESC, id DESC) AS rn FROM items) WHERE rn = 1;\n",
+    ]
+    .concat()
+}
+
+/// Rows that only one of them has: the table, what the query gives.
+fn differ(postgres: &Postgres, table: &str, query: &str) -> i64 {
+    postgres.number(&format!(
+        "WITH q AS ({query}) SELECT count(*) FROM ((SELECT * FROM q EXCEPT ALL SELECT * FROM \
+         {table}) UNION ALL (SELECT * FROM {table} EXCEPT ALL SELECT * FROM q)) d"
+    ))
+}
+
 /// A join of two tables that are read once, and the rows that match nothing, on stdout.
 fn a_query_over_tables_that_end() {
     let postgres = postgres();
@@ -227,10 +217,52 @@ fn a_query_over_tables_that_end() {
     let scratch = Scratch::new("reading-join");
     Pipeline::new(&scratch, "join", &sql).finish();
     let expected = "SELECT l.a, l.b, r.c FROM l JOIN r ON l.a = r.a OR l.b = r.b";
-    let differ = postgres.number(&format!(
-        "SELECT count(*) FROM (({expected} EXCEPT ALL SELECT * FROM o) UNION ALL \
-         (SELECT * FROM o EXCEPT ALL {expected})) d"
-    ));
-    assert_eq!(differ, 0);
+    assert_eq!(differ(&postgres, "o", expected), 0);
     assert_eq!(postgres.number("SELECT count(*) FROM o"), 4);
+}
+
+/// A table that was read to its end is read again when the file wants more of it.
+fn a_file_that_reads_more_columns() {
+    let postgres = postgres();
+    postgres.run(
+        "CREATE TABLE items (id int, name text, price float8);
+         INSERT INTO items SELECT g, 'i' || g, g / 2.0 FROM generate_series(0, 9) g",
+    );
+    let port = postgres.port();
+    let sql = |price: &str| {
+        let seen = "id INT, name STRING, price DOUBLE, PRIMARY KEY (id) NOT ENFORCED";
+        [
+            &table(&postgres, port, "items", "id INT, name STRING, price DOUBLE"),
+            &table(&postgres, port, "seen", seen),
+            "SET 'brooklet.table.seen.create-table' = 'if-not-exists';
+             CREATE TABLE ticks (k INT) WITH ('connector' = 'datagen', 'rows-per-second' = '500',
+               'fields.k.min' = '0', 'fields.k.max' = '9');\n",
+            &format!(
+                "INSERT INTO seen SELECT i.id, MAX(i.name), MAX({price}) FROM ticks AS t \
+                 JOIN items AS i ON t.k = i.id GROUP BY i.id;\n"
+            ),
+        ]
+        .concat()
+    };
+    let scratch = Scratch::new("reading-more");
+    let pipeline = Pipeline::new(&scratch, "more", &sql("CAST(NULL AS DOUBLE)"));
+    let all = |price: &str| {
+        let sql = format!("SELECT count(*) FROM seen WHERE name = 'i' || id AND price {price}");
+        move |postgres: &Postgres| {
+            let rows = postgres.try_rows(&sql).unwrap_or_default();
+            rows.first().and_then(|row| row[0].as_deref()) == Some("10")
+        }
+    };
+    let first = all("IS NULL");
+    let mut running = pipeline.start();
+    wait_until("all items", &mut running, || first(&postgres));
+    stop(running);
+    pipeline.rewrite(&sql("i.price"));
+    let refused = pipeline.command(&[]).run(PATIENCE);
+    assert_eq!(refused.code(), Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("Scan items"), "{}", refused.stderr);
+    let second = all("= id / 2.0");
+    let mut running = pipeline.command(&["--accept-new", "--drop-state"]).spawn();
+    wait_until("all prices", &mut running, || second(&postgres));
+    stop(running);
 }

@@ -1,8 +1,8 @@
 //! Operators: what nodes of the plan do to rows, once per epoch and shard.
 //!
 //! One file per node kind: [`map`], [`join`], [`reduce`] (with its aggregates, windows, top-n and
-//! dedup), [`stage`] for sinks that write files, [`held`] for sources that give rows once. Scans are
-//! [`crate::ingest`], exchanges [`crate::exchange`], unions are concatenation.
+//! dedup), [`stage`] for sinks that write files, [`held`] for sources that give rows once. Scans
+//! are [`crate::ingest`], exchanges [`crate::exchange`], unions are concatenation.
 
 pub mod bisect;
 pub mod exprs;

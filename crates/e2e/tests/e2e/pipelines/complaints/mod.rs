@@ -53,9 +53,9 @@ struct Run {
 impl Run {
     fn new(scratch: &Scratch, topic: &Topic, settings: &str, refresh: &str) -> Run {
         let postgres = Postgres::from_env().expect("Postgres is up");
-        postgres.run(&read(&format!("{FOLDER}/reference.sql")));
+        postgres.run(&read(format!("{FOLDER}/reference.sql")));
         let kafka = Kafka::from_env().expect("Kafka is up");
-        let text = read(&format!("{FOLDER}/pipeline.sql"));
+        let text = read(format!("{FOLDER}/pipeline.sql"));
         let pipeline = Pipeline::new(scratch, "complaints", &format!("{settings}{text}"));
         let state = pipeline.state().parent().expect("below a directory").to_path_buf();
         let pipeline = pipeline
