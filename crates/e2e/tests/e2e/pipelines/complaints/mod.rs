@@ -28,6 +28,7 @@ pub const TESTS: &[Test] = &[
     ("generated_complaints", generated_complaints),
     ("kills_and_reference_tables_that_change", kills_and_reference_tables_that_change),
     ("the_sample_needs_no_service", the_sample_needs_no_service),
+    ("the_sample_in_a_topic", the_sample_in_a_topic),
 ];
 
 /// Records, hexadecimal, and what a run of Flink 2.3 wrote for them.
@@ -260,12 +261,30 @@ fn kills_and_reference_tables_that_change() {
     check_generated(&run, &rows);
 }
 
+fn copy_folder(to: &Path) {
+    for entry in std::fs::read_dir(FOLDER).expect("the pipeline's folder").flatten() {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
+}
+
+/// The records that feed.sql writes are those that Flink read.
+fn the_sample_in_a_topic() {
+    let kafka = Kafka::from_env().expect("Kafka is up");
+    let topic = kafka.topic("complaints", 1);
+    let scratch = Scratch::new("complaints-feed");
+    copy_folder(scratch.path());
+    let args = ["run", "feed.sql", "--no-http"].map(str::to_string);
+    let feed = Brooklet::new(scratch.path(), args.to_vec());
+    let feed = feed.env("KAFKA_BOOTSTRAP_SERVERS", kafka.brokers());
+    feed.env("KAFKA_TOPIC", topic.name.as_str()).run(PATIENCE).expect_code(0);
+    let written = topic.read().into_iter().filter_map(|record| record.value);
+    assert_eq!(written.collect::<Vec<_>>(), of_flink());
+}
+
 /// The file with other tables in front: the same joined rows on the terminal.
 fn the_sample_needs_no_service() {
     let scratch = Scratch::new("complaints-sample");
-    for entry in std::fs::read_dir(FOLDER).expect("the pipeline's folder").flatten() {
-        std::fs::copy(entry.path(), scratch.path().join(entry.file_name())).expect("copied");
-    }
+    copy_folder(scratch.path());
     let args = ["run", "sample.sql", "pipeline.sql", "--no-http"].map(str::to_string);
     let command = Brooklet::new(scratch.path(), args.to_vec()).env("POSTGRES_PASSWORD", "");
     let ran = command.run(PATIENCE).expect_code(0);
