@@ -22,25 +22,34 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// Flags and the length of what an extension may add.
 const HEADER: usize = SIGNATURE.len() + 8;
 
-/// Sends all rows, or the error that ended them. `news` is called for each.
+/// What a reading says.
+pub enum Said {
+    Rows(RecordBatch),
+    /// There are no more.
+    End,
+    Failed(Error),
+}
+
+/// Sends all rows, then how it ended. `news` is called for each.
 pub async fn read(
     access: Arc<Access>,
     select: Arc<Select>,
-    to: Sender<Result<RecordBatch>>,
+    to: Sender<Said>,
     news: Arc<dyn Fn() + Send + Sync>,
 ) {
-    if let Err(e) = stream(&access, &select, &to, &news).await {
-        // Nobody waits for it when the pipeline has stopped.
-        let _ = to.send(Err(e)).await;
-    }
-    drop(to);
+    let ended = match stream(&access, &select, &to, &news).await {
+        Ok(()) => Said::End,
+        Err(e) => Said::Failed(e),
+    };
+    // Nobody waits for it when the pipeline has stopped.
+    let _ = to.send(ended).await;
     news();
 }
 
 async fn stream(
     access: &Access,
     select: &Select,
-    to: &Sender<Result<RecordBatch>>,
+    to: &Sender<Said>,
     news: &Arc<dyn Fn() + Send + Sync>,
 ) -> Result<()> {
     let fault = |e| access.fault(&format!("could not read table '{}'", select.table), e);
@@ -52,7 +61,7 @@ async fn stream(
     while let Some(chunk) = stream.next().await {
         rows.take(&chunk.map_err(fault)?)?;
         if rows.count == BATCH_ROWS || rows.bytes >= BATCH_BYTES {
-            if to.send(Ok(rows.finish()?)).await.is_err() {
+            if to.send(Said::Rows(rows.finish()?)).await.is_err() {
                 return Ok(());
             }
             news();
@@ -63,7 +72,7 @@ async fn stream(
         return Err(Error::outside(format!("the rows of table '{table}' ended too early")));
     }
     if rows.count > 0 {
-        let _ = to.send(Ok(rows.finish()?)).await;
+        let _ = to.send(Said::Rows(rows.finish()?)).await;
     }
     Ok(())
 }

@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use brooklet_core::connector::SourceSpec;
 use brooklet_core::source::{
@@ -18,7 +17,7 @@ use brooklet_core::{Delta, Env, Error, Result, Source};
 use tokio::sync::mpsc::{self, Receiver, error::TryRecvError};
 use tokio::task::JoinHandle;
 
-use super::copy;
+use super::copy::{self, Said};
 use super::difference::Difference;
 use super::options;
 use super::select::{self, Select};
@@ -52,7 +51,7 @@ enum Stage {
 
 /// A reading under way; it ends with its handle.
 struct Reading {
-    rows: Receiver<Result<RecordBatch>>,
+    rows: Receiver<Said>,
     task: JoinHandle<()>,
     began: Millis,
     /// Rows are given when all are there.
@@ -106,7 +105,7 @@ impl PostgresSource {
         let Stage::Reading(reading) = &mut self.stage else { return Ok(false) };
         let together = reading.together;
         match reading.rows.try_recv() {
-            Ok(Ok(batch)) => {
+            Ok(Said::Rows(batch)) => {
                 let fresh = self.difference.fresh(&batch)?;
                 match together {
                     true => self.found.push(fresh),
@@ -114,16 +113,17 @@ impl PostgresSource {
                 }
                 Ok(true)
             }
-            Ok(Err(e)) => {
-                self.stage = Stage::Waiting(Millis::MIN);
-                Err(e)
-            }
-            Err(TryRecvError::Empty) => Ok(false),
-            Err(TryRecvError::Disconnected) => {
+            Ok(Said::End) => {
                 let began = reading.began;
                 self.finish(began)?;
                 Ok(true)
             }
+            Ok(Said::Failed(e)) => {
+                self.stage = Stage::Waiting(Millis::MIN);
+                Err(e)
+            }
+            Err(TryRecvError::Empty) => Ok(false),
+            Err(TryRecvError::Disconnected) => Err(Error::bug("a reading has vanished")),
         }
     }
 

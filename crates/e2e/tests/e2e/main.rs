@@ -13,6 +13,7 @@ mod kafka;
 mod nexmark;
 mod outages;
 mod pipelines;
+mod reading;
 mod records;
 mod upserts;
 
@@ -27,7 +28,7 @@ fn main() {
     args.test_threads = args.test_threads.or(Some(4));
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
     let python = std::env::var_os(pipelines::shop::PYTHON).is_some();
-    let groups: [(&str, &[Test], bool); 16] = [
+    let groups: [(&str, &[Test], bool); 17] = [
         ("clicks", clicks::TESTS, served),
         ("pipelines::devices", devices::TESTS, served),
         ("pipelines::clicks", pipelines::clicks::TESTS, served),
@@ -41,6 +42,7 @@ fn main() {
         ("kafka", kafka::TESTS, served),
         ("outages", outages::TESTS, served),
         ("errors", errors::TESTS, served),
+        ("reading", reading::TESTS, served),
         ("records", records::TESTS, served),
         ("upserts", upserts::TESTS, served),
         ("nexmark", nexmark::TESTS, nexmark::present()),

@@ -4,6 +4,7 @@
 //! nodes start empty at the current position and lost state is deleted, but only when asked for.
 
 use brooklet_core::hash::hash_bytes;
+use brooklet_core::source::Reading;
 use brooklet_core::{Error, Result};
 use brooklet_plan::node::{Node, NodeOp, StreamPlan};
 
@@ -64,10 +65,13 @@ pub fn check(plan: &StreamPlan, manifest: &Manifest, agreed: Agreed) -> Result<(
     )))
 }
 
-/// Scans and sinks go on under their tables' names, operators under their fingerprints.
+/// Scans and sinks go on under their tables' names, operators and scans that keep rows under their
+/// fingerprints.
 fn is_known(node: &Node, manifest: &Manifest) -> bool {
     match &node.op {
-        NodeOp::Scan(spec) => manifest.ingest.scans.contains_key(&spec.table.name),
+        NodeOp::Scan(spec) if spec.reading == Reading::Log => {
+            manifest.ingest.scans.contains_key(&spec.table.name)
+        }
         NodeOp::Sink(_) => {
             manifest.nodes.iter().any(|n| n.kind == node.op.name() && n.label == node.label)
         }

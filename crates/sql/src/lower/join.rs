@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{Field, FieldRef, Schema};
 use brooklet_plan::node::{JoinKind, JoinSpec, Retain};
 use brooklet_plan::{Node, NodeId, NodeOp};
 use datafusion::common::{Column, JoinType, NullEquality, Result};
@@ -140,14 +140,9 @@ impl Lowering<'_> {
     ) -> Result<NodeId> {
         let [a, b] = sides.map(|s| self.plan.node(s.node).clone());
         let one_sided = matches!(kind, JoinKind::Semi | JoinKind::Anti);
-        let both: Vec<Field> = a
-            .schema
-            .fields()
-            .iter()
-            .chain(b.schema.fields())
-            .map(|f| f.as_ref().clone().with_nullable(true))
-            .collect();
-        let both = Arc::new(Schema::new(both));
+        let fields = a.schema.fields().iter().chain(b.schema.fields());
+        let nullable = |f: &FieldRef| f.as_ref().clone().with_nullable(true);
+        let both = Arc::new(Schema::new(fields.map(nullable).collect::<Vec<Field>>()));
         let filter = match &join.filter {
             None => None,
             Some(f) => {

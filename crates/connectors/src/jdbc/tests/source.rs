@@ -1,4 +1,5 @@
 //! Reading tables: types, projections, what changes between readings, refusals.
+#![allow(clippy::disallowed_methods, reason = "a service is waited for")]
 
 use brooklet_core::connector::SourceSpec;
 use brooklet_core::source::{Budget, Input, Payload};

@@ -29,6 +29,7 @@ pub const TESTS: &[Test] = &[
     ("generated_complaints", generated_complaints),
     ("kills_and_reference_tables_that_change", kills_and_reference_tables_that_change),
     ("the_sample_needs_no_service", the_sample_needs_no_service),
+    ("the_sample_in_a_topic", the_sample_in_a_topic),
 ];
 
 /// Records, hexadecimal, and what a run of Flink 2.3 wrote for them.
@@ -55,10 +56,10 @@ struct Run {
 impl Run {
     fn new(scratch: &Scratch, topic: &Topic, settings: &str, refresh: &str) -> Run {
         let postgres = Postgres::from_env().expect("Postgres is up");
-        postgres.run(&read(&format!("{FOLDER}/reference.sql")));
+        postgres.run(&read(format!("{FOLDER}/reference.sql")));
         let kafka = Kafka::from_env().expect("Kafka is up");
         let bucket = Bucket::from_env().expect("S3 is up");
-        let text = read(&format!("{FOLDER}/pipeline.sql"));
+        let text = read(format!("{FOLDER}/pipeline.sql"));
         let pipeline = Pipeline::new(scratch, "complaints", &format!("{settings}{text}"));
         let state = pipeline.state().parent().expect("below a directory").to_path_buf();
         let pipeline = pipeline
@@ -265,12 +266,30 @@ fn kills_and_reference_tables_that_change() {
     check_generated(&run, &rows);
 }
 
+fn copy_folder(to: &Path) {
+    for entry in std::fs::read_dir(FOLDER).expect("the pipeline's folder").flatten() {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
+}
+
+/// The records that feed.sql writes are those that Flink read.
+fn the_sample_in_a_topic() {
+    let kafka = Kafka::from_env().expect("Kafka is up");
+    let topic = kafka.topic("complaints", 1);
+    let scratch = Scratch::new("complaints-feed");
+    copy_folder(scratch.path());
+    let args = ["run", "feed.sql", "--no-http"].map(str::to_string);
+    let feed = Brooklet::new(scratch.path(), args.to_vec());
+    let feed = feed.env("KAFKA_BOOTSTRAP_SERVERS", kafka.brokers());
+    feed.env("KAFKA_TOPIC", topic.name.as_str()).run(PATIENCE).expect_code(0);
+    let written = topic.read().into_iter().filter_map(|record| record.value);
+    assert_eq!(written.collect::<Vec<_>>(), of_flink());
+}
+
 /// The file with other tables in front: the same joined rows on the terminal.
 fn the_sample_needs_no_service() {
     let scratch = Scratch::new("complaints-sample");
-    for entry in std::fs::read_dir(FOLDER).expect("the pipeline's folder").flatten() {
-        std::fs::copy(entry.path(), scratch.path().join(entry.file_name())).expect("copied");
-    }
+    copy_folder(scratch.path());
     let args = ["run", "sample.sql", "pipeline.sql", "--no-http"].map(str::to_string);
     let command = Brooklet::new(scratch.path(), args.to_vec()).env("POSTGRES_PASSWORD", "");
     let ran = command.run(PATIENCE).expect_code(0);
