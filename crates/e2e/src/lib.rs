@@ -1,6 +1,6 @@
 //! What the end-to-end tests share: [`pipeline`] pipelines as processes that are started, killed
-//! and asked for their accounts, [`clicks`], [`devices`], [`page_views`], [`shop`] and [`users`] input
-//! with a plain recomputation of what must become of it, [`http`] what a process answers,
+//! and asked for their accounts, [`clicks`], [`devices`], [`page_views`], [`shop`] and [`users`]
+//! input with a plain recomputation of what must become of it, [`http`] what a process answers,
 //! [`outputs`] files that a sink left, [`proxy`] a way to a service that fails on demand.
 
 pub mod clicks;

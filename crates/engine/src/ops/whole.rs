@@ -46,7 +46,7 @@ impl Whole {
         let name = format!("whole{number}");
         let rows = Multiset::new(name.clone(), &[], schema.fields(), Vec::new(), false)?;
         let key = vec![Arc::new(Field::new("one", DataType::Int32, false))];
-        let waiting = Table::new(&format!("{name}.waiting"), key, Vec::new(), &[ValueType::I64])?;
+        let waiting = Table::new(format!("{name}.waiting"), key, Vec::new(), &[ValueType::I64])?;
         Ok(Whole { spec, schema, rows, waiting, then })
     }
 

@@ -70,9 +70,7 @@ const ON_CONFLICT: &str = "brooklet.on-conflict";
 pub fn need(jobs: &[Job], offers: Offers, settings: &Settings) -> Need {
     let ordered = jobs.iter().any(|job| {
         let Target { table, conflict, .. } = &job.target;
-        (stages(table, offers) && !is_complete(table))
-            || keeps_first(table)
-            || *conflict == Conflict::Nothing
+        keeps_order(table, offers, settings) || keeps_first(table) || *conflict == Conflict::Nothing
     });
     Need { ord: ordered, late: false, found: letters::sets_bad_rows_aside(settings) }
 }
