@@ -20,7 +20,9 @@ use serde_json::Value;
 use crate::Test;
 
 pub const TESTS: &[Test] = &[
+    ("the_recomputation_gives_what_flink_gave", the_recomputation_gives_what_flink_gave),
     ("the_rows_that_flink_gave", the_rows_that_flink_gave),
+    ("the_sample_and_its_queries", the_sample_and_its_queries),
     ("the_rows_that_flink_gave_while_killed", the_rows_that_flink_gave_while_killed),
     ("the_rows_that_flink_gave_by_functions_in_python", functions_in_python),
     ("python_processes_end_with_their_pipeline", python_processes_end_with_their_pipeline),
@@ -46,6 +48,9 @@ const EXPECTED: [(&str, &str); 8] = [
     ("product", include_str!("../data/shop/product.csv")),
     ("fact_event", include_str!("../data/shop/fact_event.csv")),
 ];
+
+const SAMPLE: &str = include_str!("../../../../../pipelines/shop/sample_events.jsonl");
+const QUERIES: &str = include_str!("../../../../../pipelines/shop/star.sql");
 
 const KILLS: u32 = 24;
 const LONGEST: Duration = Duration::from_millis(1_000);
@@ -88,6 +93,32 @@ fn flink_rows() -> Star {
         text.lines().skip(1).map(|line| line.split(',').map(cell).collect()).collect()
     };
     EXPECTED.into_iter().map(|(table, text)| (table, sorted(rows(text)))).collect()
+}
+
+fn the_recomputation_gives_what_flink_gave() {
+    let values = flink_events().into_iter().filter_map(|record| record.value);
+    same(&flink_rows(), &expect::star(&values.collect::<Vec<_>>()).star);
+}
+
+fn the_sample_and_its_queries() {
+    let values: Vec<Vec<u8>> = SAMPLE.lines().map(|line| line.as_bytes().to_vec()).collect();
+    let topic = topic();
+    topic.produce(values.iter().map(|v| Record { value: Some(v.clone()), ..Record::default() }));
+    let scratch = Scratch::new("shop-sample");
+    let run = ShopRun::new(&scratch, &topic, "");
+    run.finish();
+    let star = expect::star(&values).star;
+    same(&star, &run.star());
+    let mut answers = run.postgres.rows(QUERIES);
+    // The second query's rows, all facts by referrer, stand behind the most viewed products.
+    let by_referrer: Rows = answers.extract_if(.., |row| row.len() == 3).collect();
+    let count = |row: &Vec<Option<String>>| -> u64 {
+        row.last().and_then(|n| n.as_ref()?.parse().ok()).expect("a count")
+    };
+    assert!(!answers.is_empty() && answers.len() <= 10);
+    assert!(answers.is_sorted_by_key(|row| std::cmp::Reverse(count(row))));
+    let facts = star["fact_event"].len() as u64;
+    assert_eq!(by_referrer.iter().map(count).sum::<u64>(), facts);
 }
 
 fn the_rows_that_flink_gave() {
