@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use md5::{Digest, Md5};
 use serde_json::{Map, Value};
 
@@ -138,9 +138,7 @@ fn time(time_id: &str, time_stamp: Option<String>) -> Row {
     let seconds = time_stamp.and_then(|text| text.trim().parse::<i64>().ok());
     let at = seconds.and_then(|s| DateTime::from_timestamp(s, 0));
     let at = at.map(|at| at.format("%Y-%m-%d %H:%M:%S").to_string());
-    // A date alone is no such text, but Flink's TO_TIMESTAMP then reads it as its midnight.
-    let midnight = || NaiveDate::parse_from_str(time_id, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
-    let local = NaiveDateTime::parse_from_str(time_id, "%Y-%m-%d %H:%M:%S").ok().or_else(midnight);
+    let local = local_time(time_id);
     let number = |get: fn(NaiveDateTime) -> u32| local.map(|l| get(l).to_string());
     let weekday = local.map(|l| l.format("%A").to_string());
     let weekend = weekday.as_deref().is_some_and(|day| day == "Saturday" || day == "Sunday");
@@ -156,4 +154,16 @@ fn time(time_id: &str, time_stamp: Option<String>) -> Row {
         weekday,
         Some(if weekend { "t" } else { "f" }.to_string()),
     ]
+}
+
+/// As Flink's TO_TIMESTAMP with `yyyy-MM-dd H:mm:ss`: a day up to 31 that its month has not is the
+/// month's last one, and a date alone, which the pattern does not fit, is its midnight.
+fn local_time(text: &str) -> Option<NaiveDateTime> {
+    let (date, time) = text.split_once(' ').unwrap_or((text, "00:00:00"));
+    let (month, day) = date.rsplit_once('-')?;
+    let day: u32 = day.parse().ok().filter(|day| (1..=31).contains(day))?;
+    let last = if text == date { day } else { day.min(28) };
+    let fits = |day: u32| NaiveDate::parse_from_str(&format!("{month}-{day}"), "%Y-%m-%d").ok();
+    let date = (last..=day).rev().find_map(fits)?;
+    Some(date.and_time(NaiveTime::parse_from_str(time, "%H:%M:%S").ok()?))
 }

@@ -166,6 +166,8 @@ fn local_time(n: u64, dice: &mut Dice) -> Value {
     }
     let second = dice.below(60);
     let (day, hour, minute) = (1 + n / 60 / 24 % 28, n / 60 % 24, n % 60);
+    // Sometimes a day that its month has not.
+    let day = if dice.chance(0.01) { 31 } else { day };
     let (year, month) = (2019 + n % 3, 1 + n % 12);
     let mut text = format!("{year}-{month:02}-{day:02} ");
     let wide = dice.chance(0.5);

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use brooklet_core::env::CrashPoint;
 use brooklet_e2e::clicks::same_accounts;
 use brooklet_e2e::outputs::json;
-use brooklet_e2e::pipeline::Scratch;
+use brooklet_e2e::pipeline::{PATIENCE, Scratch, wait_until};
 use brooklet_e2e::scaled;
 use brooklet_e2e::shop::visits::{ANSWERS, generate};
 use brooklet_e2e::shop::{Rows, ShopRun, Star, expect, same, sorted};
@@ -20,9 +20,12 @@ use serde_json::Value;
 use crate::Test;
 
 pub const TESTS: &[Test] = &[
+    ("the_recomputation_gives_what_flink_gave", the_recomputation_gives_what_flink_gave),
     ("the_rows_that_flink_gave", the_rows_that_flink_gave),
+    ("the_sample_and_its_queries", the_sample_and_its_queries),
     ("the_rows_that_flink_gave_while_killed", the_rows_that_flink_gave_while_killed),
     ("the_rows_that_flink_gave_by_functions_in_python", functions_in_python),
+    ("python_processes_end_with_their_pipeline", python_processes_end_with_their_pipeline),
     ("generated_visits_while_killed", generated_visits_while_killed),
 ];
 
@@ -45,6 +48,9 @@ const EXPECTED: [(&str, &str); 8] = [
     ("product", include_str!("../data/shop/product.csv")),
     ("fact_event", include_str!("../data/shop/fact_event.csv")),
 ];
+
+const SAMPLE: &str = include_str!("../../../../../pipelines/shop/sample_events.jsonl");
+const QUERIES: &str = include_str!("../../../../../pipelines/shop/star.sql");
 
 const KILLS: u32 = 24;
 const LONGEST: Duration = Duration::from_millis(1_000);
@@ -89,6 +95,32 @@ fn flink_rows() -> Star {
     EXPECTED.into_iter().map(|(table, text)| (table, sorted(rows(text)))).collect()
 }
 
+fn the_recomputation_gives_what_flink_gave() {
+    let values = flink_events().into_iter().filter_map(|record| record.value);
+    same(&flink_rows(), &expect::star(&values.collect::<Vec<_>>()).star);
+}
+
+fn the_sample_and_its_queries() {
+    let values: Vec<Vec<u8>> = SAMPLE.lines().map(|line| line.as_bytes().to_vec()).collect();
+    let topic = topic();
+    topic.produce(values.iter().map(|v| Record { value: Some(v.clone()), ..Record::default() }));
+    let scratch = Scratch::new("shop-sample");
+    let run = ShopRun::new(&scratch, &topic, "");
+    run.finish();
+    let star = expect::star(&values).star;
+    same(&star, &run.star());
+    let mut answers = run.postgres.rows(QUERIES);
+    // The second query's rows, all facts by referrer, stand behind the most viewed products.
+    let by_referrer: Rows = answers.extract_if(.., |row| row.len() == 3).collect();
+    let count = |row: &Vec<Option<String>>| -> u64 {
+        row.last().and_then(|n| n.as_ref()?.parse().ok()).expect("a count")
+    };
+    assert!(!answers.is_empty() && answers.len() <= 10);
+    assert!(answers.is_sorted_by_key(|row| std::cmp::Reverse(count(row))));
+    let facts = star["fact_event"].len() as u64;
+    assert_eq!(by_referrer.iter().map(count).sum::<u64>(), facts);
+}
+
 fn the_rows_that_flink_gave() {
     let topic = topic();
     topic.produce(flink_events());
@@ -108,11 +140,50 @@ fn the_rows_that_flink_gave_while_killed() {
     same(&flink_rows(), &run.star());
 }
 
-/// Functions that look their answers up in a file: what the Python packages say of each input.
 fn functions_in_python() {
     let topic = topic();
     topic.produce(flink_events());
     let scratch = Scratch::new("shop-python");
+    let run = with_answers_in_python(&scratch, &topic);
+    run.finish();
+    same(&flink_rows(), &run.star());
+}
+
+/// After a SIGKILL nobody is left to end them; a call may be under way.
+fn python_processes_end_with_their_pipeline() {
+    let topic = topic();
+    topic.produce(flink_events());
+    let scratch = Scratch::new("shop-orphans");
+    let run = with_answers_in_python(&scratch, &topic);
+    let mut running = run.pipeline.start();
+    let facts = || run.postgres.try_rows("SELECT FROM fact_event").map_or(0, |rows| rows.len());
+    wait_until("facts", &mut running, || facts() > 0);
+    let python = children(running.id());
+    assert!(!python.is_empty(), "{}", running.stderr());
+    running.kill();
+    let deadline = Instant::now() + PATIENCE;
+    while python.iter().any(|pid| parent(*pid).is_some()) {
+        assert!(Instant::now() < deadline, "{python:?} go on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn children(of: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").expect("Linux has it").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| parent(*pid) == Some(of)).collect()
+}
+
+/// The parent of a process; None once it has ended.
+fn parent(pid: u32) -> Option<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut behind_name = text.rsplit(')').next()?.split_whitespace();
+    let state = behind_name.next()?;
+    behind_name.next()?.parse().ok().filter(|_| state != "Z")
+}
+
+/// Functions that look their answers up in a file: what the Python packages say of each input.
+fn with_answers_in_python(scratch: &Scratch, topic: &Topic) -> ShopRun {
     let file = scratch.path().join("shop_udfs.py");
     let functions = format!(
         "import json\nfrom pyflink.table.udf import udf\nANSWERS = json.loads('''{}''')\n\
@@ -125,13 +196,11 @@ fn functions_in_python() {
         ANSWERS.replace('\\', "\\\\").replace('\'', "\\'")
     );
     std::fs::write(&file, functions).expect("the directory can be written");
-    let run = ShopRun::new(&scratch, &topic, "")
+    ShopRun::new(scratch, topic, "")
         .env("NATIVE_FUNCTIONS", "false")
         // No database: the built-in functions could not answer.
         .env("IP2LOCATION_DB", "/no/such/file")
-        .env("UDF_FILE", file.to_string_lossy());
-    run.finish();
-    same(&flink_rows(), &run.star());
+        .env("UDF_FILE", file.to_string_lossy())
 }
 
 fn its_own_python_file() {
