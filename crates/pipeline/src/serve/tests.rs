@@ -152,6 +152,87 @@ async fn queries_join_order_and_cut() {
     );
 }
 
+#[tokio::test]
+async fn parameters_stand_where_values_do() {
+    let rows = async |text: &str, values: &[(&str, &str)]| {
+        answer(&format!("-- GET /all\n{text}"), values).await
+    };
+    for (text, values, expected) in [
+        (
+            "SELECT name FROM people WHERE town IN (SELECT town FROM towns WHERE n > :least) \
+             ORDER BY n LIMIT 2 OFFSET :skip",
+            &[("least", "100"), ("skip", "1")][..],
+            r#"[{"name":"O'Hara"},{"name":"Robert'); DROP TABLE people;--"}]"#,
+        ),
+        (
+            "SELECT CASE WHEN n > :n THEN 'many' ELSE 'few' END AS c FROM towns ORDER BY n",
+            &[("n", "500")],
+            r#"[{"c":"few"},{"c":"many"},{"c":"many"}]"#,
+        ),
+        (
+            "SELECT CAST(:label AS STRING) AS label, town FROM towns WHERE n = 900",
+            &[("label", "x'y")],
+            r#"[{"label":"x'y","town":"Lima"}]"#,
+        ),
+        (
+            "SELECT town FROM towns AS t WHERE EXISTS \
+             (SELECT 1 FROM people AS p WHERE p.town = t.town AND p.n = :n)",
+            &[("n", "2")],
+            r#"[{"town":"Łódź"}]"#,
+        ),
+        (
+            "SELECT name FROM people WHERE n = (SELECT MAX(n) FROM people WHERE name = :name)",
+            &[("name", "Ann")],
+            r#"[{"name":"Ann"}]"#,
+        ),
+        (
+            "SELECT town, COUNT(*) AS c FROM people GROUP BY town HAVING COUNT(*) > :c",
+            &[("c", "1")],
+            r#"[{"town":"Oslo","c":3}]"#,
+        ),
+        ("SELECT town FROM towns WHERE n = :n - 1", &[("n", "901")], r#"[{"town":"Lima"}]"#),
+    ] {
+        assert_eq!(rows(text, values).await, expected, "{text}");
+    }
+}
+
+/// A fault, or an answer, or a refusal.
+#[tokio::test]
+async fn no_place_of_a_parameter_panics() {
+    for text in [
+        "WHERE :x",
+        "WHERE NOT :x",
+        "ORDER BY :x",
+        "GROUP BY town, :x",
+        "WHERE :x = :y",
+        "WHERE :x IS NULL",
+        "WHERE :x IN (:y, 1)",
+        "WHERE n BETWEEN :x AND :x + 5",
+        "WHERE town LIKE :x ESCAPE '!'",
+        "WHERE town || :x = 'a'",
+        "WHERE EXTRACT(DAY FROM CAST(:x AS DATE)) = 1",
+        "WHERE n / :x > 1",
+        "WHERE SUBSTRING(town FROM :x) = 'a'",
+        "WHERE town = ANY (SELECT :x FROM people)",
+        "WHERE (town, n) IN ((:x, :y))",
+        "WHERE LOCALTIMESTAMP - INTERVAL '1' DAY > CAST(:x AS TIMESTAMP(3))",
+        "LIMIT :x + 1",
+        "LIMIT -1",
+        "WHERE ROUND(n, :x) = 1",
+        "WHERE CAST(:x AS ARRAY<INT>) IS NULL",
+    ] {
+        let text = format!("-- GET /all\nSELECT town FROM towns {text}");
+        let Ok(found) = endpoints(&[&text]) else { continue };
+        let names: Vec<String> =
+            found[0].served.parameters.iter().map(|p| p.name.clone()).collect();
+        for value in ["0", "1", "2024-01-01", "a"] {
+            let values: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), value)).collect();
+            let shown = answer(&text, &values).await;
+            assert!(!shown.contains("panicked"), "{text}: {shown}");
+        }
+    }
+}
+
 /// The results by hand, the types Flink's: AVG of whole numbers is whole, of DECIMALs has six
 /// digits, rounded half up.
 #[tokio::test]
