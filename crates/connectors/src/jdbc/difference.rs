@@ -1,23 +1,42 @@
 //! What a reading of a table changes about the rows that were given before.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute;
 use arrow::datatypes::SchemaRef;
 use arrow::row::{RowConverter, SortField};
 use brooklet_core::{Delta, Error, Result};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
-/// Rows by their encoding, with how often they are there.
-type Counted = BTreeMap<Box<[u8]>, i64>;
-
+/// Compares readings with what was given.
 pub struct Difference {
     schema: SchemaRef,
     converter: RowConverter,
-    held: Counted,
-    /// Of those held, the ones that the reading under way has not met yet.
-    unmet: Counted,
+    /// By the rows' encodings.
+    held: HashMap<Box<[u8]>, Count, FixedState>,
+    /// The number of the reading under way.
+    round: u64,
+}
+
+/// How often a row is there.
+#[derive(Default)]
+struct Count {
+    given: i64,
+    /// Of those, how many were met in a round.
+    met: i64,
+    round: u64,
+}
+
+impl Count {
+    fn met_in(&self, round: u64) -> i64 {
+        if self.round == round { self.met } else { 0 }
+    }
+
+    fn meet(&mut self, times: i64, round: u64) {
+        self.met = self.met_in(round) + times;
+        self.round = round;
+    }
 }
 
 impl Difference {
@@ -25,7 +44,7 @@ impl Difference {
         let fields = schema.fields().iter().map(|f| SortField::new(f.data_type().clone()));
         let converter = RowConverter::new(fields.collect())
             .map_err(|e| Error::config("a column of this type cannot be read").caused_by(e))?;
-        Ok(Difference { schema, converter, held: Counted::new(), unmet: Counted::new() })
+        Ok(Difference { schema, converter, held: HashMap::default(), round: 0 })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -34,29 +53,26 @@ impl Difference {
 
     /// Nothing is compared any more.
     pub fn clear(&mut self) {
-        self.held.clear();
-        self.unmet.clear();
+        self.held = HashMap::default();
     }
 
     /// A reading begins.
     pub fn begin(&mut self) {
-        self.unmet = self.held.clone();
+        self.round += 1;
     }
 
     /// The rows among those read that were not given before.
     pub fn fresh(&mut self, read: &RecordBatch) -> Result<Delta> {
-        if self.unmet.is_empty() {
+        if self.held.is_empty() {
             return Ok(Delta::inserts(read.clone()));
         }
-        let is_fresh = |key: Box<[u8]>| match self.unmet.entry(key) {
-            Entry::Vacant(_) => true,
-            Entry::Occupied(mut count) => {
-                *count.get_mut() -= 1;
-                if *count.get() == 0 {
-                    count.remove();
-                }
+        let round = self.round;
+        let is_fresh = |key: Box<[u8]>| match self.held.get_mut(&key) {
+            Some(count) if count.met_in(round) < count.given => {
+                count.meet(1, round);
                 false
             }
+            _ => true,
         };
         let keys = Self::keys(&self.converter, read)?;
         let fresh: BooleanArray = keys.into_iter().map(is_fresh).map(Some).collect();
@@ -65,27 +81,33 @@ impl Difference {
 
     /// The reading has ended: the rows given before that it did not meet, with negative weights.
     pub fn gone(&mut self) -> Result<Option<Delta>> {
-        let unmet = std::mem::take(&mut self.unmet);
+        let unmet = |(key, count): (_, &Count)| (key, count.met_in(self.round) - count.given);
+        let mut unmet: Vec<(&Box<[u8]>, i64)> = self.held.iter().map(unmet).collect();
+        unmet.retain(|(_, weight)| *weight != 0);
         if unmet.is_empty() {
             return Ok(None);
         }
+        unmet.sort_unstable();
         let parser = self.converter.parser();
-        let columns = self.converter.convert_rows(unmet.keys().map(|key| parser.parse(key)))?;
+        let columns =
+            self.converter.convert_rows(unmet.iter().map(|(key, _)| parser.parse(key)))?;
         let count = RecordBatchOptions::new().with_row_count(Some(unmet.len()));
         let rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &count)?;
-        Ok(Some(Delta::new(rows, unmet.into_values().map(|count| -count).collect())))
+        Ok(Some(Delta::new(rows, unmet.into_iter().map(|(_, weight)| weight).collect())))
     }
 
-    /// These rows were given.
+    /// These rows were given; while a reading is under way, as found by it.
     pub fn give(&mut self, rows: &Delta) -> Result<()> {
         for (row, key) in Self::keys(&self.converter, &rows.rows)?.into_iter().enumerate() {
-            let mut count = match self.held.entry(key) {
-                Entry::Occupied(count) => count,
-                Entry::Vacant(new) => new.insert_entry(0),
+            let mut entry = match self.held.entry(key) {
+                Entry::Occupied(entry) => entry,
+                Entry::Vacant(new) => new.insert_entry(Count::default()),
             };
-            *count.get_mut() += rows.weight(row);
-            if *count.get() == 0 {
-                count.remove();
+            let count = entry.get_mut();
+            count.given += rows.weight(row);
+            count.meet(rows.weight(row), self.round);
+            if count.given == 0 {
+                entry.remove();
             }
         }
         Ok(())
@@ -142,6 +164,20 @@ mod tests {
         assert_eq!(reading(&mut of, &[&[Some(2), None]]), [(Some(2), -1)]);
         assert_eq!(reading(&mut of, &[]), [(None, -1), (Some(2), -1)]);
         assert!(of.is_empty());
+    }
+
+    #[test]
+    fn what_is_given_while_it_is_read_is_not_gone() {
+        let mut of = Difference::new(rows(&[]).schema()).unwrap();
+        of.begin();
+        for batch in [[Some(1), Some(2)], [Some(2), None]] {
+            let fresh = of.fresh(&rows(&batch)).unwrap();
+            assert_eq!(fresh.len(), 2);
+            of.give(&fresh).unwrap();
+        }
+        assert!(of.gone().unwrap().is_none());
+        // The next reading stands on all of it.
+        assert_eq!(reading(&mut of, &[&[Some(2), Some(2), None, Some(1), None]]), [(None, 1)]);
     }
 
     #[test]

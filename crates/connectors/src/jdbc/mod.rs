@@ -11,14 +11,15 @@
 //! All tables of one database and user are written in one transaction per commit, together with
 //! the number of the epoch in `brooklet_commits`; a restart finds it there and repeats nothing.
 //!
-//! Extensions (as `SET 'brooklet.table.<table>.<key>'`): `create-table` = `if-not-exists`,
-//! `on-conflict` = `ignore` (rows whose key exists stay as they are), and `on-row-error` =
-//! `dead-letter` (a row that Postgres refuses goes to `brooklet_rejected` in the same
-//! transaction instead of stopping the pipeline).
+//! Extensions (as `SET 'brooklet.table.<table>.<key>'`): `create-table` = `if-not-exists` (a missing
+//! schema is created as well), `on-conflict` = `ignore` (rows whose key exists stay as they are),
+//! and `on-row-error` = `dead-letter` (a row that Postgres refuses goes to `brooklet_rejected` in
+//! the same transaction instead of stopping the pipeline).
 //!
 //! A query reads the table or view once, or, with `refresh-interval`, again and again: then only
 //! what has changed goes through the pipeline, rows that are gone are taken back. A reading is one
 //! statement and sees one moment of the table; what it gave is recorded and never asked for again.
+//! Such tables are held in memory: they are for looking things up, not for a warehouse.
 //!
 //! TIMESTAMP values are written as they are; into TIMESTAMPTZ columns they count as UTC. STRING
 //! also fits json, jsonb, uuid, enums and network addresses; ARRAYs of scalars fit arrays.

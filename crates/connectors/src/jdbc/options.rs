@@ -286,6 +286,8 @@ fn decode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use brooklet_core::schema::{ColumnDef, ColumnKind};
+
     use super::*;
 
     #[test]
@@ -299,6 +301,47 @@ mod tests {
         let full = url("jdbc:postgresql://h/d?sslmode=verify-full&currentSchema=s%2Ct&x=y");
         assert_eq!((full.tls, full.schema.as_deref()), (Tls::VerifyFull, Some("s,t")));
         assert_eq!(url("jdbc:postgresql://h/d").tls, Tls::Prefer);
+    }
+
+    #[test]
+    fn partitions_are_described_whole() {
+        let columns = [("id", SqlType::BigInt), ("name", SqlType::STRING)];
+        let column = |(name, ty): &(&str, SqlType)| ColumnDef {
+            name: name.to_string(),
+            ty: ty.clone(),
+            nullable: true,
+            kind: ColumnKind::Physical,
+            comment: None,
+        };
+        let said = |options: &[(&str, &str)]| {
+            let options =
+                options.iter().map(|(k, v)| (format!("scan.partition.{k}"), v.to_string()));
+            let table = TableDef {
+                name: "t".into(),
+                columns: columns.iter().map(column).collect(),
+                watermark: None,
+                primary_key: vec![],
+                partitioned_by: vec![],
+                options: Options(options.collect()),
+                comment: None,
+            };
+            check(&table).map_or_else(|e| e.to_string(), |()| String::new())
+        };
+        let rest = [("num", "2"), ("lower-bound", "0"), ("upper-bound", "9")];
+        assert_eq!(said(&[]), "");
+        assert_eq!(said(&[&[("column", "id")], &rest[..]].concat()), "");
+        assert!(said(&rest).contains("all or none"));
+        for wrong in ["name", "nothing"] {
+            let said = said(&[&[("column", wrong)], &rest[..]].concat());
+            assert!(said.contains(&format!("'{wrong}' is no column of numbers")), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_table_is_read_again_only_when_it_says_so() {
+        let ms = |text: &str| refresh_ms(&Options([(REFRESH.into(), text.into())].into()));
+        assert_eq!(refresh_ms(&Options::default()), None);
+        assert_eq!([ms("0 s"), ms("2 min"), ms("250 ms")], [None, Some(120_000), Some(250)]);
     }
 
     #[test]

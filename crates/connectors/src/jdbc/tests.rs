@@ -418,6 +418,19 @@ async fn names_are_found_quoted_and_folded() {
 }
 
 #[tokio::test]
+async fn creates_a_schema_that_is_missing() {
+    let b = Bench::new("t_create_schema").await;
+    b.run("DROP SCHEMA IF EXISTS \"t New\" CASCADE").await;
+    let if_missing =
+        |name: &str| with(b.table(name, &kv(), &["k"]), "brooklet.create-table", "if-not-exists");
+    b.sink(if_missing("t New.items")).await.unwrap();
+    b.sink(if_missing("t New.others")).await.unwrap();
+    let tables = "SELECT tablename::text FROM pg_tables WHERE schemaname = 't New' ORDER BY 1";
+    assert_eq!(b.column(tables).await, ["items", "others"]);
+    b.run("DROP SCHEMA \"t New\" CASCADE").await;
+}
+
+#[tokio::test]
 async fn creates_the_table_of_the_ddl() {
     let b = Bench::new("t_create").await;
     let columns = [
