@@ -11,7 +11,7 @@
 //! All tables of one database and user are written in one transaction per commit, together with
 //! the number of the epoch in `brooklet_commits`; a restart finds it there and repeats nothing.
 //!
-//! Extensions (as `SET 'brooklet.table.<table>.<key>'`): `create-table` = `if-not-exists` (a missing
+//! Extensions (`SET 'brooklet.table.<table>.<key>'`): `create-table` = `if-not-exists` (a missing
 //! schema is created as well), `on-conflict` = `ignore` (rows whose key exists stay as they are),
 //! and `on-row-error` = `dead-letter` (a row that Postgres refuses goes to `brooklet_rejected` in
 //! the same transaction instead of stopping the pipeline).

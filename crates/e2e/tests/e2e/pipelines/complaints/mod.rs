@@ -278,7 +278,8 @@ fn the_sample_in_a_topic() {
     let topic = kafka.topic("complaints", 1);
     let scratch = Scratch::new("complaints-feed");
     copy_folder(scratch.path());
-    let args = ["run", "feed.sql", "--no-http"].map(str::to_string);
+    // Another test run may have left its mark at the broker.
+    let args = ["run", "feed.sql", "--no-http", "--fresh"].map(str::to_string);
     let feed = Brooklet::new(scratch.path(), args.to_vec());
     let feed = feed.env("KAFKA_BOOTSTRAP_SERVERS", kafka.brokers());
     feed.env("KAFKA_TOPIC", topic.name.as_str()).run(PATIENCE).expect_code(0);
