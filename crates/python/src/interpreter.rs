@@ -70,6 +70,8 @@ impl Interpreter {
                 }
                 Err(error) => {
                     ended = worker.ended();
+                    // What ended one while it was idle may have ended all.
+                    drop(std::mem::take(&mut *self.idle()));
                     tracing::warn!(%function, %ended, %error, "a Python process died");
                 }
             }

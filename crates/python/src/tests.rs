@@ -293,6 +293,36 @@ fn a_process_that_dies_is_replaced() {
     assert_eq!(call(&always, vec![texts(&[None])], 1).unwrap().null_count(), 1);
 }
 
+/// As when the system ends all processes while no rows come: more than a request is tried.
+#[test]
+fn processes_that_died_idle_are_no_rows_fault() {
+    let bench = bench(
+        "import signal, time\n\
+         @udf(result_type='INT')\n\
+         def pid(x):\n\
+         \x20   time.sleep(0.5)\n\
+         \x20   signal.setitimer(signal.ITIMER_REAL, 0.5)\n\
+         \x20   return os.getpid()\n",
+    );
+    let udf = bench.udf("pid", SqlType::Int);
+    let pid = || {
+        let pid = call(&udf, vec![texts(&[None])], 1).unwrap();
+        pid.as_primitive::<Int32Type>().value(0)
+    };
+    let all: Vec<i32> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..5).map(|_| scope.spawn(pid)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let ended = |pid: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.map_or(true, |text| text.contains(") Z "))
+    };
+    while !all.iter().all(ended) {
+        std::thread::yield_now();
+    }
+    assert!(!all.contains(&pid()));
+}
+
 #[test]
 fn an_interpreter_that_vanishes_is_nobodys_row() {
     let bench = bench("gone = udf(lambda x: os._exit(1), result_type='INT')\n");

@@ -52,7 +52,8 @@ pub async fn run(
         cover_end(ready, env).await?;
         return Ok(Stopped::Finished);
     }
-    let Ready { reader, compute, committer, snapshots, arrived, .. } = ready;
+    let Ready { reader, compute, committer, snapshots, arrived, recovered, .. } = ready;
+    let replayed = (recovered.replayed > 0).then(|| (reader.epoch(), reader.state().clone()));
     let (read_to, read_from) = mpsc::channel::<Read>(1);
     let (out_to, out_from) = mpsc::channel::<Outgoing>(AHEAD);
     let (capture_to, captures) = mpsc::channel::<Capture>(1);
@@ -85,6 +86,7 @@ pub async fn run(
         env: env.clone(),
         status: status.clone(),
         measured_at: Millis::MIN,
+        replayed,
     };
     let snapshotter = Snapshotter {
         snapshots,
@@ -318,12 +320,15 @@ struct Computing {
     status: Status,
     /// When the state's size was last looked at, for showing it.
     measured_at: Millis,
+    /// The last epoch that the start repeated: no snapshot covers it yet.
+    replayed: Option<(Epoch, IngestState)>,
 }
 
 impl Computing {
     fn run(mut self) -> Result<()> {
         let mut snapshot_at = self.env.now().saturating_add(self.config.snapshot_interval_ms);
-        let mut last: Option<(Epoch, IngestState, bool)> = None;
+        let replayed = self.replayed.take();
+        let mut last = replayed.map(|(epoch, state)| (epoch, state, false));
         while let Some(read) = self.from.blocking_recv() {
             let (outgoing, state) = start::compute(&mut self.compute, read)?;
             let (epoch, end) = (outgoing.record.epoch, outgoing.record.end);
