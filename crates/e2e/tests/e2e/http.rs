@@ -77,8 +77,9 @@ fn a_pipeline_shows_itself() {
     assert!(!stopped.stderr.contains("panicked"), "{}", stopped.stderr);
     drop((idle, half));
 
-    let running = pipeline.command(&ANY_PORT).spawn();
+    let mut running = pipeline.command(&ANY_PORT).spawn();
     let site = Site::of(&running);
+    wait_until("readiness", &mut running, || site.get("/ready").0 == 200);
     let again = site.metrics();
     assert!(again.value(read) >= before.value(read), "the count goes on");
     assert!(again.value("brooklet_epochs_committed_total") >= 1.0);
