@@ -13,7 +13,8 @@ use crate::options::{OptionSpec, Options};
 use crate::schema::TableDef;
 use crate::source::{Reading, SplitPosition};
 use crate::types::SqlType;
-use crate::{Env, Epoch, Instance, Result, Sink, Source};
+use crate::lookup::LookupSpec;
+use crate::{Env, Epoch, Instance, Lookup, Result, Sink, Source};
 
 pub type Boxed<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
@@ -29,6 +30,7 @@ pub struct Connector {
     pub check: fn(&TableDef) -> Result<()>,
     pub source: Option<SourceSide>,
     pub sink: Option<SinkSide>,
+    pub lookup: Option<LookupSide>,
 }
 
 /// The reading of connectors whose records stay where they are.
@@ -63,6 +65,14 @@ pub struct SinkSide {
     pub replaces: bool,
     /// Changes other than inserts can be written: by key (needs PRIMARY KEY) or as a changelog.
     pub accepts: fn(&TableDef) -> Accepts,
+}
+
+/// How rows of a table are found by key (FOR SYSTEM_TIME AS OF).
+pub enum LookupSide {
+    /// Outside: what was answered is recorded.
+    Ask(fn(LookupSpec) -> Boxed<Box<dyn Lookup>>),
+    /// The engine keeps the table (`SinkSide::keeps`).
+    Kept,
 }
 
 /// Which changes a table can take.

@@ -51,6 +51,9 @@ pub struct EpochRecord {
     pub inputs: Vec<SourceInput>,
     /// Sinks roll what is open: the end of all inputs.
     pub end: bool,
+    /// What outside tables answered, one entry per lookup that asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answered>,
 }
 
 /// What one source gave to an epoch.
@@ -74,4 +77,14 @@ pub struct SplitRows {
     pub split: SplitId,
     /// Each a batch with its weights as an Arrow IPC stream, in base64.
     pub batches: Vec<Arc<str>>,
+}
+
+/// What an outside table answered to a node of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// The node's fingerprint.
+    pub node: u64,
+    /// The rows and which of the keys each answers, as an Arrow IPC stream, in base64. The keys
+    /// follow from the state and the rows that ask.
+    pub rows: Arc<str>,
 }

@@ -11,11 +11,15 @@ use crate::ops::map::Map;
 use crate::ops::reduce::{self, ReduceArgs};
 
 /// The operator of a node on one shard; None for nodes the epoch itself carries out (Scan,
-/// Exchange, Union, Sink).
+/// Exchange, Lookup, Union, Sink).
 pub fn operator(plan: &StreamPlan, id: NodeId) -> Result<Option<Box<dyn Operator>>> {
     let node = plan.node(id);
     Ok(match &node.op {
-        NodeOp::Scan(_) | NodeOp::Exchange(_) | NodeOp::Union | NodeOp::Sink(_) => None,
+        NodeOp::Scan(_)
+        | NodeOp::Exchange(_)
+        | NodeOp::Lookup(_)
+        | NodeOp::Union
+        | NodeOp::Sink(_) => None,
         NodeOp::Map(spec) => {
             let input = &plan.node(node.inputs[0]).schema;
             let schema = node.schema.clone();
@@ -48,6 +52,7 @@ pub fn dealt_by(plan: &StreamPlan, id: NodeId) -> Option<Vec<usize>> {
     match &node.op {
         NodeOp::Scan(_) | NodeOp::Sink(_) => None,
         NodeOp::Exchange(spec) => Some(spec.keys.clone()),
+        NodeOp::Lookup(_) => dealt_by(plan, node.inputs[0]),
         NodeOp::Map(spec) => {
             let below = dealt_by(plan, node.inputs[0])?;
             below.iter().map(|column| position(&spec.exprs, *column)).collect()
@@ -90,12 +95,13 @@ fn position(exprs: &[Expr], column: usize) -> Option<usize> {
     exprs.iter().position(|e| e.downcast_ref::<Column>().is_some_and(|c| c.index() == column))
 }
 
-/// The stage each node runs in: an Exchange's output belongs to the stage after its input's.
+/// The stage each node runs in: the output of an Exchange or a Lookup belongs to the stage after
+/// its input's.
 pub fn stage_of(plan: &StreamPlan) -> Vec<usize> {
     let mut stages: Vec<usize> = Vec::with_capacity(plan.nodes.len());
     for node in &plan.nodes {
         let below = node.inputs.iter().map(|input| stages[*input]).max().unwrap_or(0);
-        stages.push(below + usize::from(matches!(node.op, NodeOp::Exchange(_))));
+        stages.push(below + usize::from(matches!(node.op, NodeOp::Exchange(_) | NodeOp::Lookup(_))));
     }
     stages
 }

@@ -12,7 +12,7 @@ use arrow::datatypes::FieldRef;
 use brooklet_core::sink::EpochOutput;
 use brooklet_core::time::{Millis, WATERMARK_MIN};
 use brooklet_core::{Delta, Epoch, Error, Instance, Result};
-use brooklet_plan::node::{Node, NodeId, NodeOp, StreamPlan};
+use brooklet_plan::node::{LookupSpec, Node, NodeId, NodeOp, StreamPlan};
 
 use crate::build;
 use crate::checkpoint::capture::Captured;
@@ -21,7 +21,10 @@ use crate::checkpoint::manifest::SegmentRef;
 use crate::exchange;
 use crate::ingest::ScanOutput;
 use crate::letters::{Letter, Letters, RowText, SetAside};
+use crate::lookups::{self, Answering, Outside};
 use crate::ops::held::Held;
+use crate::ops::kept::Kept;
+use crate::ops::lookup::Lookup;
 use crate::ops::rows::{by_arrival, consolidate};
 use crate::ops::sinks::{self, SinkTable};
 use crate::ops::stage::Moment;
@@ -39,6 +42,7 @@ pub struct Compute {
     shards: Vec<Shard>,
     sinks: Vec<SinkTables>,
     held: Vec<Held>,
+    lookups: BTreeMap<NodeId, Lookup>,
     /// Per node, after the last epoch.
     watermarks: Vec<Millis>,
     counts: Vec<Counts>,
@@ -61,10 +65,12 @@ struct Shape {
 impl Shape {
     fn of(plan: StreamPlan) -> Self {
         let stages = build::stage_of(&plan);
-        // Sinks read when everything has run; Exchanges at the end of the stage below theirs.
+        // Sinks read when everything has run; Exchanges at the end of the stage below theirs, then
+        // Lookups.
         let turn = |reader: NodeId| match plan.node(reader).op {
             NodeOp::Sink(_) => (usize::MAX, 0, reader),
             NodeOp::Exchange(_) => (stages[reader] - 1, 1, reader),
+            NodeOp::Lookup(_) => (stages[reader] - 1, 2, reader),
             _ => (stages[reader], 0, reader),
         };
         let last = |id: NodeId| {
@@ -78,7 +84,10 @@ impl Shape {
 
     /// Whether a node's tables are kept by the shards, and not once for all of them.
     fn on_shards(&self, node: NodeId) -> bool {
-        !matches!(self.plan.node(node).op, NodeOp::Sink(_) | NodeOp::Scan(_))
+        !matches!(
+            self.plan.node(node).op,
+            NodeOp::Sink(_) | NodeOp::Scan(_) | NodeOp::Lookup(_)
+        )
     }
 
     /// What the inputs of a node gave; nothing is kept for longer than it is needed.
@@ -177,6 +186,7 @@ impl Compute {
             sinks,
             shown: None,
             held: Held::of(&plan)?,
+            lookups: lookups::of(&plan)?,
             workers: Workers::new("shard", shards as usize)?,
             shape: Arc::new(Shape::of(plan)),
         })
@@ -197,7 +207,12 @@ impl Compute {
     }
 
     /// Runs an epoch. On an error the state is undefined and the pipeline must stop.
-    pub fn step(&mut self, moment: EpochMoment, mut scanned: Scanned) -> Result<Computed> {
+    pub fn step(
+        &mut self,
+        moment: EpochMoment,
+        mut scanned: Scanned,
+        outside: &mut dyn Outside,
+    ) -> Result<Computed> {
         let mut aside = SetAside::of_scans(&mut scanned);
         let contexts: Arc<[StepCtx]> = self.contexts(moment, &scanned).into();
         let rows: usize = scanned.values().flat_map(|s| &s.rows).map(Delta::len).sum();
@@ -211,6 +226,7 @@ impl Compute {
         for stage in 0..=last {
             self.run_stage(stage, &contexts, rows)?;
             self.exchange();
+            self.look_up(stage + 1, &contexts, outside)?;
         }
         for shard in &mut self.shards {
             aside.late.append(&mut shard.late);
@@ -299,6 +315,35 @@ impl Compute {
         }
     }
 
+    /// Runs the Lookups of a stage, for all shards together.
+    fn look_up(
+        &mut self,
+        stage: usize,
+        contexts: &[StepCtx],
+        outside: &mut dyn Outside,
+    ) -> Result<()> {
+        let shape = self.shape.clone();
+        for (id, lookup) in self.lookups.iter_mut().filter(|(id, _)| shape.stages[**id] == stage) {
+            let node = shape.plan.node(*id);
+            let each = self.shards.iter_mut();
+            let rows = each.map(|shard| shape.inputs(&mut shard.out, *id).concat()).collect();
+            let NodeOp::Lookup(spec) = &node.op else { continue };
+            let mut answering = match kept_of(&mut self.sinks, spec)? {
+                Some(kept) => Answering::Kept(kept, spec),
+                None => Answering::Outside(outside),
+            };
+            let outputs = lookup
+                .step(contexts[*id].now, rows, &mut |keys| answering.answer(node, keys))
+                .map_err(|e| if e.place.is_none() { e.at(node.label.clone()) } else { e })?;
+            for (shard, output) in self.shards.iter_mut().zip(outputs) {
+                shard.counts[*id].add(output.counts);
+                shard.bad.extend(output.bad.into_iter().map(|rows| (*id, rows)));
+                shard.out[*id] = output.rows;
+            }
+        }
+        Ok(())
+    }
+
     fn gather(&mut self, moment: EpochMoment) -> Result<Vec<EpochOutput>> {
         let file_moment = Moment { epoch: moment.epoch, now: moment.now, end: moment.end };
         let mut outputs = Vec::with_capacity(self.sinks.len());
@@ -381,6 +426,9 @@ impl Compute {
         for held in &mut self.held {
             each(held.node, 0, held.table());
         }
+        for (node, lookup) in &mut self.lookups {
+            lookup.tables().into_iter().for_each(|table| each(*node, 0, table));
+        }
     }
 
     /// What changed since the last capture (everything if `full`), by table; tables without
@@ -455,7 +503,8 @@ impl Compute {
         let sinks = self.sinks.iter_mut().filter(|s| s.node == node);
         let tables = sinks.flat_map(|s| &mut s.tables).flat_map(SinkTable::tables);
         let held = self.held.iter_mut().filter(|h| h.node == node).map(Held::table);
-        let mut tables = tables.chain(held);
+        let lookup = self.lookups.get_mut(&node).into_iter().flat_map(Lookup::tables);
+        let mut tables = tables.chain(held).chain(lookup);
         tables.find(|t| t.name() == id.table).ok_or_else(|| no_table(id))?.load(rows)
     }
 }
@@ -526,6 +575,17 @@ impl Shard {
         }
         Ok(())
     }
+}
+
+/// The built-in table that a Lookup asks, if it asks one.
+fn kept_of<'a>(sinks: &'a mut [SinkTables], spec: &LookupSpec) -> Result<Option<&'a Kept>> {
+    if !spec.built_in {
+        return Ok(None);
+    }
+    let mut kept = sinks.iter_mut().flat_map(|s| &mut s.tables).filter_map(SinkTable::kept);
+    let found = kept.find(|kept| kept.name() == spec.table.name);
+    let found = found.ok_or_else(|| Error::bug("a built-in table without a Sink is looked up"))?;
+    Ok(Some(found))
 }
 
 /// The rows of a sink's table: in arrival order where that matters, consolidated where rows

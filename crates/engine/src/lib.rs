@@ -15,6 +15,7 @@ pub mod ingest;
 mod ipc;
 mod key;
 pub mod letters;
+pub mod lookups;
 mod metadata;
 pub mod ops;
 pub mod planted;

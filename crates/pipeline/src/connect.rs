@@ -7,16 +7,17 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 
 use brooklet_connectors::find_connector;
-use brooklet_core::connector::{SinkSpec as OpenSink, SourceSpec, find_format};
+use brooklet_core::connector::{LookupSide, SinkSpec as OpenSink, SourceSpec, find_format};
 use brooklet_core::format::{Decoder, EncodeSpec};
+use brooklet_core::lookup::LookupSpec as OpenLookup;
 use brooklet_core::options::Options;
 use brooklet_core::schema::TableDef;
-use brooklet_core::{Delta, Env, Error, Result, Sink, Source};
+use brooklet_core::{Delta, Env, Error, Lookup, Result, Sink, Source};
 use brooklet_engine::letters::RowText;
 use brooklet_engine::run::{Connections, Resume, Waker};
 use brooklet_formats::FORMATS;
 use brooklet_plan::StreamPlan;
-use brooklet_plan::node::{ScanSpec, SinkSpec};
+use brooklet_plan::node::{LookupSpec, ScanSpec, SinkSpec};
 use brooklet_sql::lower::COLLECT;
 
 use crate::collect::{CollectSink, OnRows};
@@ -126,6 +127,21 @@ impl Connections for Registry {
         })?;
         let tables = open.tables.iter().map(|t| self.table(t)).collect();
         (side.open)(OpenSink { formats: FORMATS, tables, ..open }).await
+    }
+
+    async fn lookup(&self, spec: &LookupSpec) -> Result<Box<dyn Lookup>> {
+        let name = spec.table.connector();
+        let connector = find_connector(name);
+        let Some(LookupSide::Ask(open)) = connector.and_then(|c| c.lookup.as_ref()) else {
+            return Err(Error::bug(format!("connector '{name}' is asked for rows by key")));
+        };
+        let asked = OpenLookup {
+            table: self.table(&spec.table),
+            keys: spec.key_columns.clone(),
+            columns: spec.columns.clone(),
+            env: self.env.clone(),
+        };
+        open(asked).await
     }
 
     fn row_text(&self) -> Option<RowText> {

@@ -11,7 +11,7 @@ use brooklet_core::source::Reading;
 use datafusion::physical_expr::expressions::Column;
 
 use crate::node::{
-    AggCall, AggFunc, Emit, JoinSpec, MapSpec, Node, NodeId, NodeOp, ReduceKind, ReduceSpec,
+    AggCall, AggFunc, Emit, JoinSpec, LookupSpec, MapSpec, Node, NodeId, NodeOp, ReduceKind, ReduceSpec,
     Retain, ScanSpec, SinkSpec, SortKey, StreamPlan, WatermarkEmit, WindowKind,
 };
 
@@ -62,6 +62,7 @@ pub fn line(plan: &StreamPlan, node: &Node) -> String {
             right.map_or_else(String::new, |right| join(s, left, right))
         }
         (NodeOp::Reduce(s), Some(input)) => reduce(s, input),
+        (NodeOp::Lookup(s), Some(input)) => lookup(s, input),
         (NodeOp::Sink(s), _) => return sink(s, node),
         (NodeOp::Union, None) => node.label.clone(),
         _ => String::new(),
@@ -194,6 +195,32 @@ fn join(spec: &JoinSpec, left: &SchemaRef, right: &SchemaRef) -> String {
     let (l, r) = (retain(&spec.retain[0], left), retain(&spec.retain[1], right));
     let kept = if l == r { l } else { format!("{l}, {r}") };
     let _ = write!(text, "; kept {kept}");
+    text
+}
+
+fn lookup(spec: &LookupSpec, input: &SchemaRef) -> String {
+    let pairs = spec.keys.iter().zip(spec.key_columns.fields());
+    let on: Vec<String> =
+        pairs.map(|(key, c)| format!("{} = {}", input.field(*key).name(), c.name())).collect();
+    let kind = if spec.outer { "Left" } else { "Inner" };
+    let mut text = format!("{kind} {} on {}", spec.table.name, on.join(", "));
+    if let Some(filter) = &spec.filter {
+        let _ = write!(text, "; where {}", short(filter));
+    }
+    match spec.cache {
+        _ if spec.built_in => text.push_str("; as of the epoch before"),
+        None => text.push_str("; asked every epoch, answers recorded"),
+        Some(cache) => {
+            let keys = cache.max_keys.map(|n| format!("{n} keys"));
+            let ages = [
+                cache.expire_after_write_ms.map(|ms| format!("{} old", duration(ms))),
+                cache.expire_after_access_ms.map(|ms| format!("{} idle", duration(ms))),
+            ];
+            let limits: Vec<String> = keys.into_iter().chain(ages.into_iter().flatten()).collect();
+            let until = if limits.is_empty() { "for ever".into() } else { limits.join(", ") };
+            let _ = write!(text, "; kept {until}, answers recorded");
+        }
+    }
     text
 }
 

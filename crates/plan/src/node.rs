@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 
 use brooklet_core::connector::Guarantee;
+pub use brooklet_core::lookup::LookupCache;
 use brooklet_core::schema::TableDef;
 use brooklet_core::source::Reading;
 use brooklet_core::time::Millis;
@@ -61,6 +62,7 @@ pub enum NodeOp {
     Exchange(ExchangeSpec),
     Join(JoinSpec),
     Reduce(ReduceSpec),
+    Lookup(LookupSpec),
     Union,
     Sink(SinkSpec),
 }
@@ -252,6 +254,28 @@ pub enum Retain {
     },
 }
 
+/// Finds the rows of another table that have a row's key at that moment. Output: the input's
+/// columns, then those of the table.
+#[derive(Debug, Clone)]
+pub struct LookupSpec {
+    pub table: Arc<TableDef>,
+    /// The table is built in: asked as it was after the epoch before. Other tables are outside,
+    /// their answers are recorded.
+    pub built_in: bool,
+    /// Input columns that hold the key.
+    pub keys: Vec<usize>,
+    /// The table's columns that are compared with them, under its names, in the keys' types.
+    pub key_columns: SchemaRef,
+    /// The table's columns that come out.
+    pub columns: SchemaRef,
+    /// Rows for which nothing is found come out with NULLs (LEFT JOIN).
+    pub outer: bool,
+    /// Further condition over input ++ table.
+    pub filter: Option<Expr>,
+    /// None: every epoch asks.
+    pub cache: Option<LookupCache>,
+}
+
 /// One commit domain with all its tables; input i feeds table i. An input's columns are exactly
 /// the table's write columns, then its hidden ones.
 #[derive(Debug, Clone)]
@@ -347,6 +371,7 @@ impl NodeOp {
             NodeOp::Exchange(_) => "Exchange",
             NodeOp::Join(_) => "Join",
             NodeOp::Reduce(_) => "Reduce",
+            NodeOp::Lookup(_) => "Lookup",
             NodeOp::Union => "Union",
             NodeOp::Sink(_) => "Sink",
         }

@@ -21,6 +21,7 @@ pub const CONNECTOR: Connector = Connector {
         replaces: false,
         accepts: |_| Accepts::Changes,
     }),
+    lookup: None,
 };
 
 struct Blackhole;

@@ -12,7 +12,7 @@
 //! the pipeline can read it. [Serving](serving.md) says how it is read over HTTP.
 
 use async_trait::async_trait;
-use brooklet_core::connector::{Accepts, Boxed, Connector, Guarantee, SinkSide, SinkSpec};
+use brooklet_core::connector::{Accepts, Boxed, Connector, Guarantee, LookupSide, SinkSide, SinkSpec};
 use brooklet_core::schema::TableDef;
 use brooklet_core::sink::EpochOutput;
 use brooklet_core::{Epoch, Error, Instance, Result, Sink};
@@ -37,6 +37,7 @@ pub const CONNECTOR: Connector = Connector {
         replaces: false,
         accepts: |_| Accepts::Upserts,
     }),
+    lookup: Some(LookupSide::Kept),
 };
 
 fn check(table: &TableDef) -> Result<()> {

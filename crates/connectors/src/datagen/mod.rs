@@ -25,4 +25,5 @@ pub const CONNECTOR: Connector = Connector {
     check: brooklet_core::connector::unchecked,
     source: Some(SourceSide { open: source::open, bounded: options::bounded, reading: of_log }),
     sink: None,
+    lookup: None,
 };

@@ -56,4 +56,5 @@ pub const CONNECTOR: Connector = Connector {
         replaces: true,
         accepts: sink::accepts,
     }),
+    lookup: None,
 };

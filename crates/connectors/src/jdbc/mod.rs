@@ -21,11 +21,16 @@
 //! statement and sees one moment of the table; what it gave is recorded and never asked for again.
 //! Such tables are held in memory: they are for looking things up, not for a warehouse.
 //!
+//! `JOIN t FOR SYSTEM_TIME AS OF o.proc_time ON …` asks for rows by key while rows pass, all keys
+//! of an epoch in one statement. What was answered is recorded: a restart repeats it and does not
+//! ask again. `lookup.cache` = `PARTIAL` keeps answers as part of the state.
+//!
 //! TIMESTAMP values are written as they are; into TIMESTAMPTZ columns they count as UTC. STRING
 //! also fits json, jsonb, uuid, enums and network addresses; ARRAYs of scalars fit arrays.
 
 mod copy;
 mod difference;
+mod lookup;
 mod net;
 mod options;
 mod read;
@@ -41,7 +46,9 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide, SourceSide};
+use brooklet_core::connector::{
+    Accepts, Connector, Guarantee, LookupSide, SinkSide, SourceSide,
+};
 use brooklet_core::schema::TableDef;
 use brooklet_core::source::Reading;
 
@@ -68,6 +75,7 @@ pub const CONNECTOR: Connector = Connector {
         replaces: true,
         accepts,
     }),
+    lookup: Some(LookupSide::Ask(|spec| Box::pin(lookup::open(spec)))),
 };
 
 fn accepts(table: &TableDef) -> Accepts {

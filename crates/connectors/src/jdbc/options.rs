@@ -62,6 +62,55 @@ pub const OPTIONS: &[OptionSpec] = &[
     )
     .kind(OptionKind::Duration),
     OptionSpec::text(
+        "lookup.cache",
+        "What becomes of rows that were looked up: `NONE` asks again in every epoch, `PARTIAL` \
+         keeps them, as part of the state.",
+    )
+    .kind(OptionKind::OneOf(&["NONE", "PARTIAL"]))
+    .default("NONE"),
+    OptionSpec::text(
+        "lookup.partial-cache.max-rows",
+        "At most so many keys are kept; those asked for least recently go first.",
+    )
+    .kind(OptionKind::Int),
+    OptionSpec::text(
+        "lookup.partial-cache.expire-after-write",
+        "A key is asked for again when it was looked up so long ago.",
+    )
+    .kind(OptionKind::Duration),
+    OptionSpec::text(
+        "lookup.partial-cache.expire-after-access",
+        "A key is asked for again when no row needed it for so long.",
+    )
+    .kind(OptionKind::Duration),
+    OptionSpec::text(
+        "lookup.partial-cache.cache-missing-key",
+        "Whether it is also kept that a key has no row.",
+    )
+    .kind(OptionKind::Bool)
+    .default("true"),
+    OptionSpec::text(
+        "lookup.cache.max-rows",
+        "The older form of `lookup.partial-cache.max-rows`; turns the cache on together with \
+         `lookup.cache.ttl`.",
+    )
+    .kind(OptionKind::Int),
+    OptionSpec::text(
+        "lookup.cache.ttl",
+        "The older form of `lookup.partial-cache.expire-after-write`.",
+    )
+    .kind(OptionKind::Duration),
+    OptionSpec::text(
+        "lookup.cache.caching-missing-key",
+        "The older form of `lookup.partial-cache.cache-missing-key`.",
+    )
+    .kind(OptionKind::Bool),
+    OptionSpec::text(
+        "lookup.max-retries",
+        "Accepted; while the table cannot be reached sources are held and it is asked again.",
+    )
+    .kind(OptionKind::Int),
+    OptionSpec::text(
         "brooklet.create-table",
         "`if-not-exists`: a missing table is created with the columns and the key of the DDL.",
     )

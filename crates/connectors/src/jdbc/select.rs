@@ -7,7 +7,7 @@ use brooklet_core::{Error, Result};
 use tokio_postgres::types::Type;
 
 use super::session::{Access, Session};
-use super::target::{self, Found, quote};
+use super::target::{self, Found, Relation, quote};
 use super::values::Wire;
 
 /// A checked SELECT.
@@ -20,13 +20,14 @@ pub struct Select {
     pub schema: SchemaRef,
 }
 
-/// Looks the table up and has Postgres check the statement.
-pub async fn open(
-    access: &Access,
-    session: &Session,
-    table: &TableDef,
-    schema: SchemaRef,
-) -> Result<Select> {
+/// A table in Postgres.
+pub struct There {
+    pub relation: Relation,
+    pub columns: Vec<Found>,
+}
+
+/// Looks a table up.
+pub async fn find(access: &Access, session: &Session, table: &TableDef) -> Result<There> {
     let name = table.options.required("table-name")?;
     let relation = target::find(access, session, name).await?.ok_or_else(|| {
         Error::refused(format!(
@@ -35,30 +36,62 @@ pub async fn open(
             access.place()
         ))
     })?;
-    let found = target::columns(access, session, &relation).await?;
-    let (mut columns, mut faults) = (Vec::new(), Vec::new());
-    for field in schema.fields() {
-        match expression(table, field.name(), field.data_type(), &found) {
-            Ok(text) => columns.push(text),
-            Err(fault) => faults.push(fault),
+    let columns = target::columns(access, session, &relation).await?;
+    Ok(There { relation, columns })
+}
+
+impl There {
+    /// The columns of `schema` as a statement asks for them, or every fault.
+    pub fn expressions(
+        &self,
+        table: &TableDef,
+        schema: &SchemaRef,
+    ) -> Result<Vec<String>, Vec<String>> {
+        let (mut columns, mut faults) = (Vec::new(), Vec::new());
+        for field in schema.fields() {
+            match expression(table, field.name(), field.data_type(), &self.columns) {
+                Ok(text) => columns.push(text),
+                Err(fault) => faults.push(fault),
+            }
         }
+        if faults.is_empty() { Ok(columns) } else { Err(faults) }
     }
-    let range = range(table, &found).unwrap_or_else(|fault| {
+
+    pub fn does_not_fit(&self, access: &Access, table: &TableDef, faults: &[String]) -> Error {
+        Error::refused(format!(
+            "table '{}' does not fit {} in Postgres at {}: {}",
+            table.name,
+            self.relation.name,
+            access.place(),
+            faults.join("; ")
+        ))
+    }
+}
+
+/// Looks the table up and has Postgres check the statement.
+pub async fn open(
+    access: &Access,
+    session: &Session,
+    table: &TableDef,
+    schema: SchemaRef,
+) -> Result<Select> {
+    let there = find(access, session, table).await?;
+    let mut faults = Vec::new();
+    let columns = there.expressions(table, &schema).unwrap_or_else(|more| {
+        faults.extend(more);
+        Vec::new()
+    });
+    let range = range(table, &there.columns).unwrap_or_else(|fault| {
         faults.push(fault);
         String::new()
     });
     if !faults.is_empty() {
-        return Err(Error::refused(format!(
-            "table '{}' does not fit {} in Postgres at {}: {}",
-            table.name,
-            relation.name,
-            access.place(),
-            faults.join("; ")
-        )));
+        return Err(there.does_not_fit(access, table, &faults));
     }
-    let text = format!("SELECT {} FROM {}{range}", columns.join(", "), relation.name);
+    let relation = &there.relation.name;
+    let text = format!("SELECT {} FROM {relation}{range}", columns.join(", "));
     let checked = session.client.prepare(&text).await;
-    checked.map_err(|e| access.fault(&format!("could not read {}", relation.name), e))?;
+    checked.map_err(|e| access.fault(&format!("could not read {relation}"), e))?;
     Ok(Select { table: table.name.clone(), text, schema })
 }
 

@@ -99,4 +99,5 @@ pub const CONNECTOR: Connector = Connector {
         replaces: false,
         accepts: writer::accepts,
     }),
+    lookup: None,
 };

@@ -3,9 +3,12 @@
 //! A source reads what [`Store::push`] has put in; a sink keeps I3 to the letter and can be told
 //! to fail. The option `name` says which store; stores live as long as the process.
 
-use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide, SourceSide, of_log};
+use brooklet_core::connector::{
+    Accepts, Connector, Guarantee, LookupSide, SinkSide, SourceSide, of_log,
+};
 use brooklet_core::options::OptionSpec;
 
+mod lookup;
 mod sink;
 mod source;
 mod store;
@@ -16,7 +19,12 @@ pub use store::Store;
 
 pub const CONNECTOR: Connector = Connector {
     name: "memory",
-    options: &[OptionSpec::text("name", "Which store of the process.").required()],
+    options: &[
+        OptionSpec::text("name", "Which store of the process.").required(),
+        OptionSpec::text("lookup.cache", "As for jdbc."),
+        OptionSpec::text("lookup.partial-cache.max-rows", "As for jdbc."),
+        OptionSpec::text("lookup.partial-cache.expire-after-write", "As for jdbc."),
+    ],
     metadata: &[],
     needs_format: false,
     check: brooklet_core::connector::unchecked,
@@ -30,4 +38,5 @@ pub const CONNECTOR: Connector = Connector {
         replaces: false,
         accepts: |_| Accepts::Changes,
     }),
+    lookup: Some(LookupSide::Ask(lookup::open)),
 };

@@ -36,4 +36,5 @@ pub const CONNECTOR: Connector = Connector {
         replaces: false,
         accepts: |_| Accepts::Changes,
     }),
+    lookup: None,
 };

@@ -42,4 +42,5 @@ pub const CONNECTOR: Connector = Connector {
         replaces: false,
         accepts: writer::accepts,
     }),
+    lookup: None,
 };

@@ -23,6 +23,7 @@ pub const CONNECTOR: Connector = Connector {
     check: brooklet_core::connector::unchecked,
     source: Some(SourceSide { open, bounded: |_| true, reading: of_log }),
     sink: None,
+    lookup: None,
 };
 
 fn open(spec: SourceSpec) -> Boxed<Box<dyn Source>> {

@@ -231,7 +231,7 @@ impl Letters {
             letters.push(letter);
             kept.push(row as u32);
         }
-        let visible: Vec<usize> = (0..visible(plan.node(below))).collect();
+        let visible = visible(plan.node(below));
         let rows = match kept.is_empty() {
             true => None,
             false => Some(about.rows.take(&kept)?.rows.project(&visible)?),
@@ -301,16 +301,17 @@ impl Letter {
 /// Whether the rows of such a node are rows of its input, each still one record.
 fn keeps_records(op: &NodeOp) -> bool {
     match op {
-        NodeOp::Map(_) | NodeOp::Exchange(_) => true,
+        NodeOp::Map(_) | NodeOp::Exchange(_) | NodeOp::Lookup(_) => true,
         NodeOp::Union => true,
         NodeOp::Reduce(spec) => !matches!(spec.kind, ReduceKind::Aggregate { .. }),
         NodeOp::Scan(_) | NodeOp::Join(_) | NodeOp::Sink(_) => false,
     }
 }
 
-/// How many of a node's columns the query knows.
-fn visible(node: &Node) -> usize {
-    node.schema.fields().len() - node.ord.len() - usize::from(node.late.is_some())
+/// The columns of a node that the query knows.
+fn visible(node: &Node) -> Vec<usize> {
+    let hidden = |column: &usize| node.ord.contains(column) || node.late == Some(*column);
+    (0..node.schema.fields().len()).filter(|column| !hidden(column)).collect()
 }
 
 /// The batch of that arrival number; None when it came in an earlier epoch.

@@ -12,14 +12,15 @@ use arrow::compute;
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
 
 use brooklet_core::time::Millis;
-use brooklet_core::{Delta, Error, ErrorKind, Result};
+use brooklet_core::{Delta, Result};
 use brooklet_plan::node::{JoinKind, JoinSpec, Node, Retain};
 
-use super::exprs::{self, Prepared};
+use super::exprs::Prepared;
+use super::filter::passing;
 use super::map::{batch, millis};
 use super::rows::{consolidate, fields_at, one_by_one};
 use super::ttl::Ttl;
-use super::{BadRows, Counts, Operator, StepCtx, StepOutput, bisect};
+use super::{BadRows, Counts, Operator, StepCtx, StepOutput};
 use crate::column::ValueType;
 use crate::table::Table;
 
@@ -168,46 +169,17 @@ impl Join {
         if pairs.changed.is_empty() {
             return Ok((pairs, joined));
         }
-        let keep = match filter.over(&joined) {
-            Err(e) if self.sets_bad_aside && e.kind == ErrorKind::Data => {
-                self.keep_without_bad(side, rows, &pairs, &joined)?
-            }
-            keep => keep?.remove(0),
-        };
-        let keep = keep.as_boolean_opt().ok_or_else(|| Error::bug("a filter is BOOLEAN"))?;
-        let keeps = |i: &usize| keep.is_valid(*i) && keep.value(*i);
-        let kept: Vec<usize> = (0..keep.len()).filter(keeps).collect();
-        let pick = |v: &[u32]| kept.iter().map(|i| v[*i]).collect();
-        let passed = Pairs { changed: pick(&pairs.changed), stored: pick(&pairs.stored) };
-        // `filter` takes NULL as false.
-        Ok((passed, compute::filter_record_batch(&joined, keep)?))
-    }
-
-    /// As the filter over `joined` after it has failed: bad pairs are not kept.
-    fn keep_without_bad(
-        &mut self,
-        side: usize,
-        rows: &Delta,
-        pairs: &Pairs,
-        joined: &RecordBatch,
-    ) -> Result<ArrayRef> {
-        let Some(filter) = &self.filter else { return Err(Error::bug("a filter has failed")) };
         let stored = |g: &u32| *self.sides[1 - side].table.columns[WEIGHT].i64().get(*g);
         let each = pairs.changed.iter().zip(&pairs.stored);
         let weights = each.map(|(c, g)| rows.weight(*c as usize) * stored(g)).collect();
-        let joined = Delta::new(joined.clone(), weights);
-        let found = bisect::failing(&joined, |part| filter.over(&part.rows).map(drop))?;
-        let (bad, reasons): (Vec<u32>, Vec<String>) =
-            found.iter().map(|(row, e)| (*row, exprs::reason(e))).unzip();
-        let good = bisect::all_but(&bad, joined.len());
-        let values = filter.over(&joined.take(&good)?.rows)?.remove(0);
-        let values = values.as_boolean_opt().ok_or_else(|| Error::bug("a filter is BOOLEAN"))?;
-        let mut keep = vec![false; joined.len()];
-        for (row, value) in good.iter().zip(values) {
-            keep[*row as usize] = value == Some(true);
-        }
-        self.bad.push(BadRows { rows: joined.take(&bad)?, reasons });
-        Ok(std::sync::Arc::new(arrow::array::BooleanArray::from(keep)))
+        let joined = Delta::new(joined, weights);
+        let (keep, bad) = passing(filter, &joined, self.sets_bad_aside)?;
+        self.bad.extend(bad);
+        let kept: Vec<u32> =
+            (0..keep.len()).filter(|i| keep[*i]).map(|i| i as u32).collect();
+        let pick = |v: &[u32]| kept.iter().map(|i| v[*i as usize]).collect();
+        let passed = Pairs { changed: pick(&pairs.changed), stored: pick(&pairs.stored) };
+        Ok((passed, joined.take(&kept)?.rows))
     }
 
     fn counts_matches(&self, side: usize) -> bool {

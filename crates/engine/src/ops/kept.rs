@@ -17,6 +17,8 @@ use super::rows::columns_at;
 use crate::column::ValueType;
 use crate::table::{SharedChunk, Table};
 
+mod answer;
+
 const REST: usize = 0;
 
 pub struct Kept {

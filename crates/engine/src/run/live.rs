@@ -16,6 +16,7 @@ use tokio::task::{JoinError, JoinHandle};
 use brooklet_core::time::{Millis, WATERMARK_MIN};
 use brooklet_core::{Env, Epoch, Error, ErrorKind, Result};
 
+use super::asking::Asking;
 use super::committer::{Committer, Outage, Outgoing, pause};
 use super::reader::{Read, Reader};
 use super::snapshotter::Snapshotter;
@@ -52,7 +53,7 @@ pub async fn run(
         cover_end(ready, env).await?;
         return Ok(Stopped::Finished);
     }
-    let Ready { reader, compute, committer, snapshots, arrived, recovered, .. } = ready;
+    let Ready { reader, compute, committer, snapshots, lookups, arrived, recovered, .. } = ready;
     let replayed = (recovered.replayed > 0).then(|| (reader.epoch(), reader.state().clone()));
     let (read_to, read_from) = mpsc::channel::<Read>(1);
     let (out_to, out_from) = mpsc::channel::<Outgoing>(AHEAD);
@@ -75,8 +76,17 @@ pub async fn run(
         env: env.clone(),
         status: status.clone(),
     };
+    let outside = Asking {
+        lookups,
+        runtime: Handle::current(),
+        failed: failed.clone(),
+        env: env.clone(),
+        status: status.clone(),
+        answers: Vec::new(),
+    };
     let computing = Computing {
         compute,
+        outside,
         from: read_from,
         to: out_to,
         captures: capture_to,
@@ -310,6 +320,7 @@ impl Reading {
 /// The compute thread.
 struct Computing {
     compute: Compute,
+    outside: Asking,
     from: mpsc::Receiver<Read>,
     to: mpsc::Sender<Outgoing>,
     captures: mpsc::Sender<Capture>,
@@ -330,7 +341,9 @@ impl Computing {
         let replayed = self.replayed.take();
         let mut last = replayed.map(|(epoch, state)| (epoch, state, false));
         while let Some(read) = self.from.blocking_recv() {
-            let (outgoing, state) = start::compute(&mut self.compute, read)?;
+            let (mut outgoing, state) =
+                start::compute(&mut self.compute, read, &mut self.outside)?;
+            outgoing.record.answers = std::mem::take(&mut self.outside.answers);
             let (epoch, end) = (outgoing.record.epoch, outgoing.record.end);
             let roll = self.compute.next_roll().unwrap_or(Millis::MAX);
             self.next_roll.store(roll, Ordering::Release);

@@ -6,6 +6,7 @@
 //! decodes, compute runs the operators, [`committer`] makes records durable and commits sinks,
 //! [`snapshotter`] uploads what compute captured. [`live`] is the schedule.
 
+pub mod asking;
 pub mod committer;
 pub mod edit;
 pub mod histogram;
@@ -23,8 +24,8 @@ use brooklet_core::connector::SinkSpec as OpenSink;
 use brooklet_core::format::Decoder;
 use brooklet_core::source::SplitPosition;
 use brooklet_core::time::Millis;
-use brooklet_core::{Delta, Result, Sink, Source};
-use brooklet_plan::node::{ScanSpec, SinkSpec};
+use brooklet_core::{Delta, Lookup, Result, Sink, Source};
+use brooklet_plan::node::{LookupSpec, ScanSpec, SinkSpec};
 
 use crate::letters::RowText;
 use edit::Agreed;
@@ -48,6 +49,8 @@ pub trait Connections: Send + Sync {
     async fn source(&self, scan: &ScanSpec, at: Resume, waker: Waker) -> Result<Box<dyn Source>>;
     /// Opens a commit domain's sink.
     async fn sink(&self, spec: &SinkSpec, open: OpenSink) -> Result<Box<dyn Sink>>;
+    /// Opens a table outside that rows are looked up in.
+    async fn lookup(&self, spec: &LookupSpec) -> Result<Box<dyn Lookup>>;
     /// How rows that are set aside are shown; without it they are not.
     fn row_text(&self) -> Option<RowText> {
         None

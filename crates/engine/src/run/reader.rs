@@ -186,6 +186,7 @@ impl Reader {
             shards: self.shards,
             end: !inputs.is_empty() && inputs.iter().all(|i| i.ended),
             inputs,
+            answers: Vec::new(),
         })
     }
 

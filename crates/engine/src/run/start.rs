@@ -3,15 +3,17 @@
 //! Recovery loads the newest snapshot and sends the journal's tail through the same read, step and
 //! commit functions as live epochs; sinks skip what they have.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use brooklet_core::connector::SinkSpec as OpenSink;
 use brooklet_core::source::{Budget, Reading};
-use brooklet_core::{Env, Epoch, EpochRecord, ErrorKind, Instance, Result};
-use brooklet_plan::StreamPlan;
+use brooklet_core::{Env, Epoch, EpochRecord, ErrorKind, Instance, Lookup, Result};
+use brooklet_plan::{NodeOp, StreamPlan};
 
+use super::asking::Repeating;
 use super::committer::{Committer, Domain, Outage, Outgoing};
 use super::edit;
 use super::reader::{Read, Reader, ScanReader};
@@ -24,6 +26,7 @@ use crate::checkpoint::snapshot::{self, Snapshots};
 use crate::checkpoint::store::Store;
 use crate::compute::{Compute, Computed, EpochMoment};
 use crate::ingest::{Ingest, IngestState};
+use crate::lookups::Outside;
 use crate::planted::{self, Mistake};
 use crate::views::CommittedTables;
 
@@ -46,6 +49,8 @@ pub struct Ready {
     pub compute: Compute,
     pub committer: Committer,
     pub snapshots: Snapshots,
+    /// Tables outside that are asked for rows, by the fingerprint of their Lookup.
+    pub lookups: BTreeMap<u64, Box<dyn Lookup>>,
     pub home: InstanceHome,
     /// Rung by sources.
     pub arrived: Arc<Notify>,
@@ -89,6 +94,7 @@ pub async fn start(start: Start) -> Result<Ready> {
         opening.domains(compute.plan(), &home, JournalEnd { generation, end, doubt }).await?;
     let arrived = Arc::new(Notify::new());
     let scans = opening.scans(&compute, &state, &arrived).await?;
+    let lookups = opening.lookups(compute.plan()).await?;
     let budget = Budget { max_rows: config.max_rows, max_bytes: config.max_bytes };
     let reader = Reader::new(scans, state, from, shards, budget, env.clone());
     let committer = Committer::new(journal, domains, from, env.clone(), status.clone());
@@ -99,7 +105,8 @@ pub async fn start(start: Start) -> Result<Ready> {
         finished: finished || tail.last().is_some_and(|r| r.end),
     };
     let snapshots = Snapshots::new(store, &home.root, config.retained, env);
-    let mut ready = Ready { reader, compute, committer, snapshots, home, arrived, recovered };
+    let mut ready =
+        Ready { reader, compute, committer, snapshots, lookups, home, arrived, recovered };
     ready.replay(tail).await?;
     ready.deal_to(config.shards)?;
     if let Some(tables) = ready.compute.shown_tables() {
@@ -128,7 +135,9 @@ impl Ready {
         for record in tail {
             self.deal_to(record.shards)?;
             let read = self.reader.replay(record).await?;
-            outgoing.push(compute(&mut self.compute, read)?.0);
+            let answers = read.record.answers.clone();
+            let mut outside = Repeating(&answers);
+            outgoing.push(compute(&mut self.compute, read, &mut outside)?.0);
             if outgoing.len() == TAIL_GROUP {
                 self.committer.publish(std::mem::take(&mut outgoing)).await?;
             }
@@ -155,10 +164,14 @@ impl Ready {
 }
 
 /// Runs an epoch that was read; gives what goes out and the reader's state after it.
-pub fn compute(compute: &mut Compute, read: Read) -> Result<(Outgoing, IngestState)> {
+pub fn compute(
+    compute: &mut Compute,
+    read: Read,
+    outside: &mut dyn Outside,
+) -> Result<(Outgoing, IngestState)> {
     let Read { record, scanned, state } = read;
     let moment = EpochMoment { epoch: record.epoch, now: record.now, end: record.end };
-    let computed = compute.step(moment, scanned)?;
+    let computed = compute.step(moment, scanned, outside)?;
     let Computed { outputs, logged, tables } = computed;
     Ok((Outgoing { record, outputs, logged, tables }, state))
 }
@@ -324,6 +337,19 @@ impl Opening<'_> {
             scans.push(ScanReader::new(node, ingest, source, cap));
         }
         Ok(scans)
+    }
+
+    async fn lookups(&self, plan: &StreamPlan) -> Result<BTreeMap<u64, Box<dyn Lookup>>> {
+        let mut lookups = BTreeMap::new();
+        for node in &plan.nodes {
+            let NodeOp::Lookup(spec) = &node.op else { continue };
+            if !spec.built_in {
+                let open = || self.connections.lookup(spec);
+                let lookup = self.patiently(&spec.table.name, open).await?;
+                lookups.insert(node.fingerprint, lookup);
+            }
+        }
+        Ok(lookups)
     }
 
     /// A service that cannot be reached is tried again until the start timeout; a refusal is not.

@@ -6,7 +6,7 @@ use brooklet_core::hash::hash_bytes;
 use datafusion::common::JoinType;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
-use crate::query::Names;
+use crate::query::{Names, temporal};
 use crate::query::clock::is_proctime;
 use crate::query::window_tvf::{WindowTvf, as_window};
 
@@ -94,6 +94,9 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
 }
 
 fn of_scan(scan: &TableScan, names: &dyn Names) -> Vec<Facts> {
+    if temporal::is_as_of(scan) {
+        return vec![Facts::default(); scan.projected_schema.fields().len()];
+    }
     let table = names.table(scan.table_name.table());
     let rowtime = table.as_ref().and_then(|t| t.watermark.as_ref().map(|w| &w.column));
     let of = |f: &FieldRef| {

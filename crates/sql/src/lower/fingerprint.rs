@@ -19,7 +19,7 @@ pub fn fill(plan: &mut StreamPlan) {
 
 /// Nodes that keep rows keep their hidden columns as well; elsewhere those do not matter.
 fn types(node: &Node) -> String {
-    let keeps = matches!(node.op, NodeOp::Reduce(_) | NodeOp::Join(_));
+    let keeps = matches!(node.op, NodeOp::Reduce(_) | NodeOp::Join(_) | NodeOp::Lookup(_));
     let fields = node.schema.fields().iter().enumerate();
     let each: Vec<String> = fields
         .filter(|(i, _)| keeps || !is_hidden(node, *i))
@@ -52,6 +52,16 @@ fn spec(node: &Node) -> String {
             format!("Join {:?} {:?} {filter:?}", s.kind, s.on)
         }
         NodeOp::Reduce(s) => format!("Reduce {:?} {:?} {:?}", s.keys, s.kind, s.emit),
+        NodeOp::Lookup(s) => {
+            let filter = s.filter.as_ref().map(|f| f.to_string());
+            let keys: Vec<&String> = s.key_columns.fields().iter().map(|f| f.name()).collect();
+            let columns: Vec<&String> = s.columns.fields().iter().map(|f| f.name()).collect();
+            let cached = s.cache.is_some();
+            format!(
+                "Lookup {} {:?} {keys:?} {columns:?} {} {cached} {filter:?}",
+                s.table.name, s.keys, s.outer
+            )
+        }
         NodeOp::Union => "Union".into(),
         NodeOp::Sink(s) => {
             let tables: Vec<&str> = s.tables.iter().map(|t| t.table.name.as_str()).collect();

@@ -14,10 +14,10 @@ use super::rel::{self, Physical, Rel};
 use super::{Lowering, either, error, interval, names_of, needs};
 
 /// One input: its node, the columns of the query it holds, then key columns.
-struct Side {
-    node: NodeId,
-    width: usize,
-    keys: Vec<usize>,
+pub(super) struct Side {
+    pub node: NodeId,
+    pub width: usize,
+    pub keys: Vec<usize>,
 }
 
 impl Lowering<'_> {
@@ -75,7 +75,7 @@ impl Lowering<'_> {
         join.on.iter().map(cast).collect()
     }
 
-    fn side(
+    pub(super) fn side(
         &mut self,
         input: &LogicalPlan,
         on: Vec<Expr>,

@@ -11,6 +11,7 @@ mod fingerprint;
 mod interval;
 mod join;
 mod letters;
+mod lookup;
 mod needs;
 mod rank;
 mod rel;
@@ -29,8 +30,8 @@ use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
 use datafusion::common::{DataFusionError, Diagnostic, Result, Span};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 
-use crate::query::Provider;
 use crate::query::window_tvf::as_window;
+use crate::query::{Provider, temporal};
 use needs::{Need, Wanted};
 use rel::Rel;
 
@@ -128,6 +129,10 @@ impl Lowering<'_> {
 
     fn lower_new(&mut self, plan: &LogicalPlan, need: Need) -> Result<Rel> {
         match plan {
+            LogicalPlan::TableScan(scan) if temporal::is_as_of(scan) => Err(error(
+                "FOR SYSTEM_TIME AS OF stands on the right side of JOIN or LEFT JOIN",
+                None,
+            )),
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::Projection(p) => {
                 let rel = self.below_projection(p, need)?;
@@ -146,7 +151,10 @@ impl Lowering<'_> {
                 }
             },
             LogicalPlan::Aggregate(a) => self.aggregate(a, plan, need),
-            LogicalPlan::Join(j) => self.join(j, plan, need),
+            LogicalPlan::Join(j) => match temporal::looked_up(j) {
+                Some(scan) => self.lookup(j, scan, plan, need),
+                None => self.join(j, plan, need),
+            },
             LogicalPlan::Union(u) => self.union(u, plan, need),
             LogicalPlan::Values(v) => self.values(v, plan, need),
             LogicalPlan::EmptyRelation(e) => self.rows(usize::from(e.produce_one_row)),

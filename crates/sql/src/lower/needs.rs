@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::facts::{self, TimeKind};
 use super::letters;
-use crate::query::{Names, aggregates};
+use crate::query::{Names, aggregates, temporal};
 
 /// Hidden columns a node's output must carry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -103,6 +103,9 @@ pub fn collect(
     wanted: &mut BTreeMap<String, Wanted>,
 ) {
     if let LogicalPlan::TableScan(scan) = plan {
+        if temporal::is_as_of(scan) {
+            return;
+        }
         let entry = wanted.entry(scan.table_name.table().to_string()).or_default();
         match &scan.projection {
             Some(columns) => entry.columns.extend(columns),

@@ -44,7 +44,7 @@ impl Lowering<'_> {
         })
     }
 
-    fn table(&self, name: &str) -> Result<Arc<TableDef>> {
+    pub(super) fn table(&self, name: &str) -> Result<Arc<TableDef>> {
         let found = self.provider.names().table(name);
         found.ok_or_else(|| error(format!("no table '{name}'"), None))
     }

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use brooklet_core::connector::{
-    Accepts, Boxed, Connector, Format, Guarantee, MetadataColumn, SinkSide, SourceSide,
+    Accepts, Boxed, Connector, Format, Guarantee, LookupSide, MetadataColumn, SinkSide, SourceSide,
 };
+use brooklet_core::lookup::LookupSpec;
 use brooklet_core::options::{OptionSpec, Options};
 use brooklet_core::schema::TableDef;
 use brooklet_core::source::Reading;
 use brooklet_core::types::SqlType;
-use brooklet_core::{Error, Sink, Source};
+use brooklet_core::{Error, Lookup, Sink, Source};
 use brooklet_plan::{Settings, StreamPlan};
 
 use super::{plan, plan_select};
@@ -63,13 +64,30 @@ const fn connector(
             replaces: stages,
             accepts,
         }),
+        lookup: None,
     }
+}
+
+/// As `connector`, with rows that can be looked up.
+const fn looked_up(of: Connector, lookup: LookupSide) -> Connector {
+    Connector { lookup: Some(lookup), ..of }
+}
+
+fn no_lookup(_: LookupSpec) -> Boxed<Box<dyn Lookup>> {
+    Box::pin(async { unreachable!("plans are not run here") })
 }
 
 static CONNECTORS: &[Connector] = &[
     connector("kafka", Guarantee::ExactlyOnce, false, |_| Accepts::Inserts),
     connector("upsert-kafka", Guarantee::ExactlyOnce, false, by_key),
-    connector("jdbc", Guarantee::ExactlyOnce, false, by_key),
+    looked_up(
+        connector("jdbc", Guarantee::ExactlyOnce, false, by_key),
+        LookupSide::Ask(no_lookup),
+    ),
+    looked_up(
+        connector("brooklet-table", Guarantee::ExactlyOnce, false, by_key),
+        LookupSide::Kept,
+    ),
     connector("filesystem", Guarantee::ExactlyOnce, true, |_| Accepts::Inserts),
     connector("print", Guarantee::AtLeastOnce, false, |_| Accepts::Changes),
     connector("blackhole", Guarantee::AtLeastOnce, false, |_| Accepts::Changes),

@@ -2,7 +2,7 @@
 //!
 //! [`prepare`] and [`calls`] rewrite the parsed text (names, literals, calls), [`provider`] says
 //! what names mean, [`window_tvf`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`]
-//! where no engine does), [`row_number`] and [`types`] teach Flink's meaning, [`parameters`] stand
+//! where no engine does), [`row_number`], [`temporal`] and [`types`] teach Flink's meaning, [`parameters`] stand
 //! for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn what goes wrong into
 //! faults.
 
@@ -18,6 +18,7 @@ pub mod parameters;
 pub mod prepare;
 pub mod provider;
 pub mod row_number;
+pub mod temporal;
 pub mod types;
 pub(crate) mod walk;
 pub mod window_tvf;
@@ -44,7 +45,9 @@ fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
     let plan = parameters::typed(plan, provider.parameters())?;
     operators::check_choices(&plan)?;
-    optimize::coerce(plan, provider.options())
+    let plan = optimize::coerce(plan, provider.options())?;
+    temporal::check(&plan, provider.names())?;
+    Ok(plan)
 }
 
 /// A bound plan with types coerced, rewritten by the rules that are valid on streams.

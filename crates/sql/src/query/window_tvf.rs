@@ -135,10 +135,12 @@ impl RelationPlanner for FlinkRelations {
                 let plan = plan_window(function, context)?;
                 Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
             }
-            TableFactor::Table { version: Some(version), name, .. } => Err(fault(
-                format!("{version} is not supported: temporal and lookup joins do not exist yet"),
-                name.span(),
-            )),
+            TableFactor::Table { version: Some(version), mut name, alias, .. } => {
+                let last = name.0.split_off(name.0.len().saturating_sub(1));
+                let base = context.plan(table(ObjectName(last)))?;
+                let plan = super::temporal::plan(base, &version)?;
+                Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+            }
             TableFactor::Table { mut name, alias, args: None, .. } if name.0.len() > 1 => {
                 let last = name.0.split_off(name.0.len() - 1);
                 let plan = context.plan(table(ObjectName(last)))?;

@@ -26,6 +26,7 @@ static CONNECTORS: &[Connector] = &[Connector {
     check: unchecked,
     source: None,
     sink: None,
+    lookup: None,
 }];
 
 fn bound(sql: &str) -> Result<Served, String> {

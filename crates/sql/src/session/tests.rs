@@ -25,6 +25,7 @@ const CONNECTORS: &[Connector] = &[
         check: brooklet_core::connector::unchecked,
         source: None,
         sink: None,
+        lookup: None,
     },
     Connector {
         name: "jdbc",
@@ -39,6 +40,7 @@ const CONNECTORS: &[Connector] = &[
         check: brooklet_core::connector::unchecked,
         source: None,
         sink: None,
+        lookup: None,
     },
 ];
 

@@ -21,7 +21,7 @@ pub struct Coverage {
 }
 
 /// All that a plan can be made of.
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 22] = [
     "Scan",
     "Map",
     "Exchange",
@@ -42,6 +42,8 @@ const KINDS: [&str; 20] = [
     "Join Full",
     "Join Semi",
     "Join Anti",
+    "Lookup append",
+    "Lookup updating",
 ];
 
 /// The kinds of a plan's nodes, Reduce and Join by what they do.
@@ -69,6 +71,8 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
                 (ReduceKind::Upserts, _) => "Reduce upserts".into(),
             }
         }
+        NodeOp::Lookup(_) if node.append_only => "Lookup append".into(),
+        NodeOp::Lookup(_) => "Lookup updating".into(),
         NodeOp::Join(spec) => format!("Join {:?}", spec.kind),
         op => op.name().to_string(),
     };

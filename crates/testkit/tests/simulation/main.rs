@@ -5,6 +5,8 @@
 //! undisturbed run. [`driver`] chooses the next step and the next misfortune of [`owner`]s,
 //! [`world`] is the clock, chance and the moment of a crash, [`turns`] says who goes on, [`store`]
 //! keeps journal and snapshots and fails, [`tables`] are a source's log and a sink's content,
+//! [`asked`] what rows are looked up in,
+//! [`asked`] what rows are looked up in,
 //! [`data`] random rows, [`queries`] what is run in both dialects, [`batch`] DataFusion's answer,
 //! [`rows`] compares, [`coverage`] counts what has been met.
 //!
@@ -13,6 +15,7 @@
 //! under the real schedule, [`files`] where files roll, [`kept`] built-in tables, [`takeover`] an
 //! old owner that goes on while the next one starts; [`streams`] what batch cannot say.
 
+mod asked;
 mod batch;
 mod coverage;
 mod data;

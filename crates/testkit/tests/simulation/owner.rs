@@ -20,6 +20,7 @@ use brooklet_engine::run::start::{self, Ready, Recovered};
 
 use brooklet_plan::node::{Keep, NodeOp, ReduceKind, ReduceSpec};
 
+use crate::asked::Asked;
 use crate::tables::Gate;
 use crate::world::SimWorld;
 use brooklet_testkit::dice::Dice;
@@ -36,6 +37,7 @@ pub struct Owner {
     env: Env,
     reader: Reader,
     compute: Compute,
+    outside: Asked,
     /// None while a commit sleeps.
     committer: Option<Committer>,
     snapshots: Snapshots,
@@ -54,7 +56,7 @@ pub type Asleep = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 impl Owner {
     pub fn new(ready: Ready, world: SimWorld, env: Env, gate: Gate) -> Self {
-        let Ready { reader, compute, committer, snapshots, recovered, .. } = ready;
+        let Ready { reader, compute, committer, snapshots, lookups, recovered, .. } = ready;
         Owner {
             world,
             gate,
@@ -62,6 +64,7 @@ impl Owner {
             env,
             reader,
             compute,
+            outside: Asked::new(lookups),
             committer: Some(committer),
             snapshots,
             reads: VecDeque::new(),
@@ -129,7 +132,9 @@ impl Owner {
             return Ok(());
         }
         let Some(read) = self.reads.pop_front() else { return Ok(()) };
-        let (outgoing, state) = start::compute(&mut self.compute, read)?;
+        let (mut outgoing, state) =
+            start::compute(&mut self.compute, read, &mut self.outside)?;
+        outgoing.record.answers = std::mem::take(&mut self.outside.answers);
         self.last = Some((outgoing.record.epoch, state, outgoing.record.end));
         self.queue.push_back(outgoing);
         Ok(())

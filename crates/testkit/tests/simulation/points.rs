@@ -38,6 +38,8 @@ impl Setup {
         for (i, table) in ["a", "b"].into_iter().enumerate() {
             logs.insert(table.to_string(), data::log(&mut dice, i as i64, wanted)?);
         }
+        let few = Wanted { rows: rows.min(9), splits: 2, jitter: ON_TIME };
+        logs.insert("c".to_string(), data::log(&mut dice, 2, few)?);
         let answer = batch::answer(&query, &logs).await?;
         let mut plan = driver::plan(&query.sql())?;
         if !seed.is_multiple_of(2) {

@@ -181,6 +181,24 @@ impl Rel {
         }
     }
 
+    /// With the rows of table `c`, or `cc` that caches them, that have its k at that moment: they
+    /// never change.
+    pub fn looked_up(&self, kind: &str, table: &str) -> Rel {
+        let on = "l.k = r.k AND l.d <= r.d";
+        let select = "SELECT l.id, l.k, r.s, r.v, l.d, l.ts FROM";
+        Rel {
+            stream: format!(
+                "{select} (SELECT *, PROCTIME() AS pt FROM ({})) AS l {kind} JOIN {table} FOR \
+                 SYSTEM_TIME AS OF l.pt AS r ON {on}",
+                self.stream
+            ),
+            batch: format!("{select} ({}) AS l {kind} JOIN c AS r ON {on}", self.batch),
+            rowtime: false,
+            append_only: self.append_only,
+            unique: false,
+        }
+    }
+
     /// Joined on k with event times within ten seconds.
     pub fn interval(&self, other: &Rel) -> Rel {
         let sql = |l: &str, r: &str, seconds: &str| {
@@ -307,7 +325,7 @@ impl Query {
         Query { name: name.into(), outputs, late: false }
     }
 
-    /// The whole file: tables `a` and `b`, a sink table and an INSERT for each output.
+    /// The whole file: tables `a` and `b`, `c` to look rows up in, a sink table and an INSERT for each output.
     pub fn sql(&self) -> String {
         let mut sql = String::new();
         let judged = match self.late {
@@ -319,6 +337,15 @@ impl Query {
                 "CREATE TABLE {table} ({}, pt AS PROCTIME(), \
                  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) \
                  WITH ('connector' = 'memory', 'name' = '{table}'{judged});\n",
+                crate::data::COLUMNS
+            );
+        }
+        for (table, cache) in [
+            ("c", ""),
+            ("cc", ", 'lookup.cache' = 'PARTIAL', 'lookup.partial-cache.max-rows' = '3'"),
+        ] {
+            sql += &format!(
+                "CREATE TABLE {table} ({}) WITH ('connector' = 'memory', 'name' = 'c'{cache});\n",
                 crate::data::COLUMNS
             );
         }
@@ -360,6 +387,12 @@ pub fn features() -> Vec<Query> {
             a.join_either("RIGHT", &b).rows(),
         ),
         both("interval join", a.interval(&b).keyed(), a.interval(&b).rows()),
+        both("lookup", a.looked_up("INNER", "c").rows(), b.looked_up("LEFT", "cc").rows()),
+        both(
+            "lookup, taken back",
+            a.last().looked_up("LEFT", "cc").rows(),
+            a.last().looked_up("INNER", "c").keyed(),
+        ),
         both("semi join", a.exists(false, &b).rows(), a.exists(false, &b.last()).keyed()),
         both("anti join", a.exists(true, &b).rows(), a.exists(true, &b.last()).keyed()),
         Query {

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! `clicks/0` is a split; `clicks/0 KEY => VALUE` gives a record a key, and without a VALUE it has
-//! none; `clicks/0 deleted` takes the split away. The clock starts at 2024-01-01 00:00:00 UTC.
+//! none; `clicks/0 deleted` takes the split away. Of a table that is looked up the records are
+//! its rows. The clock starts at 2024-01-01 00:00:00 UTC.
 //! `---- end` closes all inputs; `---- kill` ends the process and starts another, which must not
 //! show anything again.
 
@@ -20,26 +21,31 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use brooklet_core::connector::{SinkSpec as OpenSink, find_format};
 use brooklet_core::format::{DecodeSpec, Decoder, EncodeSpec};
+use brooklet_core::lookup::{Answers, find};
 use brooklet_core::raw::RawBatch;
 use brooklet_core::sink::EpochOutput;
 use brooklet_core::source::{
     Budget, Input, Payload, SplitId, SplitInput, SplitPosition, SplitRange,
 };
-use brooklet_core::{Delta, Env, Epoch, Error, Instance, Result, Sink, Source};
+use brooklet_core::{Delta, Env, Epoch, Error, Instance, Lookup, Result, Sink, Source};
 use brooklet_engine::ops::rows::consolidate;
+use brooklet_engine::run::committer::Outgoing;
+use brooklet_engine::run::reader::Read;
 use brooklet_engine::run::start::{self, Ready, Start};
 use brooklet_engine::run::status::Status;
 use brooklet_engine::run::{Connections, Resume, RunConfig, Waker};
 use brooklet_formats::FORMATS;
 use brooklet_pipeline::compile::SqlFile;
 use brooklet_plan::StreamPlan;
-use brooklet_plan::node::{ScanSpec, SinkSpec};
+use brooklet_plan::node::{LookupSpec, ScanSpec, SinkSpec};
 
+use crate::asked::Asked;
 use crate::store::SimStore;
 use crate::world::{Clock, SimWorld, lock};
 
@@ -103,11 +109,20 @@ async fn run(text: &str, shards: u32) -> Result<String> {
         }
         found.push_str("=\n");
         let read = process.reader.poll(true).await?.ok_or_else(|| Error::bug("no epoch"))?;
-        let (outgoing, _) = start::compute(&mut process.compute, read)?;
+        let outgoing = computed(&mut process, read)?;
         process.committer.commit(vec![outgoing]).await?;
         stream.tables.show(&mut found)?;
     }
     Ok(found)
+}
+
+/// What an epoch gives, with the answers to what it asks.
+fn computed(process: &mut Ready, read: Read) -> Result<Outgoing> {
+    let mut outside = Asked::new(std::mem::take(&mut process.lookups));
+    let (mut outgoing, _) = start::compute(&mut process.compute, read, &mut outside)?;
+    outgoing.record.answers = outside.answers;
+    process.lookups = outside.lookups;
+    Ok(outgoing)
 }
 
 /// `HH:MM:SS` or `HH:MM:SS.mmm` after the base.
@@ -210,6 +225,10 @@ impl Connections for Tables {
         Ok(Box::new(Writing { tables: self.clone(), domain, instance, schemas: tables }))
     }
 
+    async fn lookup(&self, spec: &LookupSpec) -> Result<Box<dyn Lookup>> {
+        Ok(Box::new(LookedUp { tables: self.clone(), spec: spec.clone() }))
+    }
+
     fn decoders(&self, scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> {
         if scan.table.options.get("key.format").is_some() {
             return brooklet_pipeline::decode::decoders(scan, count);
@@ -218,6 +237,29 @@ impl Connections for Tables {
         let json = find_format(FORMATS, "json").and_then(|f| f.decoder);
         let json = json.ok_or_else(|| Error::bug("json decodes"))?;
         (0..count.max(1)).map(|_| json(&spec)).collect()
+    }
+}
+
+/// A table whose records are its rows.
+struct LookedUp {
+    tables: Tables,
+    spec: LookupSpec,
+}
+
+#[async_trait]
+impl Lookup for LookedUp {
+    async fn ask(&mut self, keys: &RecordBatch) -> Result<Answers> {
+        let records: Vec<String> = {
+            let content = lock(&self.tables.0);
+            let log = content.logs.get(&self.spec.table.name);
+            log.into_iter().flat_map(|log| log.values().flatten().cloned()).collect()
+        };
+        let json = find_format(FORMATS, "json").and_then(|f| f.decoder);
+        let json = json.ok_or_else(|| Error::bug("json decodes"))?;
+        let schema = self.spec.table.read_schema();
+        let mut decoder = json(&DecodeSpec::new(schema, self.spec.table.options.clone()))?;
+        let decoded = decoder.decode(&batch(0, &records), 0..records.len());
+        find(&[decoded.rows.rows], keys, &self.spec.columns)
     }
 }
 

@@ -15,10 +15,11 @@ use brooklet_core::sink::EpochOutput;
 use brooklet_core::source::{
     Budget, Input, Payload, Reading, SplitId, SplitInput, SplitPosition, SplitRange,
 };
-use brooklet_core::{Delta, Env, Epoch, Error, Instance, Result, Sink, Source};
+use brooklet_core::{Delta, Env, Epoch, Error, Instance, Lookup, Result, Sink, Source};
 use brooklet_engine::run::{Connections, Resume, Waker};
-use brooklet_plan::node::{ScanSpec, SinkSpec};
+use brooklet_plan::node::{LookupSpec, ScanSpec, SinkSpec};
 
+use crate::asked::SimLookup;
 use crate::rows;
 use crate::world::lock;
 use brooklet_testkit::dice::Dice;
@@ -107,6 +108,16 @@ impl Connections for SimTables {
         }))
     }
 
+    async fn lookup(&self, spec: &LookupSpec) -> Result<Box<dyn Lookup>> {
+        let log = self.logs.get("c").ok_or_else(|| Error::bug("a table without rows"))?;
+        Ok(Box::new(SimLookup {
+            rows: log.values().cloned().collect(),
+            columns: spec.columns.clone(),
+            dice: self.draw(),
+            faults: self.faults.clone(),
+        }))
+    }
+
     fn decoders(&self, _: &ScanSpec, _: usize) -> Result<Vec<Box<dyn Decoder>>> {
         Ok(Vec::new())
     }
@@ -117,7 +128,7 @@ fn rows_of(rows: &RecordBatch) -> i64 {
 }
 
 /// One request in sixteen fails while faults are left.
-fn fails(dice: &mut Dice, faults: &Mutex<u32>) -> bool {
+pub fn fails(dice: &mut Dice, faults: &Mutex<u32>) -> bool {
     let mut left = lock(faults);
     let fails = *left > 0 && dice.chance(1.0 / 16.0);
     *left -= u32::from(fails);

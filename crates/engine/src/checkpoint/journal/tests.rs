@@ -10,7 +10,7 @@ use crate::checkpoint::store::{LocalStore, Store};
 
 fn record(epoch: u64) -> EpochRecord {
     let (epoch, inputs) = (Epoch(epoch), Vec::new());
-    EpochRecord { epoch, now: 0, seed: 0, shards: 1, inputs, end: false }
+    EpochRecord { epoch, now: 0, seed: 0, shards: 1, inputs, end: false, answers: vec![] }
 }
 
 struct Place {
