@@ -737,4 +737,5 @@ async fn sslmode_means_what_it_means_elsewhere() {
     }
 }
 
+mod lookup;
 mod source;

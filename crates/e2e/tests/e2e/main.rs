@@ -10,6 +10,7 @@ mod errors;
 mod files;
 mod http;
 mod kafka;
+mod lookups;
 mod nexmark;
 mod outages;
 mod pipelines;
@@ -28,7 +29,7 @@ fn main() {
     args.test_threads = args.test_threads.or(Some(4));
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
     let python = std::env::var_os(pipelines::shop::PYTHON).is_some();
-    let groups: [(&str, &[Test], bool); 17] = [
+    let groups: [(&str, &[Test], bool); 18] = [
         ("clicks", clicks::TESTS, served),
         ("pipelines::devices", devices::TESTS, served),
         ("pipelines::clicks", pipelines::clicks::TESTS, served),
@@ -40,6 +41,7 @@ fn main() {
         ("http", http::TESTS, true),
         ("http", http::TESTS_WITH_SERVICES, served),
         ("kafka", kafka::TESTS, served),
+        ("lookups", lookups::TESTS, served),
         ("outages", outages::TESTS, served),
         ("errors", errors::TESTS, served),
         ("reading", reading::TESTS, served),

@@ -7,13 +7,14 @@ use brooklet_core::connector::LookupSide;
 use brooklet_core::lookup::LookupCache;
 use brooklet_core::schema::{ColumnKind, TableDef};
 use brooklet_plan::node::LookupSpec;
-use brooklet_plan::{Node, NodeId, NodeOp};
+use brooklet_plan::{Node, NodeId, NodeOp, StreamPlan};
 use datafusion::common::{Column, DataFusionError, JoinType, Result};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, TableScan};
 
 use super::needs::Need;
 use super::rel::{self, Physical, Rel};
 use super::{Lowering, error, names_of, needs};
+use crate::query::temporal;
 
 /// The right side: its columns and what they must fulfil, over left ++ table.
 struct Right {
@@ -31,7 +32,7 @@ impl Lowering<'_> {
     ) -> Result<Rel> {
         let below = needs::of_inputs(plan, need, self.provider.names());
         let table = self.table(scan.table_name.table())?;
-        let built_in = self.is_built_in(&table)?;
+        let built_in = self.is_built_in(&table, scan)?;
         let on = join.on.iter().map(|(l, _)| l.clone()).collect();
         let left = self.side(&join.left, on, &[], below[0])?;
         let offset = self.plan.node(left.node).schema.fields().len();
@@ -56,7 +57,7 @@ impl Lowering<'_> {
                  column of it, as it is, and the left side",
                 table.name
             );
-            return Err(error(message, None));
+            return Err(error(message, temporal::place(scan)));
         }
         let places: Vec<Expr> = (0..left.width).map(rel::column).chain(right.exprs).collect();
         if let Some(f) = &join.filter {
@@ -75,7 +76,7 @@ impl Lowering<'_> {
         })
     }
 
-    fn is_built_in(&self, table: &TableDef) -> Result<bool> {
+    fn is_built_in(&self, table: &TableDef, scan: &TableScan) -> Result<bool> {
         let connectors = self.offers.connectors;
         let connector = connectors.iter().find(|c| c.name == table.connector());
         match connector.and_then(|c| c.lookup.as_ref()) {
@@ -91,7 +92,7 @@ impl Lowering<'_> {
                     table.connector(),
                     can.join(" and ")
                 );
-                Err(error(message, None))
+                Err(error(message, temporal::place(scan)))
             }
         }
     }
@@ -160,6 +161,25 @@ impl Lowering<'_> {
     }
 }
 
+/// A built-in table that is looked up is written by the same pipeline.
+pub fn check_written(plan: &StreamPlan) -> Result<()> {
+    let written = |name: &str| {
+        plan.sinks().flat_map(|(_, sink)| &sink.tables).any(|t| t.kept && t.table.name == name)
+    };
+    for node in &plan.nodes {
+        let NodeOp::Lookup(spec) = &node.op else { continue };
+        let name = &spec.table.name;
+        if spec.built_in && !written(name) {
+            let message = format!(
+                "built-in table '{name}' is looked up, but no INSERT of the file writes it: its \
+                 rows are part of the pipeline's state"
+            );
+            return Err(error(message, None));
+        }
+    }
+    Ok(())
+}
+
 struct NewLookup {
     table: Arc<TableDef>,
     built_in: bool,
@@ -211,7 +231,7 @@ fn fetched(table: &TableDef, scan: &TableScan) -> Result<Arc<Schema>> {
                 field.name(),
                 table.name
             );
-            error(message, None)
+            error(message, temporal::place(scan))
         })?;
         fields.push(column.ty.field(&column.name, true));
     }

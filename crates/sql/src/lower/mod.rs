@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use brooklet_core::connector::{Connector, Format};
 use brooklet_plan::node::ExchangeSpec;
 use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
-use datafusion::common::{DataFusionError, Diagnostic, Result, Span};
+use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, Span};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 
 use crate::query::window_tvf::as_window;
@@ -89,6 +89,7 @@ pub fn lower(
         return Err(errors);
     }
     it.sinks(jobs, inputs).map_err(|e| vec![(0, e)])?;
+    lookup::check_written(&it.plan).map_err(|e| vec![(0, e)])?;
     whole::check_ends(&it.plan, offers, settings).map_err(|e| vec![(0, e)])?;
     structs::prune(&mut it.plan);
     fingerprint::fill(&mut it.plan);
@@ -131,7 +132,7 @@ impl Lowering<'_> {
         match plan {
             LogicalPlan::TableScan(scan) if temporal::is_as_of(scan) => Err(error(
                 "FOR SYSTEM_TIME AS OF stands on the right side of JOIN or LEFT JOIN",
-                None,
+                temporal::place(scan),
             )),
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::Projection(p) => {
@@ -152,8 +153,10 @@ impl Lowering<'_> {
             },
             LogicalPlan::Aggregate(a) => self.aggregate(a, plan, need),
             LogicalPlan::Join(j) => match temporal::looked_up(j) {
-                Some(scan) => self.lookup(j, scan, plan, need),
-                None => self.join(j, plan, need),
+                Some(scan) if matches!(j.join_type, JoinType::Inner | JoinType::Left) => {
+                    self.lookup(j, scan, plan, need)
+                }
+                _ => self.join(j, plan, need),
             },
             LogicalPlan::Union(u) => self.union(u, plan, need),
             LogicalPlan::Values(v) => self.values(v, plan, need),

@@ -63,6 +63,11 @@ pub fn is_as_of(scan: &TableScan) -> bool {
     scan.table_name.catalog().is_some_and(|catalog| catalog.starts_with(MARK))
 }
 
+/// Where the time stands as of which a table is seen.
+pub fn place(scan: &TableScan) -> Option<Span> {
+    time_of(scan)?.1
+}
+
 /// The table that is looked up on the right side of a join, if one is.
 pub fn looked_up(join: &Join) -> Option<&TableScan> {
     fn scan_of(plan: &LogicalPlan) -> Option<&TableScan> {
