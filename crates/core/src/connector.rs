@@ -9,11 +9,11 @@ use arrow::datatypes::SchemaRef;
 
 use crate::delta::Delta;
 use crate::format::{DecodeFile, DecodeSpec, Decoder, EncodeFile, EncodeSpec, Encoder, Framing};
+use crate::lookup::LookupSpec;
 use crate::options::{OptionSpec, Options};
 use crate::schema::TableDef;
 use crate::source::{Reading, SplitPosition};
 use crate::types::SqlType;
-use crate::lookup::LookupSpec;
 use crate::{Env, Epoch, Instance, Lookup, Result, Sink, Source};
 
 pub type Boxed<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;

@@ -1,13 +1,13 @@
 //! The words every other crate speaks, and nothing that acts: no I/O, no threads, no SQL.
 //!
-//! In the order a row meets them:
-//! [`schema`] a table as its DDL declares it, [`keyed`] which of its columns stand in a record's
-//! key, [`types`] Flink's types and their Arrow form, [`options`] WITH options checked against a
-//! description, [`connector`] what a connector or a format offers, [`source`] and [`raw`] bytes
-//! coming in, [`lookup`] rows asked for by key, [`format`] bytes to rows and back, [`delta`] rows with weights, [`epoch`] one
-//! bounded gulp of input and its record, [`sink`] rows going out, [`env`] clock, randomness and
-//! crash points, [`error`] what went wrong and what to do about it, [`hash`] which shard a key
-//! belongs to, [`partition`] how the values of partition columns become directory names.
+//! In the order a row meets them: [`schema`] a table as its DDL declares it, [`keyed`] which of
+//! its columns stand in a record's key, [`types`] Flink's types and their Arrow form, [`options`]
+//! WITH options checked against a description, [`connector`] what a connector or a format offers,
+//! [`source`] and [`raw`] bytes coming in, [`lookup`] rows asked for by key, [`format`] bytes to
+//! rows and back, [`delta`] rows with weights, [`epoch`] one bounded gulp of input and its record,
+//! [`sink`] rows going out, [`env`] clock, randomness and crash points, [`error`] what went wrong
+//! and what to do about it, [`hash`] which shard a key belongs to, [`partition`] how the values of
+//! partition columns become directory names.
 
 pub mod connector;
 pub mod delta;

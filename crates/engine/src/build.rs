@@ -101,7 +101,8 @@ pub fn stage_of(plan: &StreamPlan) -> Vec<usize> {
     let mut stages: Vec<usize> = Vec::with_capacity(plan.nodes.len());
     for node in &plan.nodes {
         let below = node.inputs.iter().map(|input| stages[*input]).max().unwrap_or(0);
-        stages.push(below + usize::from(matches!(node.op, NodeOp::Exchange(_) | NodeOp::Lookup(_))));
+        stages
+            .push(below + usize::from(matches!(node.op, NodeOp::Exchange(_) | NodeOp::Lookup(_))));
     }
     stages
 }

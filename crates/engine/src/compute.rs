@@ -84,10 +84,7 @@ impl Shape {
 
     /// Whether a node's tables are kept by the shards, and not once for all of them.
     fn on_shards(&self, node: NodeId) -> bool {
-        !matches!(
-            self.plan.node(node).op,
-            NodeOp::Sink(_) | NodeOp::Scan(_) | NodeOp::Lookup(_)
-        )
+        !matches!(self.plan.node(node).op, NodeOp::Sink(_) | NodeOp::Scan(_) | NodeOp::Lookup(_))
     }
 
     /// What the inputs of a node gave; nothing is kept for longer than it is needed.

@@ -11,8 +11,8 @@ use brooklet_core::source::Reading;
 use datafusion::physical_expr::expressions::Column;
 
 use crate::node::{
-    AggCall, AggFunc, Emit, JoinSpec, LookupSpec, MapSpec, Node, NodeId, NodeOp, ReduceKind, ReduceSpec,
-    Retain, ScanSpec, SinkSpec, SortKey, StreamPlan, WatermarkEmit, WindowKind,
+    AggCall, AggFunc, Emit, JoinSpec, LookupSpec, MapSpec, Node, NodeId, NodeOp, ReduceKind,
+    ReduceSpec, Retain, ScanSpec, SinkSpec, SortKey, StreamPlan, WatermarkEmit, WindowKind,
 };
 
 /// The plan as an indented tree for each sink.

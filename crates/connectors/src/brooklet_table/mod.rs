@@ -1,4 +1,5 @@
-//! `'connector' = 'brooklet-table'`: a keyed table that brooklet itself keeps, for REST.
+//! `'connector' = 'brooklet-table'`: a keyed table that brooklet itself keeps, for REST and lookup
+//! joins.
 //!
 //! ```sql
 //! CREATE TABLE users_now (
@@ -8,11 +9,14 @@
 //!
 //! Rows are inserted, updated and deleted by the primary key, which a table must have. They are
 //! part of the pipeline's state: held in memory, in its snapshots, back after a restart. Readers
-//! see the table as of one committed epoch, the same for all tables of the pipeline; no query of
-//! the pipeline can read it. [Serving](serving.md) says how it is read over HTTP.
+//! see the table as of one committed epoch, the same for all tables of the pipeline.
+//! [Serving](serving.md) says how it is read over HTTP; queries of the same file
+//! [look rows up](lookups.md) in it, as it was after the epoch before.
 
 use async_trait::async_trait;
-use brooklet_core::connector::{Accepts, Boxed, Connector, Guarantee, LookupSide, SinkSide, SinkSpec};
+use brooklet_core::connector::{
+    Accepts, Boxed, Connector, Guarantee, LookupSide, SinkSide, SinkSpec,
+};
 use brooklet_core::schema::TableDef;
 use brooklet_core::sink::EpochOutput;
 use brooklet_core::{Epoch, Error, Instance, Result, Sink};

@@ -23,7 +23,8 @@
 //!
 //! `JOIN t FOR SYSTEM_TIME AS OF o.proc_time ON …` asks for rows by key while rows pass, all keys
 //! of an epoch in one statement. What was answered is recorded: a restart repeats it and does not
-//! ask again. `lookup.cache` = `PARTIAL` keeps answers as part of the state.
+//! ask again. `lookup.cache` = `PARTIAL` keeps answers as part of the state. More in
+//! [Looking rows up](lookups.md).
 //!
 //! TIMESTAMP values are written as they are; into TIMESTAMPTZ columns they count as UTC. STRING
 //! also fits json, jsonb, uuid, enums and network addresses; ARRAYs of scalars fit arrays.
@@ -46,9 +47,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use brooklet_core::connector::{
-    Accepts, Connector, Guarantee, LookupSide, SinkSide, SourceSide,
-};
+use brooklet_core::connector::{Accepts, Connector, Guarantee, LookupSide, SinkSide, SourceSide};
 use brooklet_core::schema::TableDef;
 use brooklet_core::source::Reading;
 

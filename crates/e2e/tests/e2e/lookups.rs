@@ -62,7 +62,10 @@ fn tables_that_cannot_be_looked_up() {
     };
     let whole = of("id INT, name STRING", port);
     let cases: &[(String, &[&str])] = &[
-        (whole.replace("'table-name' = 'people'", "'table-name' = 'poeple'"), &["no table 'poeple'"]),
+        (
+            whole.replace("'table-name' = 'people'", "'table-name' = 'poeple'"),
+            &["no table 'poeple'"],
+        ),
         (of("id INT, title STRING", port), &["no column 'title'"]),
         (of("id INT, name INT", port), &["column 'name' is text and not INT"]),
         (of("id TIME, name STRING", port), &["column 'id' is integer and not TIME"]),

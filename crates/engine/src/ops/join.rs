@@ -175,8 +175,7 @@ impl Join {
         let joined = Delta::new(joined, weights);
         let (keep, bad) = passing(filter, &joined, self.sets_bad_aside)?;
         self.bad.extend(bad);
-        let kept: Vec<u32> =
-            (0..keep.len()).filter(|i| keep[*i]).map(|i| i as u32).collect();
+        let kept: Vec<u32> = (0..keep.len()).filter(|i| keep[*i]).map(|i| i as u32).collect();
         let pick = |v: &[u32]| kept.iter().map(|i| v[*i as usize]).collect();
         let passed = Pairs { changed: pick(&pairs.changed), stored: pick(&pairs.stored) };
         Ok((passed, joined.take(&kept)?.rows))

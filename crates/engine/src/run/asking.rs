@@ -27,14 +27,27 @@ const OF: &str = "__of";
 /// Asks tables outside. Waits for them, so it runs on the compute thread only.
 pub struct Asking {
     /// By the node's fingerprint.
-    pub lookups: BTreeMap<u64, Box<dyn Lookup>>,
-    pub runtime: Handle,
+    lookups: BTreeMap<u64, Box<dyn Lookup>>,
+    runtime: Handle,
     /// Another task has ended with an error: waiting is of no use any more.
-    pub failed: Arc<AtomicBool>,
-    pub env: Env,
-    pub status: Status,
+    failed: Arc<AtomicBool>,
+    env: Env,
+    status: Status,
     /// For the record of the epoch under way.
     pub answers: Vec<Answered>,
+}
+
+impl Asking {
+    /// For a process that runs in the current runtime.
+    pub fn new(
+        lookups: BTreeMap<u64, Box<dyn Lookup>>,
+        failed: Arc<AtomicBool>,
+        env: &Env,
+        status: &Status,
+    ) -> Self {
+        let (env, status) = (env.clone(), status.clone());
+        Asking { lookups, runtime: Handle::current(), failed, env, status, answers: Vec::new() }
+    }
 }
 
 impl Outside for Asking {

@@ -76,17 +76,9 @@ pub async fn run(
         env: env.clone(),
         status: status.clone(),
     };
-    let outside = Asking {
-        lookups,
-        runtime: Handle::current(),
-        failed: failed.clone(),
-        env: env.clone(),
-        status: status.clone(),
-        answers: Vec::new(),
-    };
     let computing = Computing {
         compute,
-        outside,
+        outside: Asking::new(lookups, failed.clone(), env, status),
         from: read_from,
         to: out_to,
         captures: capture_to,
@@ -341,8 +333,7 @@ impl Computing {
         let replayed = self.replayed.take();
         let mut last = replayed.map(|(epoch, state)| (epoch, state, false));
         while let Some(read) = self.from.blocking_recv() {
-            let (mut outgoing, state) =
-                start::compute(&mut self.compute, read, &mut self.outside)?;
+            let (mut outgoing, state) = start::compute(&mut self.compute, read, &mut self.outside)?;
             outgoing.record.answers = std::mem::take(&mut self.outside.answers);
             let (epoch, end) = (outgoing.record.epoch, outgoing.record.end);
             let roll = self.compute.next_roll().unwrap_or(Millis::MAX);

@@ -6,9 +6,9 @@ use brooklet_core::hash::hash_bytes;
 use datafusion::common::JoinType;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
-use crate::query::{Names, temporal};
 use crate::query::clock::is_proctime;
 use crate::query::window_tvf::{WindowTvf, as_window};
+use crate::query::{Names, temporal};
 
 /// What kind of time a column is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -87,10 +87,10 @@ impl Lowering<'_> {
                 let can: Vec<&str> = can.collect();
                 let message = format!(
                     "rows of table '{}' cannot be looked up by key: connector '{}' does not offer \
-                     it, {} do; without FOR SYSTEM_TIME AS OF its rows are joined as they come",
+                     it (offered by: {}); without FOR SYSTEM_TIME AS OF its rows are joined as they come",
                     table.name,
                     table.connector(),
-                    can.join(" and ")
+                    can.join(", ")
                 );
                 Err(error(message, temporal::place(scan)))
             }
@@ -131,8 +131,9 @@ impl Lowering<'_> {
         };
         let cache = match built_in {
             true => None,
-            false => LookupCache::of(&table.options)
-                .map_err(|e| DataFusionError::Plan(e.to_string()))?,
+            false => {
+                LookupCache::of(&table.options).map_err(|e| DataFusionError::Plan(e.to_string()))?
+            }
         };
         let label = format!("lookup in {}", table.name);
         let dealt = self.dealt[input].clone();
@@ -213,10 +214,9 @@ fn right(plan: &LogicalPlan, offset: usize) -> Result<Right> {
                 p.expr.iter().map(|e| rel::substitute(e.clone(), p.input.schema(), &below.exprs));
             Ok(Right { exprs: new.collect::<Result<_>>()?, filter: below.filter })
         }
-        other => Err(error(
-            format!("FOR SYSTEM_TIME AS OF does not go with {}", other.display()),
-            None,
-        )),
+        other => {
+            Err(error(format!("FOR SYSTEM_TIME AS OF does not go with {}", other.display()), None))
+        }
     }
 }
 

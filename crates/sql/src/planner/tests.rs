@@ -80,14 +80,8 @@ fn no_lookup(_: LookupSpec) -> Boxed<Box<dyn Lookup>> {
 static CONNECTORS: &[Connector] = &[
     connector("kafka", Guarantee::ExactlyOnce, false, |_| Accepts::Inserts),
     connector("upsert-kafka", Guarantee::ExactlyOnce, false, by_key),
-    looked_up(
-        connector("jdbc", Guarantee::ExactlyOnce, false, by_key),
-        LookupSide::Ask(no_lookup),
-    ),
-    looked_up(
-        connector("brooklet-table", Guarantee::ExactlyOnce, false, by_key),
-        LookupSide::Kept,
-    ),
+    looked_up(connector("jdbc", Guarantee::ExactlyOnce, false, by_key), LookupSide::Ask(no_lookup)),
+    looked_up(connector("brooklet-table", Guarantee::ExactlyOnce, false, by_key), LookupSide::Kept),
     connector("filesystem", Guarantee::ExactlyOnce, true, |_| Accepts::Inserts),
     connector("print", Guarantee::AtLeastOnce, false, |_| Accepts::Changes),
     connector("blackhole", Guarantee::AtLeastOnce, false, |_| Accepts::Changes),

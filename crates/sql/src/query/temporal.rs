@@ -6,8 +6,12 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Column, DataFusionError, JoinType, Location, Result, Span, TableReference};
-use datafusion::logical_expr::{Join, LogicalPlan, LogicalPlanBuilder, TableScan, TableScanBuilder};
+use datafusion::common::{
+    Column, DataFusionError, JoinType, Location, Result, Span, TableReference,
+};
+use datafusion::logical_expr::{
+    Join, LogicalPlan, LogicalPlanBuilder, TableScan, TableScanBuilder,
+};
 use sqlparser::ast::{Expr, Spanned, TableVersion};
 
 use super::Names;

@@ -132,8 +132,7 @@ impl Owner {
             return Ok(());
         }
         let Some(read) = self.reads.pop_front() else { return Ok(()) };
-        let (mut outgoing, state) =
-            start::compute(&mut self.compute, read, &mut self.outside)?;
+        let (mut outgoing, state) = start::compute(&mut self.compute, read, &mut self.outside)?;
         outgoing.record.answers = std::mem::take(&mut self.outside.answers);
         self.last = Some((outgoing.record.epoch, state, outgoing.record.end));
         self.queue.push_back(outgoing);

@@ -325,7 +325,8 @@ impl Query {
         Query { name: name.into(), outputs, late: false }
     }
 
-    /// The whole file: tables `a` and `b`, `c` to look rows up in, a sink table and an INSERT for each output.
+    /// The whole file: tables `a` and `b`, `c` to look rows up in, a sink table and an INSERT for
+    /// each output.
     pub fn sql(&self) -> String {
         let mut sql = String::new();
         let judged = match self.late {

@@ -81,7 +81,7 @@ fn relation(dice: &mut Dice) -> Rel {
         _ => simple(dice),
     };
     let rel = match dice.chance(0.15) {
-        true => rel.looked_up(KINDS[dice.below(2) as usize], *dice.pick(&["c", "cc"])),
+        true => rel.looked_up(KINDS[dice.below(2) as usize], dice.pick(&["c", "cc"])),
         false => rel,
     };
     filtered(dice, rel, 0.3)

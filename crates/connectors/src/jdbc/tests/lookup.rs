@@ -35,8 +35,7 @@ async fn ask(lookup: &mut dyn Lookup, schema: &SchemaRef, keys: Vec<ArrayRef>) -
     let answers = lookup.ask(&keys).await.unwrap();
     let options = FormatOptions::new().with_null("NULL");
     let columns = answers.rows.columns().iter();
-    let columns: Vec<_> =
-        columns.map(|c| ArrayFormatter::try_new(c, &options).unwrap()).collect();
+    let columns: Vec<_> = columns.map(|c| ArrayFormatter::try_new(c, &options).unwrap()).collect();
     let text = |(row, of): (usize, &u32)| {
         let values: Vec<String> = columns.iter().map(|c| c.value(row).to_string()).collect();
         format!("{of}: {}", values.join(", "))
@@ -92,11 +91,7 @@ async fn every_type_of_key_finds_its_rows() {
             Arc::new(TimestampMillisecondArray::from(vec![time, 0]).with_timezone("UTC")),
         ),
         ("ti", SqlType::Time(0), Arc::new(Time32MillisecondArray::from(vec![86_399_000, 0]))),
-        (
-            "x",
-            SqlType::BYTES,
-            Arc::new(BinaryArray::from(vec![&[0_u8, 255][..], b"no"])),
-        ),
+        ("x", SqlType::BYTES, Arc::new(BinaryArray::from(vec![&[0_u8, 255][..], b"no"]))),
     ];
     for (column, ty, keys) in cases {
         let table = bench.table("t", &[("n", SqlType::Int), (column, ty.clone())], &[]);

@@ -59,9 +59,7 @@ impl Kept {
             }
         }
         // Where a group stands differs from one start to the next; its key does not.
-        found.sort_unstable_by(|a, b| {
-            (a.0, self.table.key(a.1)).cmp(&(b.0, self.table.key(b.1)))
-        });
+        found.sort_unstable_by(|a, b| (a.0, self.table.key(a.1)).cmp(&(b.0, self.table.key(b.1))));
         let (of, groups): (Vec<u32>, Vec<u32>) = found.into_iter().unzip();
         Ok((self.rows(&groups)?, of))
     }

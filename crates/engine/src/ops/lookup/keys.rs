@@ -43,9 +43,8 @@ impl Keys {
         for row in (0..wanted.len()).filter(|row| wanted[*row]) {
             let key = encoded.row(row);
             let hash = hash_bytes(key.data(), 0);
-            let same = |(h, at): &(u64, u32)| {
-                *h == hash && self.keys[*at as usize].as_ref() == key.data()
-            };
+            let same =
+                |(h, at): &(u64, u32)| *h == hash && self.keys[*at as usize].as_ref() == key.data();
             numbers[row] = Some(match self.index.find(hash, same) {
                 Some((_, at)) => *at,
                 None => {

@@ -1,3 +1,5 @@
+//! What is asked, kept, forgotten, given and taken back.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -154,8 +156,7 @@ fn without_keys_nobody_is_asked() {
 
 #[test]
 fn what_is_known_is_not_asked_for_until_it_expires() {
-    let limits =
-        LookupCache { expire_after_write_ms: Some(100), keeps_missing: false, ..FOREVER };
+    let limits = LookupCache { expire_after_write_ms: Some(100), keeps_missing: false, ..FOREVER };
     let mut lookup = lookup(true, Some(limits), true);
     let mut outside = ann_and_bens();
     let rows = || vec![vec![delta(&[(1, Some(1), 1), (2, Some(2), 1), (3, Some(9), 1)])]];
