@@ -81,7 +81,10 @@ fn relation(dice: &mut Dice) -> Rel {
         _ => simple(dice),
     };
     let rel = match dice.chance(0.15) {
-        true => rel.looked_up(KINDS[dice.below(2) as usize], dice.pick(&["c", "cc"])),
+        true => {
+            let table = if dice.chance(0.5) { "c" } else { "cc" };
+            rel.looked_up(KINDS[dice.below(2) as usize], table)
+        }
         false => rel,
     };
     filtered(dice, rel, 0.3)
