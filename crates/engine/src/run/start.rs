@@ -321,7 +321,12 @@ impl Opening<'_> {
             let ingest = ingest.setting_aside(plan);
             let cap = spec.table.options.int("brooklet.max-records-per-epoch")?;
             let cap = cap.map(|c| usize::try_from(c).unwrap_or(usize::MAX).max(1));
-            scans.push(ScanReader::new(node, ingest, source, cap));
+            let registries = self.connections.registries(spec)?;
+            if !state.scans.contains_key(&spec.table.name) {
+                // Later it may be away for as long as no unknown schema is named.
+                self.patiently(&spec.table.name, || registries.reach()).await?;
+            }
+            scans.push(ScanReader::new(node, ingest, source, cap).asking(registries));
         }
         Ok(scans)
     }
