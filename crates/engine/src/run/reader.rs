@@ -143,6 +143,18 @@ impl Reader {
         self.shards = shards;
     }
 
+    /// An error when a registry of a table that was never read does not answer. Later it may be
+    /// away for as long as no unknown schema is named.
+    pub async fn reach_registries(&self) -> Result<()> {
+        for scan in &self.scans {
+            let table = scan.ingest.table();
+            if !self.state.scans.contains_key(table) {
+                scan.registries.reach().await.map_err(|e| e.at(table.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes what has arrived into the next epoch. None when there is nothing new; `due` asks for
     /// an epoch all the same (a file's age).
     pub async fn poll(&mut self, due: bool) -> Result<Option<Read>> {

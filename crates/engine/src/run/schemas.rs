@@ -75,20 +75,20 @@ mod tests {
 
     use super::*;
 
-    /// Records are one byte, the number of their schema. Schema 9 cannot be asked for.
+    /// Records are the number of their schema, in two bytes. Schema 9 cannot be asked for.
     #[derive(Default)]
-    struct OneByte {
+    struct TwoBytes {
         asked: Arc<Mutex<Vec<u32>>>,
     }
 
     #[async_trait]
-    impl Schemas for OneByte {
+    impl Schemas for TwoBytes {
         async fn reach(&self) -> Result<()> {
             Ok(())
         }
         fn named(&self, batch: &RawBatch, to: &mut BTreeSet<u32>) {
             let values = (0..batch.len()).filter_map(|i| batch.value(i));
-            to.extend(values.map(|value| u32::from(value[0])));
+            to.extend(values.map(|value| u32::from(u16::from_be_bytes([value[0], value[1]]))));
         }
         async fn fetch(&self, id: u32) -> Result<Found> {
             self.asked.lock().unwrap().push(id);
@@ -99,9 +99,10 @@ mod tests {
         }
     }
 
-    fn bytes_of(values: &[u8]) -> RawBatch {
-        let ranges: Vec<_> = (0..values.len()).map(|i| (i..i + 1, i as i64)).collect();
-        RawBatch::from_buffer(Bytes::copy_from_slice(values), &ranges)
+    fn records(ids: &[u16]) -> RawBatch {
+        let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_be_bytes()).collect();
+        let ranges: Vec<_> = (0..ids.len()).map(|i| (2 * i..2 * i + 2, i as i64)).collect();
+        RawBatch::from_buffer(Bytes::from(bytes), &ranges)
     }
 
     fn input(batches: Vec<RawBatch>) -> Input {
@@ -114,7 +115,7 @@ mod tests {
     }
 
     fn learn(input: &Input, known: &[WriterSchema]) -> (Result<Vec<WriterSchema>>, Vec<u32>) {
-        let registry = OneByte::default();
+        let registry = TwoBytes::default();
         let asked = registry.asked.clone();
         let registries = Registries(vec![(Part::Value, Box::new(registry))]);
         let learnt = futures::executor::block_on(registries.learn(input, known));
@@ -126,8 +127,7 @@ mod tests {
     fn each_unknown_schema_of_all_splits_is_asked_for_once() {
         let known =
             WriterSchema { id: 3, part: Part::Value, found: Found::Schema("from before".into()) };
-        let (learnt, asked) =
-            learn(&input(vec![bytes_of(&[5, 3, 5]), bytes_of(&[4, 5])]), &[known]);
+        let (learnt, asked) = learn(&input(vec![records(&[5, 3, 5]), records(&[4, 5])]), &[known]);
         assert_eq!(asked, [4, 5]);
         let ids: Vec<u32> = learnt.unwrap().iter().map(|s| s.id).collect();
         assert_eq!(ids, [4, 5]);
@@ -137,11 +137,11 @@ mod tests {
     fn a_schema_of_keys_is_not_one_of_values() {
         let known =
             WriterSchema { id: 1, part: Part::Value, found: Found::Schema("of values".into()) };
-        let keys = Bytes::from_static(&[1, 2]);
-        let raw = bytes_of(&[1, 1]).with_keys(keys, &[Some(0..1), Some(1..2)]);
+        let keys = Bytes::from_static(&[0, 1, 0, 2]);
+        let raw = records(&[1, 1]).with_keys(keys, &[Some(0..2), Some(2..4)]);
         let both: Vec<(Part, Box<dyn Schemas>)> = vec![
-            (Part::Key, Box::new(OneByte::default())),
-            (Part::Value, Box::new(OneByte::default())),
+            (Part::Key, Box::new(TwoBytes::default())),
+            (Part::Value, Box::new(TwoBytes::default())),
         ];
         let learnt =
             futures::executor::block_on(Registries(both).learn(&input(vec![raw]), &[known]));
@@ -150,8 +150,18 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_are_no_schemas_are_not_asked_for_without_end() {
+        let ids: Vec<u16> = (1_000..3_000).collect();
+        let (learnt, asked) = learn(&input(vec![records(&ids)]), &[]);
+        assert_eq!(asked.len(), MAX_ASKED);
+        let missing =
+            learnt.unwrap().into_iter().filter(|s| matches!(s.found, Found::Missing(_))).count();
+        assert_eq!(missing, ids.len() - MAX_ASKED);
+    }
+
+    #[test]
     fn without_an_answer_nothing_is_learnt() {
-        let (learnt, _) = learn(&input(vec![bytes_of(&[8, 9])]), &[]);
+        let (learnt, _) = learn(&input(vec![records(&[8, 9])]), &[]);
         assert!(learnt.unwrap_err().retry);
     }
 }

@@ -98,9 +98,10 @@ pub async fn start(start: Start) -> Result<Ready> {
         replayed: tail.len(),
         finished: finished || tail.last().is_some_and(|r| r.end),
     };
-    let snapshots = Snapshots::new(store, &home.root, config.retained, env);
+    let snapshots = Snapshots::new(store, &home.root, config.retained, env.clone());
     let mut ready = Ready { reader, compute, committer, snapshots, home, arrived, recovered };
     ready.replay(tail).await?;
+    opening.patiently("schema registry", || ready.reader.reach_registries()).await?;
     ready.deal_to(config.shards)?;
     if let Some(tables) = ready.compute.shown_tables() {
         let (instance, epoch) = (ready.home.instance.clone(), ready.committer.committed());
@@ -322,10 +323,6 @@ impl Opening<'_> {
             let cap = spec.table.options.int("brooklet.max-records-per-epoch")?;
             let cap = cap.map(|c| usize::try_from(c).unwrap_or(usize::MAX).max(1));
             let registries = self.connections.registries(spec)?;
-            if !state.scans.contains_key(&spec.table.name) {
-                // Later it may be away for as long as no unknown schema is named.
-                self.patiently(&spec.table.name, || registries.reach()).await?;
-            }
             scans.push(ScanReader::new(node, ingest, source, cap).asking(registries));
         }
         Ok(scans)
