@@ -1,7 +1,7 @@
 # The words of this repository; each says what it runs.
 #   make demo           builds a release and runs `brooklet demo`; ARGS="--events 100000" ends it
 #   make check          formatting, lints, our own rules, licences: no test runs
-#   make test           every test, against real Kafka, Postgres and S3 started for it
+#   make test           every test, against real Kafka, Postgres, S3 and a registry started for it
 #   make pipeline-NAME  one of pipelines/ on services started for it, compared with the rows expected
 #   make sim            crashes with new seeds for SIM_SECONDS (an hour); SIM_SEED repeats one
 #   make bench          what events, state and starts cost: bench/README.md. BLOCKS="queries keys"

@@ -1,24 +1,27 @@
 #!/usr/bin/env bash
-# Kafka, Postgres and an S3 server for tests: real ones, on loopback and free ports, without
-# containers. Everything they write is below DIR; nothing is shared with another DIR.
+# Kafka, Postgres, an S3 server and a schema registry for tests: real ones, on loopback and free
+# ports, without containers. Everything they write is below DIR; nothing is shared with another DIR.
 #
 #   services.sh install          fetch what is missing (up does it too)
-#   services.sh up DIR           start all, wait until each answers, write DIR/env
+#   services.sh up DIR [NAME...] start all or some, wait until each answers, write DIR/env
 #   services.sh env DIR          print the environment, one export a line
-#   services.sh stop|start|restart|kill DIR NAME...    kafka, postgres or s3 alone, data kept
+#   services.sh stop|start|restart|kill DIR NAME...    one of kafka, postgres, s3, registry, data kept
 #   services.sh status DIR       which of them run
 #   services.sh down DIR         stop all and delete their data; logs stay in DIR/logs
 #
-# Kafka comes from Maven Central, Postgres and Java from the distribution, the S3 server
-# (versitygw) from the Go module proxy, packages for functions in Python from PyPI; downloads are kept in $BROOKLET_CACHE.
+# Kafka and the registry (Apicurio) come from Maven Central, Postgres and Java from the distribution,
+# the S3 server (versitygw) from the Go module proxy, packages for functions in Python from PyPI;
+# downloads are kept in $BROOKLET_CACHE.
 set -euo pipefail
 
 KAFKA_VERSION=4.1.1
 VERSITYGW_VERSION=v1.8.0
+# The newest that Java 17 runs.
+REGISTRY_VERSION=3.0.9
 # Another number when install_python installs other packages.
 PYTHON_PACKAGES=1
 CACHE=${BROOKLET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/brooklet-services}
-NAMES="kafka postgres s3"
+NAMES="kafka postgres s3 registry"
 # Seconds that one service may take to answer on a busy machine.
 PATIENCE=120
 
@@ -65,6 +68,21 @@ install_kafka() {
   rm -rf "$work"
 }
 
+install_registry() {
+  local registry=$CACHE/registry-$REGISTRY_VERSION app=apicurio-registry-app
+  [ -d "$registry" ] && return
+  need mvn maven
+  local work
+  work=$(mktemp -d "$CACHE/registry.XXXXXX")
+  say "fetching Apicurio Registry $REGISTRY_VERSION"
+  mvn -B -q dependency:copy "-Dartifact=io.apicurio:$app:$REGISTRY_VERSION:tar.gz:all" \
+    "-DoutputDirectory=$work" >&2 || die "cannot fetch the schema registry"
+  mkdir "$work/registry"
+  tar -xzf "$work/$app-$REGISTRY_VERSION-all.tar.gz" -C "$work/registry"
+  mv "$work/registry" "$registry"
+  rm -rf "$work"
+}
+
 install_versitygw() {
   [ -x "$CACHE/versitygw-$VERSITYGW_VERSION" ] && return
   need go golang-go
@@ -96,6 +114,7 @@ install_all() {
   need java default-jre-headless
   [ -n "$(postgres_bin)" ] || packages postgresql "Postgres is missing"
   install_kafka
+  install_registry
   install_versitygw
   install_python
   exec 9>&-
@@ -278,10 +297,11 @@ start_postgres() {
 
 # ---------------------------------------------------------------- s3
 
+# answers_http PORT PATH
 answers_http() {
   local line
   exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
-  printf 'GET /health HTTP/1.0\r\n\r\n' >&3
+  printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&3
   read -r line <&3
   exec 3>&-
   case $line in *200*) return 0 ;; *) return 1 ;; esac
@@ -295,7 +315,24 @@ start_s3() {
     ROOT_SECRET_ACCESS_KEY=$(fixed "$dir" s3.secret secret) \
     spawn "$dir" s3 "$CACHE/versitygw-$VERSITYGW_VERSION" \
     --port "127.0.0.1:$port" --health /health --quiet posix "$dir/s3/"
-  wait_for "$dir" s3 answers_http "$port"
+  wait_for "$dir" s3 answers_http "$port" /health
+}
+
+# ---------------------------------------------------------------- registry
+
+# What clients of Confluent's registry speak, below the registry's own interface.
+REGISTRY_PATH=/apis/ccompat/v7
+
+# Kept in a file of H2, which a kill must not leave behind what it has answered.
+start_registry() {
+  local dir=$1 port
+  port=$(fixed "$dir" registry.port free_port)
+  mkdir -p "$dir/registry"
+  spawn "$dir" registry java -Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+    -Dquarkus.http.host=127.0.0.1 -Dquarkus.http.port="$port" -Dapicurio.storage.sql.kind=h2 \
+    "-Dapicurio.datasource.url=jdbc:h2:file:$dir/registry/db;WRITE_DELAY=0" \
+    -jar "$CACHE/registry-$REGISTRY_VERSION/apicurio-registry-app-$REGISTRY_VERSION-runner.jar"
+  wait_for "$dir" registry answers_http "$port" "$REGISTRY_PATH/subjects"
 }
 
 # ---------------------------------------------------------------- commands
@@ -326,25 +363,46 @@ stop_gently() {
   case $2 in postgres) stop "$1" "$2" INT ;; *) stop "$1" "$2" TERM ;; esac
 }
 
-write_env() {
-  local dir=$1
-  (
-    umask 077
-    cat >"$dir/env.new" <<EOF
-export BROOKLET_TEST_SERVICES='$dir'
-export BROOKLET_TEST_KAFKA=127.0.0.1:$(cat "$dir/state/kafka.port")
-export BROOKLET_TEST_KAFKA_LOGIN=127.0.0.1:$(cat "$dir/state/kafka.login")
-export BROOKLET_TEST_KAFKA_PASSWORD=$(cat "$dir/state/kafka.password")
-export BROOKLET_TEST_KAFKA_CA='$dir/state/kafka.pem'
-export BROOKLET_TEST_POSTGRES=postgres://brooklet:$(cat "$dir/state/postgres.password")@127.0.0.1:$(cat "$dir/state/postgres.port")/postgres
-export BROOKLET_TEST_S3=http://127.0.0.1:$(cat "$dir/state/s3.port")
-export AWS_ENDPOINT=http://127.0.0.1:$(cat "$dir/state/s3.port")
-export AWS_ACCESS_KEY_ID=$(cat "$dir/state/s3.access")
-export AWS_SECRET_ACCESS_KEY=$(cat "$dir/state/s3.secret")
+env_kafka() {
+  cat <<EOF
+export BROOKLET_TEST_KAFKA=127.0.0.1:$(cat "$1/state/kafka.port")
+export BROOKLET_TEST_KAFKA_LOGIN=127.0.0.1:$(cat "$1/state/kafka.login")
+export BROOKLET_TEST_KAFKA_PASSWORD=$(cat "$1/state/kafka.password")
+export BROOKLET_TEST_KAFKA_CA='$1/state/kafka.pem'
+EOF
+}
+
+env_postgres() {
+  local login=brooklet:$(cat "$1/state/postgres.password")
+  echo "export BROOKLET_TEST_POSTGRES=postgres://$login@127.0.0.1:$(cat "$1/state/postgres.port")/postgres"
+}
+
+env_s3() {
+  cat <<EOF
+export BROOKLET_TEST_S3=http://127.0.0.1:$(cat "$1/state/s3.port")
+export AWS_ENDPOINT=http://127.0.0.1:$(cat "$1/state/s3.port")
+export AWS_ACCESS_KEY_ID=$(cat "$1/state/s3.access")
+export AWS_SECRET_ACCESS_KEY=$(cat "$1/state/s3.secret")
 export AWS_REGION=us-east-1
 export AWS_ALLOW_HTTP=true
-export BROOKLET_TEST_PYTHON='$CACHE/python-$PYTHON_PACKAGES/bin/python'
 EOF
+}
+
+env_registry() {
+  echo "export BROOKLET_TEST_REGISTRY=http://127.0.0.1:$(cat "$1/state/registry.port")$REGISTRY_PATH"
+}
+
+# write_env DIR NAME...
+write_env() {
+  local dir=$1 name
+  shift
+  (
+    umask 077
+    {
+      echo "export BROOKLET_TEST_SERVICES='$dir'"
+      for name in "$@"; do "env_$name" "$dir"; done
+      echo "export BROOKLET_TEST_PYTHON='$CACHE/python-$PYTHON_PACKAGES/bin/python'"
+    } >"$dir/env.new"
   )
   mv "$dir/env.new" "$dir/env"
 }
@@ -354,10 +412,12 @@ start() {
   "start_$2" "$1"
 }
 
+# up DIR NAME...
 up() {
   local dir=$1 name pids=() failed=
+  shift
   install_all
-  for name in $NAMES; do
+  for name in "$@"; do
     start "$dir" "$name" &
     pids+=($!)
   done
@@ -366,14 +426,14 @@ up() {
     down "$dir"
     die "not all services started; logs are in $dir/logs"
   fi
-  write_env "$dir"
+  write_env "$dir" "$@"
 }
 
 down() {
   local dir=$1 name
   for name in $NAMES; do stop_gently "$dir" "$name" & done
   wait
-  rm -rf "$dir/kafka" "$dir/postgres" "$dir/s3" "$dir/state" "$dir/env"
+  rm -rf "$dir/kafka" "$dir/postgres" "$dir/s3" "$dir/registry" "$dir/state" "$dir/env"
 }
 
 command=${1:-}
@@ -392,7 +452,10 @@ for name in "$@"; do
   case " $NAMES " in *" $name "*) ;; *) die "no service is called $name: $NAMES" ;; esac
 done
 case $command in
-  up) up "$dir" ;;
+  up)
+    # shellcheck disable=SC2086
+    if [ $# -gt 0 ]; then up "$dir" "$@"; else up "$dir" $NAMES; fi
+    ;;
   down) down "$dir" ;;
   env) cat "$dir/env" ;;
   status)

@@ -12,6 +12,7 @@ use crate::format::{DecodeFile, DecodeSpec, Decoder, EncodeFile, EncodeSpec, Enc
 use crate::lookup::LookupSpec;
 use crate::options::{OptionSpec, Options};
 use crate::schema::TableDef;
+use crate::schemas::Schemas;
 use crate::source::{Reading, SplitPosition};
 use crate::types::SqlType;
 use crate::{Env, Epoch, Instance, Lookup, Result, Sink, Source};
@@ -134,6 +135,8 @@ pub struct Format {
     pub options: &'static [OptionSpec],
     pub decoder: Option<fn(&DecodeSpec) -> Result<Box<dyn Decoder>>>,
     pub encoder: Option<fn(&EncodeSpec) -> Result<Box<dyn Encoder>>>,
+    /// Set when records name the schema they were written with.
+    pub registry: Option<RegistrySide>,
     pub decode_file: Option<DecodeFile>,
     pub encode_file: Option<EncodeFile>,
     /// How records stand in files; without it a record is a line.
@@ -142,6 +145,16 @@ pub struct Format {
     pub changelog: bool,
     /// The extension of files it writes, without a dot.
     pub extension: &'static str,
+}
+
+/// A format whose schemas stand in a registry.
+#[derive(Clone, Copy)]
+pub struct RegistrySide {
+    /// The registry that a table's options name.
+    pub schemas: fn(&DecodeSpec) -> Result<Box<dyn Schemas>>,
+    /// Instead of `Format::encoder`: opens an encoder after the registry has taken its schema under
+    /// the subject given, unless options name another.
+    pub encoder: fn(EncodeSpec, String) -> Boxed<Box<dyn Encoder>>,
 }
 
 /// The format of that name.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::schemas::WriterSchema;
 use crate::source::{SplitId, SplitRange};
 use crate::time::Millis;
 
@@ -69,6 +70,9 @@ pub struct SourceInput {
     /// The rows themselves, of a source that cannot give them again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<SplitRows>,
+    /// What a registry answered about schemas that the records name and that were not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemas: Vec<WriterSchema>,
 }
 
 /// What a split gave, kept because nobody else does.

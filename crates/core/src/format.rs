@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::options::Options;
 use crate::raw::RawBatch;
+use crate::schemas::WriterSchema;
 use crate::{Delta, Result};
 
 /// What a decoder is made for.
@@ -65,9 +66,12 @@ pub struct BadRecord {
     pub skip: bool,
 }
 
-/// Turns records into rows. A pure function of the record: no state survives a call, so any
-/// number of decoders may share the work of one split.
+/// Turns records into rows. A pure function of the record and of the schemas learnt: no other state
+/// survives a call, so any number of decoders may share the work of one split.
 pub trait Decoder: Send {
+    /// Formats whose records name schemas know these from now on. Given before the records that
+    /// need them; a later answer replaces an earlier one.
+    fn learn(&mut self, _: &[WriterSchema]) {}
     /// Decodes the records at `range` of `batch`. `record` and `record_of_row` count from the
     /// start of the batch. Never fails and never panics on any bytes.
     fn decode(&mut self, batch: &RawBatch, range: Range<usize>) -> Decoded;

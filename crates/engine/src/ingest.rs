@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use brooklet_core::format::{BadRecord, Decoded, Decoder, RecordOfRow};
 use brooklet_core::partition;
 use brooklet_core::raw::RawBatch;
+use brooklet_core::schemas::{Found, WriterSchema};
 use brooklet_core::source::{Input, Payload, Reading, SplitId, SplitPosition, SplitRange};
 use brooklet_core::time::{Millis, WATERMARK_MAX, WATERMARK_MIN};
 use brooklet_core::{Delta, Error, ErrorKind, Result};
@@ -49,6 +50,9 @@ pub struct ScanState {
     pub watermark: Millis,
     pub ended: bool,
     pub counts: ReadCounts,
+    /// Of writers, as registries gave them: those need not be asked again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemas: Vec<WriterSchema>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -76,11 +80,18 @@ impl Default for ScanState {
             watermark: WATERMARK_MIN,
             ended: false,
             counts: ReadCounts::default(),
+            schemas: Vec::new(),
         }
     }
 }
 
 impl ScanState {
+    /// Keeps what was found; what was not may be there the next time it is named.
+    pub fn learn(&mut self, schemas: &[WriterSchema]) {
+        let found = schemas.iter().filter(|s| matches!(s.found, Found::Schema(_)));
+        self.schemas.extend(found.cloned());
+    }
+
     pub fn positions(&self) -> Vec<SplitPosition> {
         let position = |(split, state): (&SplitId, &SplitState)| SplitPosition {
             split: split.clone(),
@@ -192,6 +203,13 @@ impl Ingest {
     }
     pub fn idle_timeout_ms(&self) -> Option<Millis> {
         self.spec.watermark.as_ref().and_then(|w| w.idle_timeout_ms)
+    }
+
+    /// What records name from now on.
+    pub fn learn(&mut self, schemas: &[WriterSchema]) {
+        if !schemas.is_empty() {
+            self.decoders.iter_mut().for_each(|decoder| decoder.learn(schemas));
+        }
     }
 
     /// Decodes an epoch's input and moves `state` past it.

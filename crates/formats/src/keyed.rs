@@ -12,6 +12,7 @@ use arrow::compute::interleave;
 use arrow::datatypes::SchemaRef;
 use brooklet_core::format::{BadRecord, Decoded, Decoder, RecordOfRow};
 use brooklet_core::raw::RawBatch;
+use brooklet_core::schemas::{self, WriterSchema};
 use brooklet_core::{Delta, Weights};
 
 /// One part of a record.
@@ -41,6 +42,14 @@ struct Picked {
 }
 
 impl Decoder for KeyedDecoder {
+    fn learn(&mut self, schemas: &[WriterSchema]) {
+        let of = |part: schemas::Part| -> Vec<WriterSchema> {
+            schemas.iter().filter(|schema| schema.part == part).cloned().collect()
+        };
+        self.key.decoder.learn(&of(schemas::Part::Key));
+        self.value.decoder.learn(&of(schemas::Part::Value));
+    }
+
     fn decode(&mut self, batch: &RawBatch, range: Range<usize>) -> Decoded {
         let keys = batch.keys(range.clone(), |keys| self.key.decoder.decode(keys, 0..keys.len()));
         let values = self.value.decoder.decode(batch, range.clone());

@@ -14,6 +14,7 @@ use brooklet_core::options::Options;
 use brooklet_core::schema::TableDef;
 use brooklet_core::{Delta, Env, Error, Lookup, Result, Sink, Source};
 use brooklet_engine::letters::RowText;
+use brooklet_engine::run::schemas::Registries;
 use brooklet_engine::run::{Connections, Resume, Waker};
 use brooklet_formats::FORMATS;
 use brooklet_plan::StreamPlan;
@@ -146,6 +147,11 @@ impl Connections for Registry {
 
     fn row_text(&self) -> Option<RowText> {
         Some(Arc::new(row_texts))
+    }
+
+    fn registries(&self, scan: &ScanSpec) -> Result<Registries> {
+        let table = self.table(&scan.table);
+        crate::decode::registries(&ScanSpec { table, ..scan.clone() })
     }
 
     fn decoders(&self, scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> {

@@ -7,9 +7,11 @@ use brooklet_core::connector::{Format, find_format};
 use brooklet_core::format::{DecodeSpec, Decoder};
 use brooklet_core::keyed::{self, KeyFields};
 use brooklet_core::partition::in_files;
+use brooklet_core::schemas::Part;
 use brooklet_core::{Error, Result};
+use brooklet_engine::run::schemas::Registries;
 use brooklet_formats::FORMATS;
-use brooklet_formats::keyed::{KeyedDecoder, Part};
+use brooklet_formats::keyed::{self as parts, KeyedDecoder};
 use brooklet_plan::node::ScanSpec;
 
 /// As many decoders as asked for; none for tables whose connector gives rows.
@@ -26,11 +28,28 @@ pub fn decoders(scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> 
         let by = &scan.table.partitioned_by;
         let schema = in_files(&scan.decode, by);
         let table = in_files(&scan.table.physical_schema(), by);
-        let spec = DecodeSpec { schema, options: options.clone(), table };
+        let spec = DecodeSpec { schema, options: keyed::value_options(options), table };
         return (0..count).map(|_| decoder(&spec)).collect();
     };
     let key = find(key)?;
     (0..count).map(|_| Ok(Box::new(keyed(scan, key, value)?) as Box<dyn Decoder>)).collect()
+}
+
+/// Who knows the schemas that a table's records name.
+pub fn registries(scan: &ScanSpec) -> Result<Registries> {
+    let options = &scan.table.options;
+    let value = options.get("format").or(options.get("value.format"));
+    let value = value.map(|name| (Part::Value, name, keyed::value_options(options)));
+    let key = options.get("key.format");
+    let key = key.map(|name| (Part::Key, name, keyed::key_options(options, name)));
+    let mut found = Vec::new();
+    for (part, name, options) in key.into_iter().chain(value) {
+        if let Some(registry) = find(name)?.registry {
+            let spec = DecodeSpec::new(scan.decode.clone(), options);
+            found.push((part, (registry.schemas)(&spec)?));
+        }
+    }
+    Ok(Registries(found))
 }
 
 fn find(name: &str) -> Result<&'static Format> {
@@ -53,7 +72,7 @@ fn keyed(scan: &ScanSpec, key: &Format, value: &Format) -> Result<KeyedDecoder> 
     let in_key = fields.names().iter().filter_map(|n| physical.field_with_name(n).ok()).map(inner);
     let in_value =
         physical.fields().iter().filter(|f| fields.in_value(f.name())).map(|f| (**f).clone());
-    let key_part = Part {
+    let key_part = parts::Part {
         decoder: decoder(
             key,
             DecodeSpec {
@@ -64,7 +83,7 @@ fn keyed(scan: &ScanSpec, key: &Format, value: &Format) -> Result<KeyedDecoder> 
         )?,
         columns: places(&scan.decode, &of_key),
     };
-    let value_part = Part {
+    let value_part = parts::Part {
         decoder: decoder(
             value,
             DecodeSpec {

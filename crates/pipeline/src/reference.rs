@@ -64,7 +64,7 @@ fn page(root: &Path) -> String {
     }
     out.push_str("\n## Formats\n");
     for format in FORMATS {
-        let folder = format.name.strip_suffix("-json").unwrap_or(format.name);
+        let folder = format.name.strip_suffix("-json").unwrap_or(format.name).replace('-', "_");
         let source = root.join("crates/formats/src").join(folder).join("mod.rs");
         let _ = write!(out, "\n### {}\n\n{}", format.name, module_docs(&source));
         table(&mut out, format.options);

@@ -210,6 +210,16 @@ mod tests {
     }
 
     #[test]
+    fn logins_of_a_registry_are_masked() {
+        let sql = "WITH ('f.basic-auth.user-info' = 'me:hunter2', 'f.url' = 'http://me:hunter2@h/', \
+                   'urll' = 'http://h/@x')";
+        let source = substitute(sql, "f.sql", &|_| None).unwrap();
+        let fault = Fault::new("unknown option 'urll'", span(1, 88, 93));
+        let shown = Faults::from(fault).in_source(&source).to_string();
+        assert!(!shown.contains("hunter2") && shown.contains("'http://h/@x'"), "{shown}");
+    }
+
+    #[test]
     fn only_likely_names_are_suggested() {
         assert_eq!(closest("COUTN", ["COUNT", "SUM"]), Some("COUNT".into()));
         assert_eq!(closest("xyz", ["COUNT", "SUM"]), None);

@@ -277,9 +277,14 @@ impl Source {
 /// Option keys whose values must not be shown.
 pub fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["password", "secret", "token", "jaas", "passphrase", "access-key", "access.key"]
-        .iter()
-        .any(|word| key.contains(word))
+    let words = ["password", "secret", "token", "jaas", "passphrase", "access-key", "access.key"];
+    words.iter().chain(&["user-info", "user.info"]).any(|word| key.contains(word))
+}
+
+/// A value that is an address with a name and password in it.
+fn has_login(value: &str) -> bool {
+    let host = value.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
+    host.is_some_and(|host| host.contains('@'))
 }
 
 /// Stars instead of the text of `'…password…' = 'text'`, so that columns stay where they are.
@@ -287,7 +292,8 @@ fn mask_secrets(line: &str) -> String {
     let parts: Vec<&str> = line.split('\'').collect();
     let masked = |i: usize| {
         // Odd parts are literals; a key is two parts before its value with '=' between them.
-        i % 2 == 1 && i >= 3 && parts[i - 1].trim() == "=" && is_secret_key(parts[i - 2])
+        let value = i % 2 == 1 && i >= 3 && parts[i - 1].trim() == "=";
+        value && (is_secret_key(parts[i - 2]) || has_login(parts[i]))
     };
     let shown: Vec<String> = parts
         .iter()

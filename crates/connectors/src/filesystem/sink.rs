@@ -103,9 +103,16 @@ fn written_by(name: &str) -> Option<(&str, Epoch)> {
 /// The table's format.
 pub fn find(table: &TableDef, formats: &'static [Format]) -> Result<&'static Format> {
     let name = format_name(table)?;
-    find_format(formats, name).ok_or_else(|| {
+    let format = find_format(formats, name).ok_or_else(|| {
         Error::config(format!("table '{}': there is no format '{name}'", table.name))
-    })
+    })?;
+    match format.registry {
+        None => Ok(format),
+        Some(_) => Err(Error::config(format!(
+            "table '{}': format '{name}' is for records of Kafka, not for files",
+            table.name
+        ))),
+    }
 }
 
 /// What the table's format, known only by name here, can express.

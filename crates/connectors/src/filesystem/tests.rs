@@ -110,6 +110,7 @@ const NONE: Format = Format {
     encoder: None,
     decode_file: None,
     encode_file: None,
+    registry: None,
     framing: None,
     changelog: false,
     extension: "",

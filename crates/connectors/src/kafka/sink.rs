@@ -67,11 +67,10 @@ pub async fn open(spec: SinkSpec) -> Result<Box<dyn Sink>> {
     let first = spec.tables.first().ok_or_else(|| Error::bug("a sink without tables"))?.clone();
     let producer = properties::producer(spec.tables.iter().map(|t| &t.options))?;
     let consumer = properties::client(&first.options)?;
-    let writers = spec
-        .tables
-        .iter()
-        .map(|table| Writer::new(table, spec.formats))
-        .collect::<Result<Vec<_>>>()?;
+    let mut writers = Vec::with_capacity(spec.tables.len());
+    for table in &spec.tables {
+        writers.push(Writer::open(table, spec.formats).await?);
+    }
     let mut partitions = Vec::with_capacity(spec.tables.len());
     for table in &spec.tables {
         let name = table.options.get("topic").unwrap_or_default().trim();

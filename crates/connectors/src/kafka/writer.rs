@@ -71,12 +71,13 @@ fn value_format(options: &Options) -> Option<&str> {
 }
 
 impl Writer {
-    /// The writer of a table; `Config` errors name the option that is wrong.
-    pub fn new(table: &TableDef, formats: &'static [Format]) -> Result<Writer> {
-        Self::of(table, formats).map_err(|e| e.at(format!("table '{}'", table.name)))
+    /// The writer of a table, whose schemas stand in their registry then; `Config` errors name the
+    /// option that is wrong.
+    pub async fn open(table: &TableDef, formats: &'static [Format]) -> Result<Writer> {
+        Self::of(table, formats).await.map_err(|e| e.at(format!("table '{}'", table.name)))
     }
 
-    fn of(table: &TableDef, formats: &'static [Format]) -> Result<Writer> {
+    async fn of(table: &TableDef, formats: &'static [Format]) -> Result<Writer> {
         let options = &table.options;
         let topic = options.get("topic").unwrap_or_default().trim();
         if topic.is_empty() || topic.contains([';', ',']) {
@@ -102,15 +103,17 @@ impl Writer {
             value_format(options).ok_or_else(|| Error::config("option 'format' is missing"))?;
         let field = |i: &usize| schema.field(*i).clone();
         let fields_of_value = value_columns.iter().map(field).collect();
+        let format = Writes { name, formats, subject: format!("{topic}-value") };
         let value =
-            Part::new(name, value_options(options), fields_of_value, value_columns, formats)?;
+            Part::open(format, value_options(options), fields_of_value, value_columns).await?;
         let key = match options.get("key.format").filter(|_| !key_columns.is_empty()) {
             None => None,
             Some(name) => {
                 let inner =
                     |i: &usize| field(i).with_name(fields.inner_name(schema.field(*i).name()));
                 let inner = key_columns.iter().map(inner).collect();
-                Some(Part::new(name, key_options(options, name), inner, key_columns, formats)?)
+                let format = Writes { name, formats, subject: format!("{topic}-key") };
+                Some(Part::open(format, key_options(options, name), inner, key_columns).await?)
             }
         };
         let partitioner = match options.get("sink.partitioner") {
@@ -204,22 +207,35 @@ fn columns(table: &TableDef, schema: &Schema) -> Result<Columns> {
     Ok(found)
 }
 
+/// The format of a part, and the subject of its schema, if it has one in a registry.
+struct Writes<'a> {
+    name: &'a str,
+    formats: &'static [Format],
+    subject: String,
+}
+
 impl Part {
-    fn new(
-        format: &str,
+    async fn open(
+        format: Writes<'_>,
         options: Options,
         fields: Vec<Field>,
         columns: Vec<usize>,
-        formats: &'static [Format],
     ) -> Result<Part> {
-        let found = find_format(formats, format);
-        let found = found.ok_or_else(|| Error::config(format!("there is no format '{format}'")))?;
-        let encoder = found.encoder.ok_or_else(|| {
-            Error::config(format!("format '{format}' cannot be written to Kafka records"))
-        })?;
+        let name = format.name;
+        let found = find_format(format.formats, name);
+        let found = found.ok_or_else(|| Error::config(format!("there is no format '{name}'")))?;
         let schema = std::sync::Arc::new(Schema::new(fields));
         let spec = EncodeSpec { schema: schema.clone(), options };
-        Ok(Part { encoder: encoder(&spec)?, columns, schema })
+        let encoder = match (found.registry, found.encoder) {
+            (Some(registry), _) => (registry.encoder)(spec, format.subject).await?,
+            (None, Some(encoder)) => encoder(&spec)?,
+            (None, None) => {
+                return Err(Error::config(format!(
+                    "format '{name}' cannot be written to Kafka records"
+                )));
+            }
+        };
+        Ok(Part { encoder, columns, schema })
     }
 
     fn encode(&mut self, rows: &Delta) -> Result<Records> {

@@ -1,4 +1,4 @@
-//! The built binary against real Kafka, Postgres and S3: kills, outages, errors.
+//! The built binary against real Kafka, Postgres, S3 and schema registry: kills, outages, errors.
 //!
 //! Every test has topics, a database, a bucket and a directory of its own, so that several may run
 //! at once. Services come from the environment that `scripts/services.sh` writes; tests that lack
@@ -16,6 +16,7 @@ mod outages;
 mod pipelines;
 mod reading;
 mod records;
+mod registry;
 mod upserts;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -29,12 +30,14 @@ fn main() {
     args.test_threads = args.test_threads.or(Some(4));
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
     let python = std::env::var_os(pipelines::shop::PYTHON).is_some();
-    let groups: [(&str, &[Test], bool); 18] = [
+    let registry = served && std::env::var_os("BROOKLET_TEST_REGISTRY").is_some();
+    let groups: [(&str, &[Test], bool); 20] = [
         ("clicks", clicks::TESTS, served),
         ("pipelines::devices", devices::TESTS, served),
         ("pipelines::clicks", pipelines::clicks::TESTS, served),
         ("pipelines::users", pipelines::users::TESTS, served),
         ("pipelines::complaints", pipelines::complaints::TESTS, served),
+        ("pipelines::complaints", pipelines::complaints::TESTS_WITH_REGISTRY, registry),
         ("pipelines::shop", pipelines::shop::TESTS, served),
         ("pipelines::shop", pipelines::shop::TESTS_WITH_PACKAGES, served && python),
         ("files", files::TESTS, served),
@@ -46,6 +49,7 @@ fn main() {
         ("errors", errors::TESTS, served),
         ("reading", reading::TESTS, served),
         ("records", records::TESTS, served),
+        ("registry", registry::TESTS, registry),
         ("upserts", upserts::TESTS, served),
         ("nexmark", nexmark::TESTS, nexmark::present()),
     ];

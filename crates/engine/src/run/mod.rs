@@ -13,6 +13,7 @@ pub mod histogram;
 pub mod live;
 pub mod reader;
 mod recorded;
+pub mod schemas;
 pub mod snapshotter;
 pub mod start;
 pub mod status;
@@ -29,6 +30,7 @@ use brooklet_plan::node::{LookupSpec, ScanSpec, SinkSpec};
 
 use crate::letters::RowText;
 use edit::Agreed;
+use schemas::Registries;
 
 /// Called when new data may have arrived.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -54,6 +56,10 @@ pub trait Connections: Send + Sync {
     /// How rows that are set aside are shown; without it they are not.
     fn row_text(&self) -> Option<RowText> {
         None
+    }
+    /// Who knows the schemas that a table's records name.
+    fn registries(&self, _: &ScanSpec) -> Result<Registries> {
+        Ok(Registries::default())
     }
     /// `count` decoders for a table's records; empty when its source gives rows.
     fn decoders(&self, scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>>;

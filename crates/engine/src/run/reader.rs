@@ -1,15 +1,17 @@
-//! Reads sources into epochs: poll, decide what the record must hold, decode.
+//! Reads sources into epochs: poll, ask for schemas, decide what the record must hold, decode.
 
 use std::collections::BTreeMap;
 
 use brooklet_core::env::CrashPoint;
 use brooklet_core::epoch::SourceInput;
+use brooklet_core::schemas::WriterSchema;
 use brooklet_core::source::{Budget, Input, Reading, SplitId, SplitInput, SplitPosition};
 use brooklet_core::time::Millis;
 use brooklet_core::{Env, Epoch, EpochRecord, Error, Result, Source};
 use brooklet_plan::node::NodeId;
 
 use super::recorded;
+use super::schemas::Registries;
 use crate::compute::Scanned;
 use crate::ingest::{Ingest, IngestCtx, IngestState};
 
@@ -18,6 +20,7 @@ pub struct ScanReader {
     pub node: NodeId,
     pub ingest: Ingest,
     pub source: Box<dyn Source>,
+    registries: Registries,
     /// When each split last gave something or was not caught up, by our clock.
     busy_at: BTreeMap<SplitId, Millis>,
     idle: Vec<SplitId>,
@@ -62,11 +65,18 @@ impl ScanReader {
             node,
             ingest,
             source,
+            registries: Registries::default(),
             busy_at: BTreeMap::new(),
             idle: Vec::new(),
             max_rows,
             ended: false,
         }
+    }
+
+    /// Asks these for the schemas that records name.
+    pub fn asking(mut self, registries: Registries) -> Self {
+        self.registries = registries;
+        self
     }
 
     /// Reads what an epoch's record says again.
@@ -107,7 +117,10 @@ impl Reader {
         env: Env,
     ) -> Self {
         for scan in &mut scans {
-            scan.ended = state.scans.get(scan.ingest.table()).is_some_and(|s| s.ended);
+            if let Some(state) = state.scans.get(scan.ingest.table()) {
+                scan.ended = state.ended;
+                scan.ingest.learn(&state.schemas);
+            }
         }
         let ended = !scans.is_empty() && scans.iter().all(|s| s.ended);
         let polled = Vec::new();
@@ -128,6 +141,18 @@ impl Reader {
     }
     pub fn set_shards(&mut self, shards: u32) {
         self.shards = shards;
+    }
+
+    /// An error when a registry of a table that was never read does not answer. Later it may be
+    /// away for as long as no unknown schema is named.
+    pub async fn reach_registries(&self) -> Result<()> {
+        for scan in &self.scans {
+            let table = scan.ingest.table();
+            if !self.state.scans.contains_key(table) {
+                scan.registries.reach().await.map_err(|e| e.at(table.to_string()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes what has arrived into the next epoch. None when there is nothing new; `due` asks for
@@ -153,18 +178,38 @@ impl Reader {
             scan.idle = idle;
             self.polled.push(input);
         }
-        let inputs = std::mem::take(&mut self.polled);
-        if !std::mem::take(&mut self.worth) {
+        if !self.worth {
+            self.polled.clear();
             return Ok(None);
         }
+        let learnt = self.learn().await?;
+        self.worth = false;
+        let inputs = std::mem::take(&mut self.polled);
         self.env.at(CrashPoint::AfterPoll)?;
         self.pinned = true;
-        let record = self.record(now, &inputs)?;
+        let record = self.record(now, &inputs, learnt)?;
         self.step(record, inputs).map(Some)
     }
 
-    fn record(&self, now: Millis, inputs: &[Input]) -> Result<EpochRecord> {
-        let of_scan = |(scan, input): (&ScanReader, &Input)| {
+    /// What registries say about what was polled, scan by scan. Until they answer it stays polled.
+    async fn learn(&self) -> Result<Vec<Vec<WriterSchema>>> {
+        let mut learnt = Vec::with_capacity(self.scans.len());
+        for (scan, input) in self.scans.iter().zip(&self.polled) {
+            let table = scan.ingest.table();
+            let known = self.state.scans.get(table).map_or(&[][..], |state| &state.schemas);
+            let of_scan = scan.registries.learn(input, known).await;
+            learnt.push(of_scan.map_err(|e| e.at(table.to_string()))?);
+        }
+        Ok(learnt)
+    }
+
+    fn record(
+        &self,
+        now: Millis,
+        inputs: &[Input],
+        learnt: Vec<Vec<WriterSchema>>,
+    ) -> Result<EpochRecord> {
+        let of_scan = |((scan, input), schemas): ((&ScanReader, &Input), Vec<WriterSchema>)| {
             let rows = match scan.ingest.reading() {
                 Reading::Log => Vec::new(),
                 Reading::Once | Reading::Refreshed => recorded::rows(input)?,
@@ -175,10 +220,11 @@ impl Reader {
                 idle: scan.idle.clone(),
                 ended: input.ended,
                 rows,
+                schemas,
             })
         };
         let inputs: Vec<SourceInput> =
-            self.scans.iter().zip(inputs).map(of_scan).collect::<Result<_>>()?;
+            self.scans.iter().zip(inputs).zip(learnt).map(of_scan).collect::<Result<_>>()?;
         Ok(EpochRecord {
             epoch: self.epoch.next(),
             now,
@@ -222,6 +268,8 @@ impl Reader {
             scan.ended = input.ended;
             let ctx = IngestCtx { now: record.now, idle: &recorded.idle };
             let state = self.state.scans.entry(scan.ingest.table().to_string()).or_default();
+            state.learn(&recorded.schemas);
+            scan.ingest.learn(&recorded.schemas);
             let output = scan.ingest.step(&ctx, input, state, &mut next_ord)?;
             scanned.insert(scan.node, output);
         }

@@ -61,7 +61,14 @@ mod tests {
             SplitInput { range: range.clone(), payload: Payload::Rows(rows), caught_up: true };
         let rows = super::rows(&Input { splits: vec![split], ended: true }).unwrap();
         let ranges = vec![range];
-        let of_epoch = SourceInput { table: "t".into(), ranges, idle: vec![], ended: true, rows };
+        let of_epoch = SourceInput {
+            table: "t".into(),
+            ranges,
+            idle: vec![],
+            ended: true,
+            rows,
+            schemas: vec![],
+        };
         serde_json::from_str(&serde_json::to_string(&of_epoch).unwrap()).unwrap()
     }
 

@@ -104,10 +104,11 @@ pub async fn start(start: Start) -> Result<Ready> {
         replayed: tail.len(),
         finished: finished || tail.last().is_some_and(|r| r.end),
     };
-    let snapshots = Snapshots::new(store, &home.root, config.retained, env);
+    let snapshots = Snapshots::new(store, &home.root, config.retained, env.clone());
     let mut ready =
         Ready { reader, compute, committer, snapshots, lookups, home, arrived, recovered };
     ready.replay(tail).await?;
+    opening.patiently("schema registry", || ready.reader.reach_registries()).await?;
     ready.deal_to(config.shards)?;
     if let Some(tables) = ready.compute.shown_tables() {
         let (instance, epoch) = (ready.home.instance.clone(), ready.committer.committed());
@@ -334,7 +335,8 @@ impl Opening<'_> {
             let ingest = ingest.setting_aside(plan);
             let cap = spec.table.options.int("brooklet.max-records-per-epoch")?;
             let cap = cap.map(|c| usize::try_from(c).unwrap_or(usize::MAX).max(1));
-            scans.push(ScanReader::new(node, ingest, source, cap));
+            let registries = self.connections.registries(spec)?;
+            scans.push(ScanReader::new(node, ingest, source, cap).asking(registries));
         }
         Ok(scans)
     }

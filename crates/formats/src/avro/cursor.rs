@@ -8,7 +8,7 @@ const END: &str = "the record ends too early";
 const MAX_EMPTY: usize = 1 << 16;
 
 /// The bytes that are left.
-pub(super) struct Cursor<'a>(pub &'a [u8]);
+pub(crate) struct Cursor<'a>(pub &'a [u8]);
 
 impl<'a> Cursor<'a> {
     pub fn take(&mut self, count: usize) -> Read<&'a [u8]> {

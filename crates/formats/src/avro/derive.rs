@@ -7,7 +7,7 @@ use brooklet_core::types::{SQL_TYPE, SqlType};
 use brooklet_core::{Error, Result};
 
 /// The schema's JSON text. `legacy`: TIMESTAMP is timestamp-millis, and nothing else is a time.
-pub(super) fn schema(fields: &Fields, legacy: bool) -> Result<String> {
+pub(crate) fn schema(fields: &Fields, legacy: bool) -> Result<String> {
     let mut derive = Derive { legacy, text: String::new(), names: BTreeSet::new() };
     derive.record(fields, "record", Some("org.apache.flink.avro.generated"))?;
     Ok(derive.text)

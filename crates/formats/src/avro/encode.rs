@@ -10,7 +10,7 @@ use super::write::Writer;
 /// Opens the encoder of the avro format.
 pub(super) fn open(spec: &EncodeSpec) -> Result<Box<dyn Encoder>> {
     let (_, writer) = writer(spec)?;
-    Ok(Box::new(AvroEncoder { writer }))
+    Ok(Box::new(AvroEncoder { writer, front: Vec::new() }))
 }
 
 /// The schema's text and how rows are written with it.
@@ -26,13 +26,15 @@ pub(super) fn check_inserts(rows: &Delta) -> Result<()> {
         return Ok(());
     }
     Err(Error::config(
-        "the avro format writes insertions only, but rows are updated or deleted: use format \
+        "Avro records are insertions only, but rows are updated or deleted: use format \
          'debezium-json', or a sink with a primary key",
     ))
 }
 
-struct AvroEncoder {
-    writer: Writer,
+pub(crate) struct AvroEncoder {
+    pub writer: Writer,
+    /// What each record begins with.
+    pub front: Vec<u8>,
 }
 
 impl Encoder for AvroEncoder {
@@ -42,6 +44,7 @@ impl Encoder for AvroEncoder {
         let mut records = Records::default();
         for row in 0..rows.len() {
             let start = records.bytes.len();
+            records.bytes.extend_from_slice(&self.front);
             self.writer.record(&columns, row, &mut records.bytes)?;
             let end = records.bytes.len();
             records.ends.push(end);

@@ -39,18 +39,20 @@
 //! other). TIMESTAMP(9) is offered. Unions of several types are read when all of them fit the
 //! column. Avro's JSON encoding and the codecs bzip2 and xz are not offered.
 
-mod cursor;
+pub(crate) mod cursor;
 mod decode;
-mod derive;
-mod encode;
+mod default;
+pub(crate) mod derive;
+pub(crate) mod encode;
 mod files;
 mod number;
 mod options;
-mod read;
-mod shape;
+pub(crate) mod read;
+mod resolve;
+pub(crate) mod shape;
 #[cfg(test)]
 mod tests;
-mod write;
+pub(crate) mod write;
 
 use brooklet_core::connector::Format;
 
@@ -61,6 +63,7 @@ pub const FORMAT: Format = Format {
     encoder: Some(encode::open),
     decode_file: Some(files::read),
     encode_file: Some(files::write),
+    registry: None,
     framing: None,
     changelog: false,
     extension: "avro",

@@ -1,11 +1,11 @@
 //! Avro's values into columns, and over those that no column wants.
 
-use arrow::datatypes::{DataType, Field, Fields};
-use brooklet_core::types::SqlType;
-use brooklet_core::{Error, Result};
+use arrow::datatypes::Fields;
+use brooklet_core::Result;
 
 use super::cursor::Cursor;
 use super::number;
+use super::resolve::Resolver;
 use super::shape::{Meaning, Part, Shape, Shapes};
 use crate::json::{Column, Data};
 use crate::rows::not_null;
@@ -16,7 +16,7 @@ const TOO_MUCH: &str = "one column of a batch would exceed 2 GiB; read smaller b
 const NOT_UTF8: &str = "a string is not valid UTF-8";
 
 /// How records of a schema become rows of some columns.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     parts: Vec<Part>,
     named: Vec<Shape>,
 }
@@ -24,7 +24,21 @@ pub(super) struct Reader {
 impl Reader {
     /// Finds the columns' fields by name; an error when one cannot take what its field holds.
     pub fn new(shapes: Shapes, columns: &Fields) -> Result<Reader> {
-        let parts = resolve_parts(&shapes.root, &shapes.named, columns)?;
+        let resolver = Resolver { named: &shapes.named, of_others: false, expected: None };
+        let parts = resolver.parts(&shapes.root, None, columns)?;
+        Ok(Reader { parts, named: shapes.named })
+    }
+
+    /// The same for records of one writer among others: a branch of a union that its column cannot
+    /// take makes only records bad that use it. `expected` says what a column may be called, and
+    /// what stands for it where it was not written; without it that is NULL.
+    pub fn of_writer(
+        shapes: Shapes,
+        columns: &Fields,
+        expected: Option<&Shapes>,
+    ) -> Result<Reader> {
+        let resolver = Resolver { named: &shapes.named, of_others: true, expected };
+        let parts = resolver.parts(&shapes.root, expected.map(|e| &e.root[..]), columns)?;
         Ok(Reader { parts, named: shapes.named })
     }
 
@@ -76,6 +90,9 @@ impl Reader {
     ) -> Result<(), String> {
         match (shape, &mut column.data) {
             (Shape::Null, _) => {}
+            (Shape::Constant(shape, bytes), _) => {
+                self.write(shape, &mut Cursor(bytes), column, row)?;
+            }
             (Shape::Union(branches), _) => {
                 let branch = cursor.index(branches.len())?;
                 self.write(&branches[branch], cursor, column, row)?;
@@ -129,7 +146,7 @@ impl Reader {
             return Err(format!("values are more than {MAX_DEPTH} levels deep"));
         }
         match shape {
-            Shape::Null | Shape::Unwritten => {}
+            Shape::Null | Shape::Unwritten | Shape::Constant(_, _) => {}
             Shape::Boolean => drop(cursor.bool()?),
             Shape::Int(_) => drop(cursor.int()?),
             Shape::Long(_) => drop(cursor.long()?),
@@ -257,106 +274,5 @@ fn write_uuid(bytes: [u8; 16], to: &mut Vec<u8>) {
         }
         let digit = |d: u8| b"0123456789abcdef"[usize::from(d)];
         to.extend([digit(byte >> 4), digit(byte & 15)]);
-    }
-}
-
-fn resolve_parts(parts: &[Part], named: &[Shape], columns: &Fields) -> Result<Vec<Part>> {
-    for column in columns.iter().filter(|c| !c.is_nullable()) {
-        if parts.iter().all(|part| part.name != *column.name()) {
-            return Err(Error::config(format!(
-                "column '{}' is NOT NULL, but the Avro schema has no such field",
-                column.name()
-            )));
-        }
-    }
-    let resolved = parts.iter().map(|part| match columns.find(&part.name) {
-        None => Ok(Part { column: None, ..part.clone() }),
-        Some((place, column)) => {
-            let shape = resolve(&part.shape, named, column)
-                .map_err(|e| e.at(format!("column '{}'", part.name)))?;
-            Ok(Part { name: part.name.clone(), shape, column: Some(place) })
-        }
-    });
-    resolved.collect()
-}
-
-/// The shape with the columns of its records; an error when the column cannot take it.
-fn resolve(shape: &Shape, named: &[Shape], column: &Field) -> Result<Shape> {
-    let inner =
-        |shape: &Shape, column: &Field| Ok::<_, Error>(Box::new(resolve(shape, named, column)?));
-    let ty = column.data_type();
-    Ok(match (shape, ty) {
-        (Shape::Named(place), _) => resolve(&named[*place], named, column)?,
-        (Shape::Union(branches), _) => {
-            let branches = branches.iter().map(|branch| resolve(branch, named, column));
-            Shape::Union(branches.collect::<Result<_>>()?)
-        }
-        (Shape::Record(parts), DataType::Struct(fields)) => {
-            Shape::Record(resolve_parts(parts, named, fields)?)
-        }
-        (Shape::Array(item), DataType::List(field)) => Shape::Array(inner(item, field)?),
-        (Shape::Map(value), DataType::Map(entries, _)) => match entries.data_type() {
-            DataType::Struct(entries) => Shape::Map(inner(value, &entries[1])?),
-            _ => return Err(Error::bug("a map without entries")),
-        },
-        (shape, ty) if takes(ty, shape) => shape.clone(),
-        (shape, ty) => {
-            let ty = SqlType::from_arrow(ty).map_or_else(|| ty.to_string(), |ty| ty.to_string());
-            return Err(Error::config(format!("{ty} cannot take Avro's {}", name(shape))));
-        }
-    })
-}
-
-/// Whether a scalar column takes what that shape holds.
-fn takes(ty: &DataType, shape: &Shape) -> bool {
-    use DataType::{
-        Binary, Date32, Decimal128, Float32, Float64, Int8, Int16, Int32, Int64, Time32, Timestamp,
-        Utf8,
-    };
-    match shape {
-        Shape::Null => true,
-        Shape::Boolean => *ty == DataType::Boolean,
-        Shape::Int(Meaning::Number) => matches!(
-            ty,
-            Int8 | Int16 | Int32 | Int64 | Float32 | Float64 | Date32 | Time32(_) | Timestamp(_, _)
-        ),
-        Shape::Int(Meaning::Date) => matches!(ty, Int32 | Int64 | Date32),
-        Shape::Int(_) => matches!(ty, Int32 | Int64 | Time32(_)),
-        Shape::Long(Meaning::Number) => matches!(ty, Int64 | Float32 | Float64 | Timestamp(_, _)),
-        Shape::Long(Meaning::TimeMicros) => matches!(ty, Int64 | Time32(_)),
-        Shape::Long(_) => matches!(ty, Int64 | Timestamp(_, _)),
-        Shape::Float => matches!(ty, Float32 | Float64),
-        Shape::Double => *ty == Float64,
-        Shape::Text | Shape::Uuid => matches!(ty, Utf8 | Binary),
-        Shape::Enum(_) => *ty == Utf8,
-        Shape::Bytes(None) => matches!(ty, Utf8 | Binary | Decimal128(_, _)),
-        Shape::Bytes(_) | Shape::Fixed(_, _) => matches!(ty, Binary | Decimal128(_, _)),
-        _ => false,
-    }
-}
-
-/// The type's name in Avro.
-pub(super) fn name(shape: &Shape) -> &'static str {
-    match shape {
-        Shape::Null => "null",
-        Shape::Boolean => "boolean",
-        Shape::Int(Meaning::Date) => "date",
-        Shape::Int(Meaning::TimeMillis) => "time-millis",
-        Shape::Int(_) => "int",
-        Shape::Long(Meaning::TimeMicros) => "time-micros",
-        Shape::Long(Meaning::Timestamp(_)) => "timestamp",
-        Shape::Long(_) => "long",
-        Shape::Float => "float",
-        Shape::Double => "double",
-        Shape::Bytes(Some(_)) | Shape::Fixed(_, Some(_)) => "decimal",
-        Shape::Bytes(None) => "bytes",
-        Shape::Text => "string",
-        Shape::Fixed(_, None) => "fixed",
-        Shape::Uuid => "uuid",
-        Shape::Enum(_) => "enum",
-        Shape::Array(_) => "array",
-        Shape::Map(_) => "map",
-        Shape::Union(_) | Shape::Unwritten => "union",
-        Shape::Record(_) | Shape::Named(_) => "record",
     }
 }

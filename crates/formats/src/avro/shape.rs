@@ -1,6 +1,7 @@
 //! How values lie in the bytes, and which column each belongs to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use apache_avro::Schema;
 use apache_avro::schema::{InnerDecimalSchema, Name, UuidSchema};
@@ -9,7 +10,7 @@ use brooklet_core::{Error, Result};
 
 /// An Avro type. That of a whole schema is a record.
 #[derive(Debug, Clone)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Null,
     Boolean,
     Int(Meaning),
@@ -29,13 +30,15 @@ pub(super) enum Shape {
     Record(Vec<Part>),
     /// A named type, by its place in [`Shapes::named`].
     Named(usize),
-    /// The branch of a union that is never written.
+    /// The branch of a union that is never written, or that no column takes.
     Unwritten,
+    /// Stands in no record: always this, encoded.
+    Constant(Box<Shape>, Arc<[u8]>),
 }
 
 /// What a number counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     Number,
     Date,
     TimeMillis,
@@ -45,16 +48,25 @@ pub(super) enum Meaning {
 
 /// A field of a record.
 #[derive(Debug, Clone)]
-pub(super) struct Part {
+pub(crate) struct Part {
     pub name: String,
     pub shape: Shape,
     /// The column that holds it.
     pub column: Option<usize>,
+    /// What only matters when records have another schema.
+    pub declared: Option<Box<Declared>>,
+}
+
+/// What a reader's schema says of a field that the writer may not have under that name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Declared {
+    pub aliases: Vec<String>,
+    pub default: Option<serde_json::Value>,
 }
 
 /// A schema: its record, and the types it refers to by name.
 #[derive(Debug)]
-pub(super) struct Shapes {
+pub(crate) struct Shapes {
     pub root: Vec<Part>,
     pub named: Vec<Shape>,
 }
@@ -137,7 +149,13 @@ impl Names {
                 let inner = record.name.namespace().or(space);
                 let parts = record.fields.iter().map(|field| {
                     let shape = self.shape(&field.schema, inner)?;
-                    Ok(Part { name: field.name.clone(), shape, column: None })
+                    let says = !field.aliases.is_empty() || field.default.is_some();
+                    let declared = says.then(|| Declared {
+                        aliases: field.aliases.clone(),
+                        default: field.default.clone(),
+                    });
+                    let declared = declared.map(Box::new);
+                    Ok(Part { name: field.name.clone(), shape, column: None, declared })
                 });
                 let parts = parts.collect::<Result<_>>()?;
                 self.shapes[place] = Some(Shape::Record(parts));

@@ -7,12 +7,12 @@ use brooklet_core::{Error, Result};
 
 use super::cursor::{write_bytes, write_long};
 use super::number;
-use super::read::name;
+use super::resolve::name;
 use super::shape::{Meaning, Part, Shape, Shapes};
 use crate::json::{Cells, Values};
 
 /// How rows of some columns become records of a schema.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     parts: Vec<Part>,
 }
 
@@ -190,7 +190,8 @@ fn resolve_parts(parts: &[Part], named: &[Shape], columns: &Fields) -> Result<Ve
                 .map_err(|_| Error::config("the field is no union with null and has no column")),
         };
         let shape = shape.map_err(|e| e.at(format!("Avro field '{}'", part.name)))?;
-        Ok(Part { name: part.name.clone(), shape, column: place.map(|(place, _)| place) })
+        let column = place.map(|(place, _)| place);
+        Ok(Part { name: part.name.clone(), shape, column, declared: None })
     });
     resolved.collect()
 }

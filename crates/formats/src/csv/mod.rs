@@ -57,6 +57,7 @@ pub const FORMAT: Format = Format {
     encoder: Some(encode::open),
     decode_file: None,
     encode_file: Some(files::write),
+    registry: None,
     framing: Some(files::open),
     changelog: false,
     extension: "csv",

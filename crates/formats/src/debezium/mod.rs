@@ -28,6 +28,7 @@ pub const FORMAT: Format = Format {
     encoder: Some(encode::open),
     decode_file: None,
     encode_file: None,
+    registry: None,
     framing: None,
     changelog: true,
     extension: "json",

@@ -33,6 +33,7 @@ pub const FORMAT: Format = Format {
     encoder: None,
     decode_file: Some(decode::file),
     encode_file: Some(encode::file),
+    registry: None,
     framing: None,
     changelog: false,
     extension: "parquet",

@@ -102,6 +102,7 @@ const fn format(name: &'static str, extension: &'static str) -> Format {
         encoder: None,
         decode_file: None,
         encode_file: None,
+        registry: None,
         framing: None,
         changelog: false,
         extension,

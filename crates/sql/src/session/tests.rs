@@ -58,6 +58,7 @@ const fn format(name: &'static str, options: &'static [OptionSpec]) -> Format {
         encoder: None,
         decode_file: None,
         encode_file: None,
+        registry: None,
         framing: None,
         changelog: false,
         extension: "",

@@ -6,6 +6,7 @@
 
 pub mod kafka;
 pub mod postgres;
+pub mod registry;
 pub mod s3;
 
 use std::future::Future;
@@ -19,6 +20,7 @@ use tokio::runtime::Runtime;
 
 pub use kafka::{Kafka, Record, Topic};
 pub use postgres::Postgres;
+pub use registry::Registry;
 pub use s3::Bucket;
 
 /// The clients' own I/O. Never dropped, so that a client may outlive the test that made it.
@@ -58,8 +60,12 @@ pub struct Own {
 impl Own {
     /// Services for one test alone, below a directory that is removed with the value.
     pub fn up() -> Self {
+        Self::of(&[])
+    }
+    /// Only these; none are all.
+    pub fn of(services: &[&str]) -> Self {
         let own = Own { dir: std::env::temp_dir().join(unique("brooklet-services")) };
-        own.script("up", &[]);
+        own.script("up", services);
         own
     }
     /// One variable of the environment of these services, such as `BROOKLET_TEST_KAFKA`.
@@ -69,7 +75,7 @@ impl Own {
         let line = env.lines().find_map(|line| line.strip_prefix(&prefix));
         line.unwrap_or_else(|| panic!("{name} is not in the environment")).to_string()
     }
-    /// `command` is stop, start, restart or kill; `service` is kafka, postgres or s3.
+    /// `command` is stop, start, restart or kill; `service` is kafka, postgres, s3 or registry.
     pub fn control(&self, command: &str, service: &str) {
         self.script(command, &[service]);
     }
@@ -94,7 +100,7 @@ impl Drop for Own {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kafka, Own, Postgres, Record};
+    use super::{Kafka, Own, Postgres, Record, Registry};
 
     #[test]
     fn what_a_service_held_survives_its_kill() {
@@ -107,14 +113,17 @@ mod tests {
         postgres.run("CREATE TABLE t (a INT); INSERT INTO t VALUES (7)");
         let topic = Kafka::at(own.var("BROOKLET_TEST_KAFKA")).topic("kept", 1);
         topic.produce([Record { value: Some(b"x".to_vec()), ..Record::default() }]);
-        for service in ["postgres", "kafka"] {
+        let registry = Registry::at(own.var("BROOKLET_TEST_REGISTRY"));
+        let id = registry.register("kept-value", "\"int\"");
+        for service in ["postgres", "kafka", "registry"] {
             own.control("kill", service);
         }
         assert!(postgres.try_rows("SELECT 1").is_err(), "the server is down");
-        for service in ["postgres", "kafka"] {
+        for service in ["postgres", "kafka", "registry"] {
             own.control("start", service);
         }
         assert_eq!(postgres.reconnect().number("SELECT a FROM t"), 7);
         assert_eq!(topic.read().len(), 1);
+        assert_eq!(registry.schema(id), "\"int\"");
     }
 }

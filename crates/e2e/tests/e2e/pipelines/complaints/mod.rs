@@ -11,12 +11,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use brooklet_core::env::CrashPoint;
+use brooklet_e2e::confluent;
 use brooklet_e2e::outputs::json;
 use brooklet_e2e::pipeline::{PATIENCE, Pipeline, Scratch, stop, wait_until};
 use brooklet_e2e::scaled;
 use brooklet_testkit::binary::Brooklet;
 use brooklet_testkit::dice::Dice;
-use brooklet_testkit::services::{Bucket, Kafka, Postgres, Topic};
+use brooklet_testkit::services::{Bucket, Kafka, Postgres, Registry, Topic};
 use serde_json::Value;
 
 use crate::Test;
@@ -30,6 +31,27 @@ pub const TESTS: &[Test] = &[
     ("kills_and_reference_tables_that_change", kills_and_reference_tables_that_change),
     ("the_sample_needs_no_service", the_sample_needs_no_service),
     ("the_sample_in_a_topic", the_sample_in_a_topic),
+    ("of_a_schema_in_a_file", of_a_schema_in_a_file),
+];
+
+pub const TESTS_WITH_REGISTRY: &[Test] = &[("of_schemas_in_a_registry", of_schemas_in_a_registry)];
+
+/// Fields of a record; `?`: a union with null.
+const FIELDS: [&str; 14] = [
+    "ano",
+    "trimestre",
+    "categoria",
+    "tipo",
+    "cnpj_if?",
+    "instituicao_financeira",
+    "indice",
+    "quantidade_de_reclamacoes_reguladas_procedentes",
+    "quantidade_de_reclamacoes_reguladas_outras?",
+    "quantidade_de_reclamacoes_nao_reguladas?",
+    "quantidade_total_de_reclamacoes",
+    "quantidade_total_de_clientes_ccs_e_scr",
+    "quantidade_de_clientes_ccs?",
+    "quantidade_de_clientes_scr?",
 ];
 
 /// Records, hexadecimal, and what a run of Flink 2.3 wrote for them.
@@ -147,6 +169,49 @@ fn the_rows_that_flink_gave() {
     topic.produce(of_flink().iter().map(|value| record(value)));
     let scratch = Scratch::new("complaints-flink");
     let run = Run::new(&scratch, &topic, "", ONCE);
+    run.finish();
+    check_against_flink(&run);
+}
+
+/// The schema of Flink's records.
+fn schema() -> String {
+    let field = |name: &&str| match name.strip_suffix('?') {
+        Some(name) => format!(r#"{{"name":"{name}","type":["null","string"]}}"#),
+        None => format!(r#"{{"name":"{name}","type":"string"}}"#),
+    };
+    let fields: Vec<String> = FIELDS.iter().map(field).collect();
+    format!(r#"{{"type":"record","name":"complaint","fields":[{}]}}"#, fields.join(","))
+}
+
+fn of_a_schema_in_a_file() {
+    let topic = Kafka::from_env().expect("Kafka is up").topic("complaints", 1);
+    topic.produce(of_flink().iter().map(|value| record(value)));
+    let scratch = Scratch::new("complaints-schema-file");
+    std::fs::write(scratch.path().join("complaint.avsc"), schema()).expect("it can be written");
+    let front = read(format!("{FOLDER}/schema_file.sql"));
+    let mut run = Run::new(&scratch, &topic, &front, ONCE);
+    run.pipeline = run.pipeline.env("SCHEMA_PATH", "complaint.avsc");
+    run.finish();
+    check_against_flink(&run);
+}
+
+/// Every other record as of a later version of the schema, which has a field more in front.
+fn of_schemas_in_a_registry() {
+    let topic = Kafka::from_env().expect("Kafka is up").topic("complaints", 1);
+    let registry = Registry::from_env().expect("a registry is up");
+    let subject = format!("{}-value", topic.name);
+    let first = registry.register(&subject, &schema());
+    let more = r#""fields":[{"name":"canal","type":"string","default":""},"#;
+    let later = registry.register(&subject, &schema().replacen(r#""fields":["#, more, 1));
+    let versions = of_flink().into_iter().enumerate().map(|(i, value)| match i % 2 {
+        0 => confluent::record(first, &[value]),
+        _ => confluent::record(later, &[confluent::text("web"), value]),
+    });
+    topic.produce(versions.map(|value| record(&value)));
+    let scratch = Scratch::new("complaints-registry");
+    let front = read(format!("{FOLDER}/registry.sql"));
+    let mut run = Run::new(&scratch, &topic, &front, ONCE);
+    run.pipeline = run.pipeline.env("SCHEMA_REGISTRY_URL", registry.url());
     run.finish();
     check_against_flink(&run);
 }
