@@ -12,6 +12,7 @@ pub mod histogram;
 pub mod live;
 pub mod reader;
 mod recorded;
+pub mod replays;
 pub mod snapshotter;
 pub mod start;
 pub mod status;
