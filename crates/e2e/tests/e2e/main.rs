@@ -6,6 +6,7 @@
 
 mod clicks;
 mod devices;
+mod dlq;
 mod errors;
 mod files;
 mod http;
@@ -28,7 +29,7 @@ fn main() {
     args.test_threads = args.test_threads.or(Some(4));
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
     let python = std::env::var_os(pipelines::shop::PYTHON).is_some();
-    let groups: [(&str, &[Test], bool); 17] = [
+    let groups: [(&str, &[Test], bool); 18] = [
         ("clicks", clicks::TESTS, served),
         ("pipelines::devices", devices::TESTS, served),
         ("pipelines::clicks", pipelines::clicks::TESTS, served),
@@ -36,6 +37,7 @@ fn main() {
         ("pipelines::complaints", pipelines::complaints::TESTS, served),
         ("pipelines::shop", pipelines::shop::TESTS, served),
         ("pipelines::shop", pipelines::shop::TESTS_WITH_PACKAGES, served && python),
+        ("dlq", dlq::TESTS, served),
         ("files", files::TESTS, served),
         ("http", http::TESTS, true),
         ("http", http::TESTS_WITH_SERVICES, served),

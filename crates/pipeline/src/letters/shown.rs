@@ -130,8 +130,14 @@ fn shape(reason: &str) -> String {
     out.replace("… …", "…")
 }
 
+/// Not within a word such as `UTF-8`.
 fn starts_word(before: &str) -> bool {
-    before.chars().next_back().is_none_or(|c| !c.is_alphanumeric() && c != '_')
+    let mut back = before.chars().rev();
+    let in_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    match back.next() {
+        Some('-') => !in_word(back.next()),
+        last => !in_word(last),
+    }
 }
 
 fn ends_quote(next: char) -> bool {

@@ -404,7 +404,7 @@ fn dead_letters_in_the_words_of_safe_kafka() {
         (set("maybe"), "is not one of none, log, kafka"),
         (
             set("none") + "SET 'brooklet.table.clicks.dead-letters' = 'topic:other';",
-            "f.sql:8:7: 'scan.deser-failure.handler' means 'dead-letters' = 'fail', but that is \
+            "f.sql:9:6: 'scan.deser-failure.handler' means 'dead-letters' = 'fail', but that is \
              set to 'topic:other': leave one of them out",
         ),
     ] {
