@@ -7,7 +7,7 @@ use clap::{Subcommand, ValueEnum};
 
 use brooklet_core::Result;
 use brooklet_pipeline::Compiled;
-use brooklet_pipeline::letters::{self, Asked, Groups, Outcome, Places, Wanted};
+use brooklet_pipeline::letters::{self, Asked, Groups, Outcome, Places, REJECTED, Wanted};
 use brooklet_plan::letters::LetterKind;
 
 use crate::files::compile_files;
@@ -62,10 +62,10 @@ struct Which {
     /// The pipeline's SQL files: they say where records are set aside.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Only those of this source table.
+    /// Only those of this source table, or refused rows of this table that is written.
     #[arg(long, value_name = "TABLE")]
     table: Option<String>,
-    /// Only dead letters, or only late records.
+    /// Only dead letters, only late records, or only rows that a database refused.
     #[arg(long, value_enum)]
     kind: Option<Kind>,
     /// Only those whose reason holds this text.
@@ -77,6 +77,7 @@ struct Which {
 enum Kind {
     Dead,
     Late,
+    Rejected,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -94,8 +95,9 @@ impl Which {
         Wanted {
             table: self.table.clone(),
             kind: self.kind.map(|kind| match kind {
-                Kind::Dead => LetterKind::Dead,
-                Kind::Late => LetterKind::Late,
+                Kind::Dead => LetterKind::Dead.name().to_string(),
+                Kind::Late => LetterKind::Late.name().to_string(),
+                Kind::Rejected => REJECTED.to_string(),
             }),
             reason: self.reason.clone(),
             limit,

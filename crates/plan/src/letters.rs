@@ -171,7 +171,7 @@ fn is_topic(name: &str) -> bool {
 /// The columns of a record that was set aside, the same for every table.
 ///
 /// `partition` and `offset` say where the record is in its source, `bytes` is what it held, as
-/// text, or as Base64 when it is no UTF-8 (`encoding` says which). `row` is the row at the node
+/// text, or as Base64 when it is no UTF-8 or holds a NUL (`encoding` says which). `row` is the row at the node
 /// that refused it, as a JSON text; a record that was not decoded has none, and a row that was
 /// made of many records has neither position nor bytes. `replayable` says that nothing of the
 /// record went anywhere else in the pipeline. `set_aside_at` is the time of its epoch, `instance`

@@ -18,6 +18,7 @@ pub const TESTS: &[Test] = &[
     ("letters_beside_the_rows", letters_beside_the_rows),
     ("letters_in_a_declared_table", letters_in_a_declared_table),
     ("flinks_names", flinks_names),
+    ("rows_that_postgres_refused", rows_that_postgres_refused),
 ];
 
 const RECORDS: usize = 300;
@@ -188,11 +189,22 @@ fn letters_in_a_bucket() {
 
 fn letters_beside_the_rows() {
     let events = Events::new("dlq-own", |_, _| target("table"));
-    replayed_once(&events);
+    let pipeline = replayed_once(&events);
     let count = "SELECT count(*), count(DISTINCT (\"partition\", \"offset\")) \
                  FROM brooklet_dead_letters WHERE source = 'events' AND replayable";
     let thirty = Some("30".to_string());
     assert_eq!(events.postgres.rows(count), [vec![thirty.clone(), thirty]]);
+    // What no text of Postgres can hold stops nothing.
+    let bytes = b"{\"id\": \0}";
+    events.topic.produce([Record { value: Some(bytes.to_vec()), ..Record::default() }]);
+    let running = pipeline.start();
+    running.wait_for_stderr("state in ", PATIENCE);
+    wait_for_letters(&pipeline, 31);
+    stop(running);
+    let shown = dlq(&pipeline, &["show", "--limit", "99", "--format", "jsonl"]).stdout;
+    let last = shown.lines().last().expect("letters");
+    let letter: Value = serde_json::from_str(last).expect("JSON");
+    assert_eq!(letter["bytes"].as_str().map(str::as_bytes), Some(&bytes[..]));
 }
 
 fn letters_in_a_declared_table() {
@@ -232,4 +244,23 @@ fn flinks_names() {
     named.pipeline("INT", true).finish();
     assert_eq!(dead.read().len(), RECORDS / BAD);
     assert_eq!(named.kept().len(), RECORDS - RECORDS / BAD);
+}
+
+fn rows_that_postgres_refused() {
+    let set = "SET 'brooklet.on-row-error' = 'dead-letter';";
+    let events = Events::new("dlq-rejected", |_, _| set.to_string());
+    events.postgres.run("CREATE TABLE kept (id varchar(3), note text)");
+    let pipeline = events.pipeline("STRING", true);
+    pipeline.finish();
+    // `x100` and its like are too long.
+    assert_eq!(events.kept().len(), RECORDS - 20);
+    let listed = dlq(&pipeline, &["list", "--kind", "rejected", "--format", "jsonl"]).stdout;
+    let group: Value = serde_json::from_str(listed.trim()).expect("one group");
+    assert_eq!((&group["source"], &group["letters"]), (&"kept".into(), &20.into()), "{group}");
+    assert!(group["reason"].as_str().is_some_and(|r| r.contains("too long")), "{group}");
+    let shown = dlq(&pipeline, &["show", "--table", "kept", "--limit", "1", "--format", "jsonl"]);
+    assert!(shown.stdout.contains("x100"), "{}", shown.stdout);
+    assert!(shown.stderr.contains("and 19 more"), "{}", shown.stderr);
+    let said = dlq(&pipeline, &["replay"]).stderr;
+    assert!(said.contains("nothing to replay") && said.contains("the database refused"), "{said}");
 }

@@ -41,7 +41,8 @@ fn column(name: &str, letters: &[Letter], stamp: &Stamp) -> Result<ArrayRef> {
         "partition" => text(&|l| l.split.as_ref().map(ToString::to_string)),
         "offset" => Arc::new(letters.iter().map(|l| l.offset).collect::<Int64Array>()),
         "timestamp" => moments(&|l| l.timestamp),
-        "reason" => text(&|l| Some(l.reason.clone())),
+        // A reason may quote the record, and texts of databases cannot hold a NUL.
+        "reason" => text(&|l| Some(l.reason.replace('\0', "\\0"))),
         "node" => text(&|l| Some(l.node.clone())),
         "bytes" => text(&|l| content(l).map(|(text, _)| text)),
         "encoding" => text(&|l| content(l).map(|(_, encoding)| encoding.to_string())),
@@ -55,11 +56,11 @@ fn column(name: &str, letters: &[Letter], stamp: &Stamp) -> Result<ArrayRef> {
     })
 }
 
-/// Bytes as text: as they are, or as Base64 when they are no UTF-8.
+/// Bytes as text: as they are, or as Base64 when they are no UTF-8 or hold a NUL.
 fn shown(bytes: &[u8]) -> (String, &'static str) {
     match std::str::from_utf8(bytes) {
-        Ok(text) => (text.to_string(), "utf-8"),
-        Err(_) => (STANDARD.encode(bytes), "base64"),
+        Ok(text) if !bytes.contains(&0) => (text.to_string(), "utf-8"),
+        _ => (STANDARD.encode(bytes), "base64"),
     }
 }
 
@@ -71,6 +72,7 @@ mod tests {
     fn bytes_that_are_no_text_become_base64() {
         assert_eq!(shown(b"{\"a\": \xc3\xa9"), ("{\"a\": \u{e9}".to_string(), "utf-8"));
         assert_eq!(shown(b"\xff\x00"), ("/wA=".to_string(), "base64"));
+        assert_eq!(shown(b"a\x00"), ("YQA=".to_string(), "base64"));
         assert_eq!(shown(b""), (String::new(), "utf-8"));
     }
 }

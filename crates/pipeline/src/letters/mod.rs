@@ -54,16 +54,23 @@ impl Letter {
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     pub table: Option<String>,
-    pub kind: Option<LetterKind>,
+    /// `dead`, `late`, or [`REJECTED`].
+    pub kind: Option<String>,
     /// Part of the reason.
     pub reason: Option<String>,
     pub limit: Option<usize>,
 }
 
+/// The kind of rows that a database refused.
+pub const REJECTED: &str = "rejected";
+
 impl Wanted {
+    fn wants(&self, kind: &str) -> bool {
+        self.kind.as_ref().is_none_or(|wanted| wanted == kind)
+    }
     fn has(&self, letter: &Letter) -> bool {
         self.table.as_ref().is_none_or(|table| *table == letter.source)
-            && self.kind.is_none_or(|kind| kind.name() == letter.kind)
+            && self.wants(&letter.kind)
             && self.reason.as_ref().is_none_or(|part| letter.reason.contains(part.as_str()))
     }
 }
@@ -72,6 +79,8 @@ impl Wanted {
 pub struct Places {
     /// Tables that hold letters, each with the source tables whose letters they are.
     tables: Vec<(Arc<TableDef>, BTreeSet<(String, LetterKind)>)>,
+    /// Tables of rows that a database refused.
+    rejected: Vec<Arc<TableDef>>,
     /// What cannot be read back, in words.
     pub elsewhere: Vec<String>,
 }
@@ -83,15 +92,19 @@ impl Places {
         if sources.is_empty() {
             return Err(Error::config("the file has no INSERT that reads a table: no letters"));
         }
-        if let Some(table) = wanted.table.as_ref().filter(|t| !sources.contains(t.as_str())) {
+        let (rejected, targets) = rejecting(compiled);
+        let known =
+            |table: &String| sources.contains(table.as_str()) || targets.contains(table.as_str());
+        if let Some(table) = wanted.table.as_ref().filter(|table| !known(table)) {
             let all: Vec<&str> = sources.into_iter().collect();
             let all = all.join(", ");
             return Err(Error::config(format!("the pipeline reads no table '{table}', but {all}")));
         }
-        let mut places = Places { tables: Vec::new(), elsewhere: Vec::new() };
+        let rejected = if wanted.wants(REJECTED) { rejected } else { Vec::new() };
+        let mut places = Places { tables: Vec::new(), rejected, elsewhere: Vec::new() };
         for route in &plan.letters {
             let other_table = wanted.table.as_ref().is_some_and(|t| *t != route.table);
-            if other_table || wanted.kind.is_some_and(|kind| kind != route.kind) {
+            if other_table || !wanted.wants(route.kind.name()) {
                 continue;
             }
             let of = format!("{} of {}", route.kind.setting(), route.table);
@@ -140,8 +153,41 @@ impl Places {
             };
             read::table(table, &compiled.base, take).await.map_err(|e| e.at(place.clone()))?;
         }
+        for table in &self.rejected {
+            let place = format!("table {REJECTED_TABLE}");
+            let take = &mut |letter: Letter| {
+                if wanted.has(&letter) {
+                    give(&place, letter);
+                }
+            };
+            let read = read::rejected(table, compiled, take).await;
+            read.map_err(|e| e.at(place.clone()))?;
+        }
         Ok(())
     }
+}
+
+const REJECTED_TABLE: &str = "brooklet_rejected";
+
+/// The tables of refused rows, one for each database that is written to, and the tables whose rows
+/// they are.
+fn rejecting(compiled: &Compiled) -> (Vec<Arc<TableDef>>, BTreeSet<&str>) {
+    let (mut tables, mut targets) = (Vec::new(), BTreeSet::new());
+    if compiled.settings.text("brooklet.on-row-error") != "dead-letter" {
+        return (tables, targets);
+    }
+    for (_, sink) in compiled.plan.sinks().filter(|(_, sink)| sink.connector == "jdbc") {
+        let Some(first) = sink.tables.first() else { continue };
+        let mut options = first.table.options.clone();
+        let of_database = ["connector", "url", "username", "password"];
+        options
+            .0
+            .retain(|key, _| of_database.contains(&key.as_str()) || key.starts_with("properties."));
+        options.0.insert("table-name".into(), REJECTED_TABLE.into());
+        tables.push(Arc::new(read::rejected_table(options)));
+        targets.extend(sink.tables.iter().map(|t| t.table.name.as_str()));
+    }
+    (tables, targets)
 }
 
 /// The table of the Sink that a node feeds.

@@ -4,21 +4,27 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
-use arrow::compute::cast;
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array,
+};
+use arrow::compute::kernels::cmp::eq;
+use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::Notify;
 
 use brooklet_core::format::Decoder;
-use brooklet_core::schema::TableDef;
+use brooklet_core::options::Options;
+use brooklet_core::schema::{ColumnDef, ColumnKind, TableDef};
 use brooklet_core::source::{Budget, Payload, Reading};
+use brooklet_core::types::SqlType;
 use brooklet_core::{Error, Result};
 use brooklet_engine::run::{Connections, Resume, Waker};
 use brooklet_plan::node::ScanSpec;
 
-use super::Letter;
+use super::{Letter, REJECTED};
+use crate::compile::Compiled;
 use crate::connect::Registry;
 use crate::world::real;
 
@@ -32,6 +38,54 @@ pub async fn table(
     table: &Arc<TableDef>,
     base: &Path,
     give: &mut (dyn FnMut(Letter) + Send),
+) -> Result<()> {
+    all(table, base, &mut |rows| letters(rows, give)).await
+}
+
+/// Gives the pipeline's rows in a table of those that a database refused.
+pub async fn rejected(
+    table: &Arc<TableDef>,
+    compiled: &Compiled,
+    give: &mut (dyn FnMut(Letter) + Send),
+) -> Result<()> {
+    let own = StringArray::new_scalar(compiled.name.as_str());
+    let mut take = |rows: &RecordBatch| {
+        let rows = filter_record_batch(rows, &eq(rows.column(0), &own)?)?;
+        let kinds: ArrayRef = Arc::new(StringArray::from(vec![REJECTED; rows.num_rows()]));
+        let names = ["source", "row", "reason", "set_aside_at"];
+        let columns = names.into_iter().zip(rows.columns()[1..].iter().cloned());
+        letters(&RecordBatch::try_from_iter(columns.chain([("kind", kinds)]))?, give)
+    };
+    all(table, &compiled.base, &mut take).await
+}
+
+/// In the order in which [`rejected`] reads its columns.
+pub fn rejected_table(options: Options) -> TableDef {
+    let column = |name: &str, ty: SqlType| ColumnDef {
+        name: name.to_string(),
+        ty,
+        nullable: true,
+        kind: ColumnKind::Physical,
+        comment: None,
+    };
+    let texts = ["pipeline", "table_name", "row", "reason"].map(|n| column(n, SqlType::STRING));
+    let at = column("rejected_at", SqlType::TimestampLtz(3));
+    TableDef {
+        name: options.text("table-name", ""),
+        columns: texts.into_iter().chain([at]).collect(),
+        watermark: None,
+        primary_key: vec![],
+        partitioned_by: vec![],
+        options,
+        comment: None,
+    }
+}
+
+/// Gives the table's rows, batch by batch.
+async fn all(
+    table: &Arc<TableDef>,
+    base: &Path,
+    give: &mut (dyn FnMut(&RecordBatch) -> Result<()> + Send),
 ) -> Result<()> {
     let scan = scan(table);
     let registry = Registry {
@@ -57,13 +111,13 @@ pub async fn table(
             match split.payload {
                 Payload::None => {}
                 Payload::Rows(rows) => {
-                    rows.iter().try_for_each(|rows| letters(&rows.rows, give))?;
+                    rows.iter().try_for_each(|rows| give(&rows.rows))?;
                 }
                 Payload::Raw(raw) => {
                     let decoder = decoders.first_mut();
                     let decoder: &mut Box<dyn Decoder> =
                         decoder.ok_or_else(|| Error::bug("records without a decoder"))?;
-                    letters(&decoder.decode(&raw, 0..raw.len()).rows.rows, give)?;
+                    give(&decoder.decode(&raw, 0..raw.len()).rows.rows)?;
                 }
             }
         }
@@ -163,9 +217,9 @@ fn letters(rows: &RecordBatch, give: &mut (dyn FnMut(Letter) + Send)) -> Result<
 }
 
 /// NULL in every row where the table has no such column.
-fn column(rows: &RecordBatch, name: &str, ty: &DataType) -> Result<arrow::array::ArrayRef> {
+fn column(rows: &RecordBatch, name: &str, ty: &DataType) -> Result<ArrayRef> {
     match rows.column_by_name(name) {
         Some(column) => Ok(cast(column, ty)?),
-        None => Ok(arrow::array::new_null_array(ty, rows.num_rows())),
+        None => Ok(new_null_array(ty, rows.num_rows())),
     }
 }

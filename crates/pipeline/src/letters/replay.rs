@@ -17,7 +17,7 @@ use brooklet_engine::checkpoint::store::{Created, Store};
 use brooklet_plan::letters::LetterKind;
 use brooklet_plan::node::ScanSpec;
 
-use super::{Before, Letter, Places, Position, Wanted};
+use super::{Before, Letter, Places, Position, REJECTED, Wanted};
 use crate::compile::Compiled;
 use crate::start::{location, open_store};
 
@@ -154,7 +154,9 @@ impl Choice<'_> {
 
     fn refusal(&self, letter: &Letter) -> Option<String> {
         let known = letter.bytes.is_some() && letter.position().is_some();
-        let why = if letter.kind == LetterKind::Late.name() && self.wanted.kind.is_none() {
+        let why = if letter.kind == REJECTED {
+            "rows that the database refused: the records they came from are not known"
+        } else if letter.kind == LetterKind::Late.name() && self.wanted.kind.is_none() {
             "late records, which would be late again: ask for them with --kind late"
         } else if letter.instance.is_none() {
             "their table has no column 'instance', which tells whether they were read anew since"

@@ -1,12 +1,15 @@
 //! `brooklet dlq`: letters are listed, and given to the pipeline again exactly once.
 
 use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use arrow::util::display::array_value_to_string;
 use brooklet_connectors::memory::Store;
 use brooklet_core::ErrorKind;
+use brooklet_core::source::SplitId;
+use brooklet_engine::checkpoint::replays::{self, Again, Slot};
+use brooklet_engine::checkpoint::store::LocalStore;
 use brooklet_pipeline::letters::{self, Asked, Groups, Letter, Outcome, Places, Wanted};
 use brooklet_pipeline::{Agreed, Progress, StartOptions};
-use brooklet_plan::letters::LetterKind;
 
 use crate::run::Home;
 
@@ -230,11 +233,76 @@ async fn what_is_not_kept_is_said() {
     let said =
         ["dead-letters of events are only in the log", "late-records of events are only counted"];
     assert_eq!(places.elsewhere, said);
-    let late = Wanted { kind: Some(LetterKind::Late), ..Wanted::default() };
+    let late = Wanted { kind: Some("late".into()), ..Wanted::default() };
     assert_eq!(Places::of(&compiled, &late).unwrap().elsewhere.len(), 1);
     let other = Wanted { table: Some("copy".into()), ..Wanted::default() };
     let e = Places::of(&compiled, &other).err().unwrap();
     assert!(e.message.contains("reads no table 'copy', but events"), "{e}");
     let e = letters::replay(&compiled, &Wanted::default(), Asked::default()).await.unwrap_err();
     assert!(e.message.contains("never started"), "{e}");
+}
+
+const MINUTE_OF: &str = "2024-05-01 00:00:";
+
+/// One event a second; counts of ten seconds close thirty seconds after their ends.
+fn windows() -> Home {
+    let home = Home::new(
+        "CREATE TABLE events (ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '30' SECOND)
+           WITH ('connector' = 'filesystem', 'path' = 'in', 'format' = 'json',
+             'scan.watermark.emit.strategy' = 'on-event');
+         CREATE TABLE counts (window_end TIMESTAMP(3), n BIGINT)
+           WITH ('connector' = 'memory', 'name' = 'replay-windows');
+         SET 'brooklet.epoch.max-rows' = '1';
+         SET 'brooklet.epoch.interval' = '10 ms';
+         SET 'execution.checkpointing.interval' = '20 ms';
+         SET 'brooklet.table.events.dead-letters' = './dead';
+         SET 'brooklet.table.events.late-records' = './late';
+         INSERT INTO counts SELECT window_end, COUNT(*)
+         FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+         GROUP BY window_start, window_end;",
+    );
+    std::fs::create_dir(home.path("in")).unwrap();
+    let second = |s| format!("{{\"ts\": \"{MINUTE_OF}{s:02}\"}}\n");
+    let bad = |s| if s == 45 { "no event\n".to_string() } else { second(s) };
+    home.write("in/a.json", (0..60).map(bad).collect::<String>());
+    home
+}
+
+/// Rows that stood in no source, as if they had been set aside, are asked for: what counts is how
+/// they come in.
+async fn give(home: &Home, seconds: &[i64]) {
+    let letter = |(i, s): (usize, &i64)| Again {
+        split: SplitId::new("a.json"),
+        offset: i as i64,
+        timestamp: None,
+        bytes: format!("{{\"ts\": \"{MINUTE_OF}{s:02}\"}}").into_bytes(),
+    };
+    let letters = seconds.iter().enumerate().map(letter).collect();
+    let slot = Slot { table: "events".into(), letters };
+    let store = LocalStore::new(home.path(".brooklet/it"));
+    replays::create(&store, "000001", 0, &slot).await.unwrap();
+}
+
+#[tokio::test]
+async fn letters_that_come_again_neither_hold_nor_move_the_watermark() {
+    let home = windows();
+    // The watermark is past 10 s, and before 40 s.
+    home.run(set_aside(&home, 1)).await.unwrap();
+    give(&home, &[2, 59, 46]).await;
+    home.run_to_end().await;
+    let late = home.lines("late");
+    let place = |l: &serde_json::Value| (l["partition"].clone(), l["offset"].clone());
+    assert_eq!(late.iter().map(place).collect::<Vec<_>>(), [("//replay".into(), 0.into())]);
+    let reason = late[0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("its window ended at 2024-05-01 00:00:10"), "{reason}");
+    let mut counts: Vec<(String, i64)> = Vec::new();
+    for delta in Store::named("replay-windows").rows_of("counts") {
+        let ns = delta.column(1).as_primitive::<Int64Type>();
+        let ends = (0..delta.len()).map(|i| array_value_to_string(delta.column(0), i).unwrap());
+        counts.extend(ends.zip(ns.values().iter().copied()));
+    }
+    counts.sort();
+    // 45 s was no event, 46 s came twice, 59 s twice: had it moved the watermark, those between
+    // would have been late.
+    assert_eq!(counts.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [10, 10, 10, 10, 10, 11]);
 }
