@@ -6,6 +6,7 @@
 mod banner;
 mod checkpoints;
 mod demo;
+mod dlq;
 mod explain;
 mod files;
 mod http;
@@ -67,6 +68,8 @@ enum Command {
     Explain(explain::Args),
     /// Lists and shows what is stored of a pipeline's state.
     Checkpoints(checkpoints::Args),
+    /// Lists, shows and replays records that were set aside: dead letters and late records.
+    Dlq(dlq::Args),
 }
 
 fn main() -> ExitCode {
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Command::Validate(args) => validate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Checkpoints(args) => runtime()?.block_on(checkpoints::run(args)),
+        Command::Dlq(args) => runtime()?.block_on(dlq::run(args, console)),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,28 +23,33 @@ pub enum Format {
 /// Writes rows; `changes` are consolidated unless the changelog is asked for.
 pub fn print(format: Format, changes: &[Delta]) -> Result<()> {
     let Some(first) = changes.first() else { return Ok(()) };
-    let schema = first.rows.schema();
-    let mut out = std::io::stdout().lock();
-    let failed = |e| Error::outside("stdout").caused_by(e);
     if format == Format::Changelog {
-        drop(out);
         return print_changes("", changes);
     }
-    let rows = net(&schema, changes)?;
+    print_rows(format, &net(&first.rows.schema(), changes)?)
+}
+
+/// Writes rows in their order.
+pub fn print_rows(format: Format, rows: &[RecordBatch]) -> Result<()> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let mut out = std::io::stdout().lock();
+    let failed = |e| Error::outside("stdout").caused_by(e);
     match format {
-        Format::Table if !rows.is_empty() => {
-            writeln!(out, "{}", pretty_format_batches(&rows)?).map_err(failed)
-        }
-        Format::Jsonl => out.write_all(&json_lines(&schema, &rows)?).map_err(failed),
+        Format::Table => writeln!(out, "{}", pretty_format_batches(rows)?).map_err(failed),
+        Format::Jsonl => out.write_all(&json_lines(&first.schema(), rows)?).map_err(failed),
         Format::Csv => {
-            for batch in &rows {
+            for batch in rows {
                 for line in csv(batch)? {
                     writeln!(out, "{line}").map_err(failed)?;
                 }
             }
             Ok(())
         }
-        _ => Ok(()),
+        Format::Changelog => {
+            drop(out);
+            let changes: Vec<Delta> = rows.iter().cloned().map(Delta::inserts).collect();
+            print_changes("", &changes)
+        }
     }
 }
 

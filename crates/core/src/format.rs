@@ -56,6 +56,19 @@ pub enum RecordOfRow {
     Each(Vec<u32>),
 }
 
+impl RecordOfRow {
+    /// Whether the record of this row gave no other row.
+    pub fn is_alone(&self, row: usize) -> bool {
+        match self {
+            RecordOfRow::Same => true,
+            RecordOfRow::Each(each) => {
+                let differs = |other: Option<&u32>| other != Some(&each[row]);
+                differs(each.get(row + 1)) && (row == 0 || differs(each.get(row - 1)))
+            }
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct BadRecord {
     /// Index in the batch.

@@ -10,6 +10,8 @@ use std::ops::Range;
 use arrow::array::{ArrayRef, BinaryBuilder, MapBuilder, StringBuilder};
 use bytes::Bytes;
 
+use crate::source::SplitId;
+
 /// Records of one split in offset order.
 pub struct RawBatch {
     records: Vec<RawRecord>,
@@ -42,6 +44,24 @@ pub trait Owner: Send + Sync {
     /// place and not in the records.
     fn partition(&self) -> &[ArrayRef] {
         &[]
+    }
+    /// Split and offset that each record had when it was read for the first time, of records that
+    /// are given again; otherwise none.
+    fn origins(&self) -> &[(SplitId, i64)] {
+        &[]
+    }
+}
+
+/// Records that are given again.
+struct Again {
+    origins: Vec<(SplitId, i64)>,
+    /// Frees the records' memory when dropped.
+    _memory: Box<dyn Owner>,
+}
+
+impl Owner for Again {
+    fn origins(&self) -> &[(SplitId, i64)] {
+        &self.origins
     }
 }
 
@@ -152,6 +172,15 @@ impl RawBatch {
     /// The same records, from a place whose name holds these values.
     pub fn of_partition(self, values: Vec<ArrayRef>) -> Self {
         RawBatch { owner: Box::new(OfPartition { values, _memory: self.owner }), ..self }
+    }
+
+    /// The same records, given again: each with its own time (−1 without one) and the place that it
+    /// was read from first.
+    pub fn given_again(mut self, times: &[i64], origins: Vec<(SplitId, i64)>) -> Self {
+        for (record, time) in self.records.iter_mut().zip(times) {
+            record.timestamp = *time;
+        }
+        RawBatch { owner: Box::new(Again { origins, _memory: self.owner }), records: self.records }
     }
 
     /// As [`RawBatch::from_buffer`], but the values at `nulls` are NULL (tombstones).

@@ -13,9 +13,20 @@ use crate::{Delta, Result};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SplitId(pub Arc<str>);
 
+/// No topic and no relative path has this name.
+const REPLAY: &str = "//replay";
+
 impl SplitId {
     pub fn new(name: impl AsRef<str>) -> Self {
         SplitId(Arc::from(name.as_ref()))
+    }
+    /// The split that every table of records has beside those of its source: dead letters that are
+    /// given to the table again. It has no part in the table's watermark.
+    pub fn replay() -> Self {
+        SplitId::new(REPLAY)
+    }
+    pub fn is_replay(&self) -> bool {
+        &*self.0 == REPLAY
     }
 }
 

@@ -176,7 +176,7 @@ impl Compute {
         });
         let sinks = sinks.collect::<Result<_>>()?;
         Ok(Compute {
-            letters: Letters::new(&plan),
+            letters: Letters::new(&plan, instance.clone()),
             watermarks: vec![WATERMARK_MIN; nodes],
             counts: vec![Counts::default(); nodes],
             shards: each,
@@ -229,7 +229,7 @@ impl Compute {
             aside.late.append(&mut shard.late);
             aside.bad.append(&mut shard.bad);
         }
-        let logged = self.set_aside(aside)?;
+        let logged = self.set_aside(aside, moment.now)?;
         self.watermarks = contexts.iter().map(|c| c.watermark).collect();
         let outputs = self.gather(moment)?;
         for shard in &mut self.shards {
@@ -243,8 +243,8 @@ impl Compute {
 
     /// Gives what was set aside to the nodes that feed its Sinks; returns what goes to the log.
     /// The watermarks are still those before the epoch.
-    fn set_aside(&mut self, aside: SetAside) -> Result<Vec<Letter>> {
-        let dealt = self.letters.deal(&self.shape.plan, aside, &self.watermarks)?;
+    fn set_aside(&mut self, aside: SetAside, now: Millis) -> Result<Vec<Letter>> {
+        let dealt = self.letters.deal(&self.shape.plan, aside, &self.watermarks, now)?;
         for (scan, rows) in dealt.late_of {
             self.counts[scan].late += rows;
         }

@@ -71,6 +71,9 @@ pub struct ReadCounts {
     pub dead: u64,
     /// Dropped by the format's own ignore-parse-errors.
     pub skipped: u64,
+    /// Of those read: dead letters that were given again.
+    #[serde(default)]
+    pub replayed: u64,
 }
 
 impl Default for ScanState {
@@ -253,8 +256,19 @@ impl Ingest {
                     }
                     columns => Computed { rows, columns: columns?, kept: None },
                 };
-                let entry = state.splits.entry(id.clone()).or_default();
-                out.rows.push(self.finish(ctx, computed, entry, others, first_ord)?);
+                let finished = match id.is_replay() {
+                    // Letters given again neither move the watermark nor are before it.
+                    true => {
+                        let late = vec![before.watermark; computed.rows.len()];
+                        self.finish(computed, late, first_ord)?
+                    }
+                    false => {
+                        let entry = state.splits.entry(id.clone()).or_default();
+                        let late = self.take_watermark(ctx, &computed.columns, entry, others)?;
+                        self.finish(computed, late, first_ord)?
+                    }
+                };
+                out.rows.push(finished);
                 *next_ord = first_ord + count as i64;
                 out.origins.extend(origin);
             }
@@ -294,6 +308,9 @@ impl Ingest {
             Given::Records(raw, decoded) => {
                 state.counts.read += raw.len() as u64;
                 state.counts.bytes += raw.bytes() as u64;
+                if split.is_replay() {
+                    state.counts.replayed += raw.len() as u64;
+                }
                 let parts = self.collect(split, &raw, decoded, state, out)?;
                 let raw = self.keeps_origins.then_some(raw);
                 let chunk = |(first, (rows, of_row))| {
@@ -392,6 +409,7 @@ impl Ingest {
                     offset: Some(raw.offset(record)),
                     timestamp: Some(raw.timestamp(record)).filter(|t| *t >= 0),
                     bytes: raw.value(record).map(<[u8]>::to_vec),
+                    replayable: raw.value(record).is_some(),
                     ..Letter::new(LetterKind::Dead, self.table(), self.node.label.clone(), reason)
                 });
             }
@@ -476,17 +494,9 @@ impl Ingest {
         Ok(Computed { rows, columns, kept: Some(kept) })
     }
 
-    /// Takes the watermark; adds `__ord` and `__late` where the plan asks for them.
-    fn finish(
-        &self,
-        ctx: &IngestCtx<'_>,
-        computed: Computed,
-        split: &mut SplitState,
-        others: Millis,
-        first_ord: i64,
-    ) -> Result<Delta> {
+    /// Adds `__ord` and `__late` where the plan asks for them; `late` is each row's.
+    fn finish(&self, computed: Computed, late: Vec<Millis>, first_ord: i64) -> Result<Delta> {
         let Computed { rows, mut columns, kept } = computed;
-        let late = self.take_watermark(ctx, &columns, split, others)?;
         if !self.node.ord.is_empty() {
             let ords = match kept {
                 None => Int64Array::from_iter_values(first_ord..first_ord + rows.len() as i64),
@@ -544,7 +554,8 @@ impl Ingest {
 
     /// The minimum over the other splits as they stood before the epoch.
     fn others_watermark(&self, ctx: &IngestCtx<'_>, split: &SplitId, before: &ScanState) -> Millis {
-        let others = before.splits.iter().filter(|(id, _)| *id != split && !ctx.idle.contains(id));
+        let counts = |id: &SplitId| id != split && !id.is_replay() && !ctx.idle.contains(id);
+        let others = before.splits.iter().filter(|(id, _)| counts(id));
         others.map(|(_, s)| self.split_watermark(s)).min().unwrap_or(WATERMARK_MAX)
     }
 
@@ -556,7 +567,7 @@ impl Ingest {
         if self.spec.watermark.is_none() {
             return WATERMARK_MIN;
         }
-        let busy = there.iter().filter(|id| !ctx.idle.contains(id));
+        let busy = there.iter().filter(|id| !id.is_replay() && !ctx.idle.contains(id));
         let busy = busy.filter_map(|id| state.splits.get(id));
         busy.map(|s| self.split_watermark(s)).min().unwrap_or(state.watermark)
     }

@@ -17,6 +17,10 @@ use brooklet_core::{Error, Result};
 /// The column under a connector's key for rows that came from these records of a batch.
 pub fn column(key: &str, split: &SplitId, raw: &RawBatch, records: &[u32]) -> Result<ArrayRef> {
     let each = records.iter().map(|record| *record as usize);
+    let origins = raw.rarely().origins();
+    if !origins.is_empty() && matches!(key, "offset" | "partition" | "topic") {
+        return Ok(original(key, &each.map(|r| &origins[r]).collect::<Vec<_>>()));
+    }
     Ok(match key {
         "offset" => Arc::new(Int64Array::from_iter_values(each.map(|r| raw.offset(r)))),
         "timestamp" => {
@@ -27,18 +31,29 @@ pub fn column(key: &str, split: &SplitId, raw: &RawBatch, records: &[u32]) -> Re
             let types = raw.rarely().timestamp_types(records);
             Arc::new(StringArray::from_iter_values(types.iter().map(|t| t.name())))
         }
-        "partition" => {
-            let number: Option<i64> = split.0.rsplit('-').next().and_then(|n| n.parse().ok());
-            Arc::new(Int64Array::from(vec![number; records.len()]))
-        }
-        "topic" => {
-            let topic = split.0.rsplit_once('-').map_or(&*split.0, |(topic, _)| topic);
-            Arc::new(StringArray::from(vec![topic; records.len()]))
-        }
+        "partition" => Arc::new(Int64Array::from(vec![partition(split); records.len()])),
+        "topic" => Arc::new(StringArray::from(vec![topic(split); records.len()])),
         "leader-epoch" => Arc::new(Int32Array::from(raw.rarely().leader_epochs(records))),
         "headers" => headers(raw, records),
         other => return Err(Error::config(format!("metadata column '{other}' is unknown"))),
     })
+}
+
+/// Where records were read for the first time.
+fn original(key: &str, origins: &[&(SplitId, i64)]) -> ArrayRef {
+    match key {
+        "offset" => Arc::new(Int64Array::from_iter_values(origins.iter().map(|(_, o)| *o))),
+        "partition" => Arc::new(origins.iter().map(|(s, _)| partition(s)).collect::<Int64Array>()),
+        _ => Arc::new(StringArray::from_iter_values(origins.iter().map(|(s, _)| topic(s)))),
+    }
+}
+
+fn partition(split: &SplitId) -> Option<i64> {
+    split.0.rsplit('-').next().and_then(|n| n.parse().ok())
+}
+
+fn topic(split: &SplitId) -> &str {
+    split.0.rsplit_once('-').map_or(&*split.0, |(topic, _)| topic)
 }
 
 fn headers(raw: &RawBatch, records: &[u32]) -> ArrayRef {
@@ -111,5 +126,18 @@ mod tests {
         ]);
         let entries = Field::new("entries", DataType::Struct(pair), false);
         assert_eq!(show("headers", DataType::Map(Arc::new(entries), false)), "{} {} {}");
+    }
+
+    #[test]
+    fn records_given_again_are_from_where_they_were() {
+        let origins = vec![(SplitId::new("t-3"), 70), (SplitId::new("u-4"), 90)];
+        let batch = batch().given_again(&[5, -1], origins);
+        let shown = |key: &str| {
+            let column = column(key, &SplitId::replay(), &batch, &[1, 0]).unwrap();
+            let text = arrow::util::display::array_value_to_string;
+            format!("{} {}", text(&column, 0).unwrap(), text(&column, 1).unwrap())
+        };
+        assert_eq!(["offset", "partition", "topic"].map(shown), ["90 70", "4 3", "u t"]);
+        assert_eq!((batch.timestamp(0), batch.offset(0)), (5, 7));
     }
 }

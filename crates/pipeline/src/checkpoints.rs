@@ -60,7 +60,7 @@ impl Stored {
 }
 
 /// `2024-01-15T10:30:05.250Z`.
-fn moment(ms: i64) -> String {
+pub(crate) fn moment(ms: i64) -> String {
     timestamp_ms_to_datetime(ms)
         .map_or_else(|| ms.to_string(), |t| format!("{}Z", t.format("%Y-%m-%dT%H:%M:%S%.3f")))
 }

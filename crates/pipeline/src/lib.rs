@@ -2,7 +2,7 @@
 //!
 //! [`compile`] text to a plan, [`functions`] what it needs of Python, [`connect`] the plan's tables
 //! to connectors, [`decode`] to formats, [`start`] the whole life of a run, [`checkpoints`] what is
-//! stored of it, [`serve`] queries of its built-in tables, [`collect`] and [`rows`] rows for a
+//! stored of it, [`letters`] records that were set aside, [`serve`] queries of its built-in tables, [`collect`] and [`rows`] rows for a
 //! terminal, [`world`] the real clock.
 
 pub mod checkpoints;
@@ -13,6 +13,7 @@ pub mod decode;
 #[cfg(test)]
 mod faults;
 mod functions;
+pub mod letters;
 #[cfg(test)]
 mod probes;
 #[cfg(test)]

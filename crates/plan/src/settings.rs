@@ -151,10 +151,21 @@ pub const TABLE_SETTINGS: &[OptionSpec] = &[
     OptionSpec::text("on-conflict", "What an existing key does to an insert.")
         .kind(OptionKind::OneOf(&["update", "ignore"]))
         .default("update"),
-    OptionSpec::text("dead-letters", "log, a path, or a topic of the same cluster (`topic:NAME`).")
-        .default("log"),
-    OptionSpec::text("late-records", "drop, log, a path, or a topic (`topic:NAME`).")
+    OptionSpec::text(
+        "dead-letters",
+        "fail, log, a path, a topic of the same cluster (`topic:NAME`), a table of the file \
+         (`table:NAME`), or `table`: brooklet_dead_letters in the database that rows go to.",
+    )
+    .default("log"),
+    OptionSpec::text("late-records", "drop, log, a path, `topic:NAME`, `table:NAME` or `table`.")
         .default("drop"),
+    OptionSpec::text(
+        "scan.deser-failure.handler",
+        "dead-letters in the words of the connectors kafka-safe and upsert-kafka-safe: none is \
+         fail, log is log, kafka is `topic:` with the name that scan.deser-failure.topic gives.",
+    )
+    .kind(OptionKind::OneOf(&["none", "log", "kafka", "NONE", "LOG", "KAFKA"])),
+    OptionSpec::text("scan.deser-failure.topic", "The topic of scan.deser-failure.handler."),
     OptionSpec::text("refresh-interval", "How often a jdbc table is read again; 0: once.")
         .kind(OptionKind::Duration),
     OptionSpec::text("max-records-per-epoch", "Rows an epoch takes of this table at most.")

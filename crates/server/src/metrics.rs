@@ -102,6 +102,12 @@ pub const METRICS: &[Metric] = &[
         "Records dropped by the format's own ignore-parse-errors.",
         |s| read(s, |c| c.skipped),
     ),
+    counter(
+        "brooklet_records_replayed",
+        TABLE,
+        "Dead letters that were read again by `brooklet dlq replay`.",
+        |s| read(s, |c| c.replayed),
+    ),
     counter("brooklet_records_late", TABLE, "Rows too late for a window.", |s| {
         by_table(&s.progress.late_of, |n| Value::Whole(*n))
     }),

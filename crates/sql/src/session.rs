@@ -362,6 +362,11 @@ impl Run {
             self.session.catalog.tables().map(|(name, _)| name.to_string()).collect();
         let none = BTreeMap::new();
         for name in names {
+            if let Some(settings) = of_tables.get_mut(&name)
+                && let Err(message) = options::fold_safe_kafka(settings)
+            {
+                self.faults.push(Fault::new(message, self.place_of_safe_kafka(&name)));
+            }
             let settings = of_tables.get(&name).unwrap_or(&none);
             self.session.catalog.extend(&name, settings);
         }
@@ -369,6 +374,15 @@ impl Run {
             self.faults.push(Fault::new(e.message, Span::empty()));
             Settings::default()
         })
+    }
+}
+
+impl Run {
+    /// Where a table's dead letters are set in the words of other connectors.
+    fn place_of_safe_kafka(&self, table: &str) -> Span {
+        let key = |setting: &&str| format!("{OF_TABLE}{table}.{setting}");
+        let set = options::SAFE_KAFKA.iter().find_map(|s| self.session.values.get(&key(s)));
+        set.map_or(Span::empty(), |pair| pair.key_span)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod clicks;
 mod devices;
+mod dlq;
 mod errors;
 mod files;
 mod http;
@@ -31,7 +32,7 @@ fn main() {
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
     let python = std::env::var_os(pipelines::shop::PYTHON).is_some();
     let registry = served && std::env::var_os("BROOKLET_TEST_REGISTRY").is_some();
-    let groups: [(&str, &[Test], bool); 20] = [
+    let groups: [(&str, &[Test], bool); 21] = [
         ("clicks", clicks::TESTS, served),
         ("pipelines::devices", devices::TESTS, served),
         ("pipelines::clicks", pipelines::clicks::TESTS, served),
@@ -40,6 +41,7 @@ fn main() {
         ("pipelines::complaints", pipelines::complaints::TESTS_WITH_REGISTRY, registry),
         ("pipelines::shop", pipelines::shop::TESTS, served),
         ("pipelines::shop", pipelines::shop::TESTS_WITH_PACKAGES, served && python),
+        ("dlq", dlq::TESTS, served),
         ("files", files::TESTS, served),
         ("http", http::TESTS, true),
         ("http", http::TESTS_WITH_SERVICES, served),

@@ -27,6 +27,14 @@ struct Minted {
     pipeline: String,
 }
 
+/// The newest instance, if there is one.
+pub async fn newest(store: &dyn Store) -> Result<Option<InstanceHome>> {
+    match store.list("instances/").await?.last() {
+        Some(name) => read(store, name).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// The newest instance, or a new one with this id if there is none or `fresh` asks for it.
 pub async fn find_or_mint(
     store: &dyn Store,

@@ -2,13 +2,15 @@
 //! in a create-only [`store`].
 //!
 //! A snapshot is a [`manifest`] naming [`segment`]s: one full, then those of what changed.
-//! [`instance`] says whose state it is and who may write.
+//! [`instance`] says whose state it is and who may write, [`replays`] which dead letters are to be
+//! read again.
 
 pub mod capture;
 pub mod instance;
 pub mod journal;
 pub mod load;
 pub mod manifest;
+pub mod replays;
 pub mod segment;
 pub mod snapshot;
 pub mod store;

@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Int64Type, Schema, SchemaRef};
+use arrow::datatypes::Int64Type;
 
 use brooklet_core::format::RecordOfRow;
 use brooklet_core::raw::RawBatch;
 use brooklet_core::source::SplitId;
 use brooklet_core::time::Millis;
-use brooklet_core::{Delta, Result};
-use brooklet_plan::letters::{LetterKind, LetterTo, letter_columns};
-use brooklet_plan::node::{Node, NodeId, NodeOp, ReduceKind, StreamPlan};
+use brooklet_core::{Delta, Error, Instance, Result};
+use brooklet_plan::letters::{LetterKind, LetterTo};
+use brooklet_plan::node::{Node, NodeId, NodeOp, ReduceKind, StreamPlan, WindowKind};
 
 use crate::compute::Scanned;
 use crate::ops::BadRows;
@@ -43,6 +43,8 @@ pub struct Letter {
     pub bytes: Option<Vec<u8>>,
     /// The row at that node, as JSON.
     pub row: Option<String>,
+    /// Nothing of the record went anywhere else: given again it counts once.
+    pub replayable: bool,
 }
 
 /// Letters with the rows they are about: one each, or none at all.
@@ -71,9 +73,11 @@ pub enum Records {
 }
 
 impl Origin {
-    /// Says in `letter` which record row `row` of the batch was.
+    /// Says in `letter` which record row `row` of the batch was. It may be replayed if it was that
+    /// one row.
     pub fn tell(&self, row: usize, letter: &mut Letter) {
         letter.split = Some(self.split.clone());
+        letter.replayable = false;
         match &self.records {
             Records::Rows { from } => letter.offset = from.map(|from| from + row as i64),
             Records::Raw { batch, of_row, first } => {
@@ -84,6 +88,7 @@ impl Origin {
                 letter.offset = Some(batch.offset(record));
                 letter.timestamp = Some(batch.timestamp(record)).filter(|t| *t >= 0);
                 letter.bytes = batch.value(record).map(<[u8]>::to_vec);
+                letter.replayable = letter.bytes.is_some() && of_row.is_alone(row);
             }
         }
     }
@@ -127,8 +132,14 @@ impl SetAside {
 /// Where each node's rows come from, and what is done with those set aside.
 pub struct Letters {
     lineage: Vec<Lineage>,
-    schema: SchemaRef,
+    instance: Instance,
     row_text: Option<RowText>,
+}
+
+/// When and by whom records are set aside, from the epoch's record.
+pub struct Stamp {
+    pub now: Millis,
+    pub instance: Instance,
 }
 
 /// What is below a node.
@@ -137,14 +148,19 @@ struct Lineage {
     scans: Vec<NodeId>,
     /// Each row is one record's: its arrival number finds the record.
     of_records: bool,
+    /// Nothing beside this node's only reader sees the rows, which are whole records'.
+    unseen: bool,
 }
 
 impl Letters {
-    pub fn new(plan: &StreamPlan) -> Letters {
+    pub fn new(plan: &StreamPlan, instance: Instance) -> Letters {
+        let mut readers = vec![0; plan.nodes.len()];
+        plan.nodes.iter().flat_map(|node| &node.inputs).for_each(|input| readers[*input] += 1);
         let mut lineage: Vec<Lineage> = Vec::with_capacity(plan.nodes.len());
         for (id, node) in plan.nodes.iter().enumerate() {
+            let alone = readers[id] == 1;
             let of_node = match &node.op {
-                NodeOp::Scan(_) => Lineage { scans: vec![id], of_records: true },
+                NodeOp::Scan(_) => Lineage { scans: vec![id], of_records: true, unseen: alone },
                 op => {
                     let below = node.inputs.iter().map(|i| &lineage[*i]);
                     let mut scans: Vec<NodeId> =
@@ -152,13 +168,13 @@ impl Letters {
                     scans.sort_unstable();
                     scans.dedup();
                     let of_records = keeps_records(op) && below.clone().all(|l| l.of_records);
-                    Lineage { scans, of_records }
+                    let unseen = alone && passes_whole(op) && below.clone().all(|l| l.unseen);
+                    Lineage { scans, of_records, unseen }
                 }
             };
             lineage.push(of_node);
         }
-        let fields: Vec<_> = letter_columns().iter().map(|c| c.field()).collect();
-        Letters { lineage, schema: Arc::new(Schema::new(fields)), row_text: None }
+        Letters { lineage, instance, row_text: None }
     }
 
     /// How rows are shown; without it they are not.
@@ -170,12 +186,13 @@ impl Letters {
     }
 
     /// Finds the records again and deals them to the log and to the nodes that feed Sinks.
-    /// `late_before` is by node.
+    /// `late_before` is by node, `now` the epoch's.
     pub fn deal(
         &self,
         plan: &StreamPlan,
         mut aside: SetAside,
         late_before: &[Millis],
+        now: Millis,
     ) -> Result<Dealt> {
         let mut dealt = Dealt::default();
         if aside.is_empty() {
@@ -192,7 +209,7 @@ impl Letters {
             let about = About { kind: LetterKind::Dead, node, rows: &rows, reasons };
             refused.push(self.find(plan, &aside.origins, about, &mut dealt.bad_of)?);
         }
-        self.deliver(plan, refused, &mut dealt)?;
+        self.deliver(plan, refused, now, &mut dealt)?;
         Ok(dealt)
     }
 
@@ -204,8 +221,12 @@ impl Letters {
         about: About<'_>,
         counts: &mut BTreeMap<NodeId, u64>,
     ) -> Result<Refused> {
-        let below = plan.node(about.node).inputs[0];
+        let refusing = plan.node(about.node);
+        let below = refusing.inputs[0];
         let lineage = &self.lineage[below];
+        // Of several rows that a node makes of one, others may have passed.
+        let one_by_one = refusing.inputs.len() == 1 && !copies_rows(&refusing.op);
+        let unseen = lineage.unseen && one_by_one;
         let ords = match (plan.node(below).ord.as_slice(), lineage.of_records) {
             ([ord], true) => about.rows.column(*ord).as_primitive_opt::<Int64Type>(),
             _ => None,
@@ -227,6 +248,7 @@ impl Letters {
             let mut letter = Letter::new(about.kind, table, node, reason);
             if let Some(((_, origin), ord)) = origin {
                 origin.tell((ord - origin.first_ord) as usize, &mut letter);
+                letter.replayable &= unseen;
             }
             letters.push(letter);
             kept.push(row as u32);
@@ -239,7 +261,14 @@ impl Letters {
         Ok(Refused { letters, rows })
     }
 
-    fn deliver(&self, plan: &StreamPlan, refused: Vec<Refused>, dealt: &mut Dealt) -> Result<()> {
+    fn deliver(
+        &self,
+        plan: &StreamPlan,
+        refused: Vec<Refused>,
+        now: Millis,
+        dealt: &mut Dealt,
+    ) -> Result<()> {
+        let stamp = Stamp { now, instance: self.instance.clone() };
         let mut of_nodes: BTreeMap<NodeId, Vec<Letter>> = BTreeMap::new();
         for Refused { mut letters, rows } in refused {
             if let (Some(rows), Some(row_text)) = (&rows, &self.row_text) {
@@ -248,6 +277,7 @@ impl Letters {
             }
             for letter in letters {
                 match plan.route(&letter.table, letter.kind) {
+                    LetterTo::Fail => return Err(letter.as_error()),
                     LetterTo::Drop => {}
                     LetterTo::Log => dealt.logged.push(letter),
                     LetterTo::Node(node) => of_nodes.entry(node).or_default().push(letter),
@@ -257,7 +287,8 @@ impl Letters {
         for (node, mut letters) in of_nodes {
             // The number of shards decided the order so far.
             letters.sort_by(Letter::order);
-            dealt.fed.insert(node, Delta::inserts(rows::batch(&self.schema, &letters)?));
+            let rows = rows::batch(&plan.node(node).schema, &letters, &stamp)?;
+            dealt.fed.insert(node, Delta::inserts(rows));
         }
         Ok(())
     }
@@ -284,7 +315,19 @@ impl Letter {
             reason,
             bytes: None,
             row: None,
+            replayable: false,
         }
+    }
+    /// What stops a pipeline whose table's dead letters are to fail it.
+    fn as_error(&self) -> Error {
+        let split = self.split.as_ref().map(|split| format!(" of {split}")).unwrap_or_default();
+        let offset = self.offset.map(|o| format!(" at offset {o}{split}")).unwrap_or_default();
+        Error::data(format!(
+            "table '{table}': a record{offset} was refused: {reason}; SET \
+             'brooklet.table.{table}.dead-letters' = 'log', a path or a topic passes it",
+            table = self.table,
+            reason = self.reason
+        ))
     }
     fn order(&self, other: &Letter) -> std::cmp::Ordering {
         let by = |l: &Letter| (l.kind, l.offset, l.timestamp);
@@ -306,6 +349,23 @@ fn keeps_records(op: &NodeOp) -> bool {
         NodeOp::Reduce(spec) => !matches!(spec.kind, ReduceKind::Aggregate { .. }),
         NodeOp::Scan(_) | NodeOp::Join(_) | NodeOp::Sink(_) => false,
     }
+}
+
+/// Whether each row into such a node is at most one row out of it, and kept nowhere.
+fn passes_whole(op: &NodeOp) -> bool {
+    match op {
+        NodeOp::Map(_) => !copies_rows(op),
+        NodeOp::Exchange(_) => true,
+        NodeOp::Scan(_) | NodeOp::Union | NodeOp::Reduce(_) | NodeOp::Join(_) => false,
+        NodeOp::Lookup(_) | NodeOp::Sink(_) => false,
+    }
+}
+
+/// Whether a row belongs to several windows.
+fn copies_rows(op: &NodeOp) -> bool {
+    let NodeOp::Map(spec) = op else { return false };
+    let window = spec.window.as_ref();
+    window.is_some_and(|window| !matches!(window.kind, WindowKind::Tumble { .. }))
 }
 
 /// The columns of a node that the query knows.

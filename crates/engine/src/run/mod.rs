@@ -13,6 +13,7 @@ pub mod histogram;
 pub mod live;
 pub mod reader;
 mod recorded;
+pub mod replays;
 pub mod schemas;
 pub mod snapshotter;
 pub mod start;

@@ -93,7 +93,7 @@ impl ScanReader {
     fn idle_splits(&mut self, now: Millis, splits: &[SplitInput]) -> Vec<SplitId> {
         let Some(timeout) = self.ingest.idle_timeout_ms() else { return Vec::new() };
         let mut idle = Vec::new();
-        for split in splits {
+        for split in splits.iter().filter(|split| !split.range.split.is_replay()) {
             let id = &split.range.split;
             let quiet = split.caught_up && split.range.from == split.range.to;
             let since = self.busy_at.entry(id.clone()).or_insert(now);

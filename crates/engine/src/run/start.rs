@@ -17,6 +17,7 @@ use super::asking::Repeating;
 use super::committer::{Committer, Domain, Outage, Outgoing};
 use super::edit;
 use super::reader::{Read, Reader, ScanReader};
+use super::replays::{Replaying, Replays};
 use super::status::{LastSnapshot, Status};
 use super::{Connections, Resume, RunConfig, Waker};
 use crate::checkpoint::instance::{InstanceHome, find_or_mint};
@@ -93,7 +94,10 @@ pub async fn start(start: Start) -> Result<Ready> {
     let domains =
         opening.domains(compute.plan(), &home, JournalEnd { generation, end, doubt }).await?;
     let arrived = Arc::new(Notify::new());
-    let scans = opening.scans(&compute, &state, &arrived).await?;
+    let rung = arrived.clone();
+    let wake: Waker = Arc::new(move || rung.notify_one());
+    let replays = Replays::open(store.clone(), &home.root, wake).await?;
+    let scans = opening.scans(&compute, &state, &arrived, &replays).await?;
     let lookups = opening.lookups(compute.plan()).await?;
     let budget = Budget { max_rows: config.max_rows, max_bytes: config.max_bytes };
     let reader = Reader::new(scans, state, from, shards, budget, env.clone());
@@ -317,11 +321,13 @@ impl Opening<'_> {
         compute: &Compute,
         state: &IngestState,
         arrived: &Arc<Notify>,
+        replays: &Arc<Replays>,
     ) -> Result<Vec<ScanReader>> {
         let plan = compute.plan();
         let mut scans = Vec::new();
         for (node, spec) in plan.scans() {
             let positions = state.scans.get(&spec.table.name).map(|s| s.positions());
+            let (positions, letters) = positions.map(Replaying::split_off).unzip();
             let resume = Resume { positions, held: compute.held(node)? };
             let open = || async {
                 let rung = arrived.clone();
@@ -331,6 +337,13 @@ impl Opening<'_> {
             let source = self.patiently(&spec.table.name, open).await?;
             let workers = self.config.shards.max(1) as usize;
             let decoders = self.connections.decoders(spec, workers)?;
+            let source = match decoders.is_empty() {
+                true => source,
+                false => {
+                    let (table, at) = (&spec.table.name, letters.unwrap_or_default());
+                    Box::new(Replaying::new(source, table, replays.clone(), at))
+                }
+            };
             let ingest = Ingest::new(spec.clone(), plan.node(node).clone(), decoders)?;
             let ingest = ingest.setting_aside(plan);
             let cap = spec.table.options.int("brooklet.max-records-per-epoch")?;

@@ -5,5 +5,6 @@ mod dead;
 mod late;
 mod left;
 mod python;
+mod replay;
 mod row_error;
 mod run;

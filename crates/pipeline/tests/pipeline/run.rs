@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use brooklet_core::Result;
 use brooklet_pipeline::compile::SqlFile;
-use brooklet_pipeline::{Progress, StartOptions, Stopped, compile, start};
+use brooklet_pipeline::{Compiled, Progress, StartOptions, Status, Stopped, compile, start};
 use tokio::sync::watch;
 
 /// A directory with the pipeline's SQL, its state and its files.
 pub struct Home {
     pub dir: tempfile::TempDir,
     sql: String,
+    options: StartOptions,
 }
 
 /// What a run ended with.
@@ -24,10 +25,19 @@ pub struct Ended {
 
 impl Home {
     pub fn new(sql: impl Into<String>) -> Home {
-        Home { dir: tempfile::tempdir().unwrap(), sql: sql.into() }
+        let options = StartOptions::default();
+        Home { dir: tempfile::tempdir().unwrap(), sql: sql.into(), options }
     }
     pub fn set_sql(&mut self, sql: String) {
         self.sql = sql;
+    }
+    /// How runs from now on are started.
+    pub fn set_options(&mut self, options: StartOptions) {
+        self.options = options;
+    }
+    pub fn compiled(&self) -> Result<Compiled> {
+        let name = self.path("it.sql").to_string_lossy().into_owned();
+        compile(&[SqlFile { text: self.sql.clone(), name }], &|_| None)
     }
     pub fn sql(&self) -> &str {
         &self.sql
@@ -41,10 +51,8 @@ impl Home {
 
     /// Runs until the sources end, or until `enough` says so after a commit.
     pub async fn run(&self, enough: impl Fn(&Progress) -> bool) -> Result<Ended> {
-        let name = self.path("it.sql").to_string_lossy().into_owned();
-        let file = SqlFile { text: self.sql.clone(), name };
-        let compiled = compile(&[file], &|_| None)?;
-        let options = StartOptions::default();
+        let compiled = self.compiled()?;
+        let options = StartOptions { status: Status::default(), ..self.options.clone() };
         let base = &compiled.base;
         let running =
             start(compiled.plan, &compiled.settings, &compiled.name, base, options).await?;

@@ -20,7 +20,8 @@ fn node(kind: &'static str, label: &str, counts: Counts) -> NodeProgress {
 /// A pipeline with something to say on every metric.
 fn busy() -> Scrape {
     let mut p = Progress { phase: Phase::Running, ..Progress::default() };
-    let read = ReadCounts { read: 100, bytes: 2_000, decoded: 97, dead: 1, skipped: 2 };
+    let read =
+        ReadCounts { read: 100, bytes: 2_000, decoded: 97, dead: 1, skipped: 2, replayed: 1 };
     p.read.insert("clicks".into(), read);
     p.read.insert("users".into(), ReadCounts::default());
     p.dead_of.insert("clicks".into(), 7);

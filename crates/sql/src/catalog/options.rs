@@ -253,3 +253,23 @@ fn letters_fault(key: &str, option: &WithOption) -> Option<Fault> {
     let error = LetterTarget::parse(kind, Some(&option.value)).err()?;
     Some(Fault::new(error.message, option.value_span))
 }
+
+/// Settings that say what becomes of dead letters in the words of other connectors.
+pub const SAFE_KAFKA: [&str; 2] = ["scan.deser-failure.handler", "scan.deser-failure.topic"];
+
+/// Replaces them by `dead-letters`, which must not say something else.
+pub fn fold_safe_kafka(settings: &mut BTreeMap<String, String>) -> Result<(), String> {
+    let [handler, topic] = SAFE_KAFKA.map(|key| settings.remove(key));
+    let meant = LetterTarget::of_safe_kafka(handler.as_deref(), topic.as_deref());
+    let Some(meant) = meant.map_err(|e| e.message)? else { return Ok(()) };
+    let key = LetterKind::Dead.setting();
+    match settings.insert(key.to_string(), meant.text()).filter(|said| said.trim() != meant.text())
+    {
+        None => Ok(()),
+        Some(said) => Err(format!(
+            "'scan.deser-failure.handler' means '{key}' = '{}', but that is set to '{said}': \
+             leave one of them out",
+            meant.text()
+        )),
+    }
+}

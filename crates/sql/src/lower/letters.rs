@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use brooklet_core::options::Options;
+use brooklet_core::schema::ColumnDef;
 use brooklet_core::schema::TableDef;
+use brooklet_core::types::SqlType;
 use brooklet_plan::letters::{
-    LETTER_TABLE, LetterKind, LetterRoute, LetterTarget, LetterTo, letter_columns,
+    LETTER_TABLE, LetterKind, LetterRoute, LetterTarget, LetterTo, OWN_TABLE, letter_columns,
+    may_be_null,
 };
 use brooklet_plan::{Node, NodeId, NodeOp, Settings};
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::LogicalPlan;
 
-use super::sink::COLLECT;
+use super::sink::{COLLECT, keeps, side};
 use super::{Job, Lowering, error};
 use crate::query::Names;
 
@@ -24,6 +27,9 @@ const CONNECTION: [&str; 6] = [
     "properties.enable.ssl.",
     "sink.transactional-id-prefix",
 ];
+
+/// Options of a jdbc table that say how its database is reached, which makes its commit domain.
+const DATABASE: [&str; 4] = ["url", "username", "password", "properties."];
 
 const ON_ROW_ERROR: &str = "brooklet.on-row-error";
 
@@ -66,6 +72,7 @@ impl Lowering<'_> {
             for kind in LetterKind::ALL {
                 let target = target(&table, kind).map_err(|e| error(e.to_string(), None))?;
                 let to = match target {
+                    LetterTarget::Fail => LetterTo::Fail,
                     LetterTarget::Drop => LetterTo::Drop,
                     LetterTarget::Log => LetterTo::Log,
                     // What a top-level SELECT reads is shown, not kept.
@@ -76,6 +83,16 @@ impl Lowering<'_> {
                     }
                     LetterTarget::Topic(topic) => {
                         let made = self.topic(&table, kind, &topic)?;
+                        LetterTo::Node(self.feed(made, &mut sinks))
+                    }
+                    LetterTarget::Table(name) => {
+                        let found = self.declared(&name, jobs);
+                        let found = found.map_err(|what| refused(&table, kind, &what))?;
+                        LetterTo::Node(self.feed(found, &mut sinks))
+                    }
+                    LetterTarget::OwnTable => {
+                        let made = self.beside_rows(jobs);
+                        let made = made.map_err(|what| refused(&table, kind, what))?;
                         LetterTo::Node(self.feed(made, &mut sinks))
                     }
                 };
@@ -128,15 +145,13 @@ impl Lowering<'_> {
         let writable = self.offers.connectors.iter().find(|c| c.name == "kafka");
         let on_kafka = source.connector() == "kafka" || source.is_upserts();
         if !on_kafka || writable.is_none_or(|c| c.sink.is_none()) {
-            let message = format!(
-                "'brooklet.table.{}.{}' = 'topic:{topic}': the topic is one of the table's own \
-                 cluster, but the connector of table '{}' is '{}'; give a path instead",
-                source.name,
-                kind.setting(),
+            let what = format!(
+                "the topic is one of the table's own cluster, but the connector of table '{}' is \
+                 '{}'; give a path instead",
                 source.name,
                 source.connector()
             );
-            return Err(error(message, None));
+            return Err(refused(source, kind, &what));
         }
         let mut options: Options = Options::default();
         for (key, value) in &source.options.0 {
@@ -155,6 +170,94 @@ impl Lowering<'_> {
         }
         let brokers = options.get("properties.bootstrap.servers").unwrap_or_default();
         Ok(letter_table(format!("{LETTER_TABLE}topic {topic} at {brokers}"), options))
+    }
+}
+
+impl Lowering<'_> {
+    /// A table of the file that takes letters; its columns are some of theirs.
+    fn declared(&self, name: &str, jobs: &[Job]) -> Result<TableDef, String> {
+        let found = self.provider.names().table(name);
+        let found = found.ok_or_else(|| format!("no CREATE TABLE makes table '{name}'"))?;
+        if side(&found, self.offers).is_none() {
+            let connector = found.connector();
+            return Err(format!("connector '{connector}' of table '{name}' cannot be written"));
+        }
+        if self.plan.scans().any(|(_, spec)| spec.table.name == name) {
+            return Err(format!("the pipeline reads table '{name}': letters would come back"));
+        }
+        if jobs.iter().any(|job| job.target.table.name == name) {
+            return Err(format!(
+                "an INSERT writes to table '{name}': letters need one of their own"
+            ));
+        }
+        let key_may_be_null = keeps(&found, self.offers);
+        let written = found.write_schema();
+        for column in &found.columns {
+            if written.index_of(&column.name).is_ok() {
+                let in_key = found.primary_key.contains(&column.name);
+                check_column(column, in_key, key_may_be_null)
+                    .map_err(|what| format!("table '{name}', column '{}': {what}", column.name))?;
+            }
+        }
+        Ok(TableDef::clone(&found))
+    }
+
+    /// A table beside those that the pipeline's rows go to: letters are in their transaction.
+    fn beside_rows(&self, jobs: &[Job]) -> Result<TableDef, &'static str> {
+        let databases =
+            jobs.iter().map(|job| &job.target.table).filter(|t| t.connector() == "jdbc");
+        let domain = |table: &TableDef| side(table, self.offers).map(|(_, s)| (s.domain)(table));
+        let mut databases = databases.peekable();
+        let Some(first) = databases.peek().copied() else {
+            return Err(
+                "no INSERT writes to a jdbc table, in whose database it would stand: write \
+                        table:NAME with a table of the file, topic:NAME or a path",
+            );
+        };
+        if databases.any(|other| domain(other) != domain(first)) {
+            return Err("INSERTs write to several databases: CREATE TABLE the one that is meant, \
+                        and write table:NAME");
+        }
+        let mut options = Options::default();
+        for (key, value) in &first.options.0 {
+            if DATABASE.iter().any(|of| key == of || of.ends_with('.') && key.starts_with(of)) {
+                options.0.insert(key.clone(), value.clone());
+            }
+        }
+        let given = [
+            ("connector", "jdbc"),
+            ("table-name", OWN_TABLE),
+            ("brooklet.create-table", "if-not-exists"),
+        ];
+        given.into_iter().for_each(|(k, v)| drop(options.0.insert(k.into(), v.into())));
+        Ok(letter_table(format!("{LETTER_TABLE}table {OWN_TABLE}"), options))
+    }
+}
+
+/// Why letters cannot go where a setting says.
+fn refused(source: &TableDef, kind: LetterKind, what: &str) -> DataFusionError {
+    let value = target(source, kind).map(|target| target.text()).unwrap_or_default();
+    let setting = format!("'brooklet.table.{}.{}' = '{value}'", source.name, kind.setting());
+    error(format!("{setting}: {what}"), None)
+}
+
+fn check_column(column: &ColumnDef, in_key: bool, key_may_be_null: bool) -> Result<(), String> {
+    let all = letter_columns();
+    let Some(given) = all.iter().find(|given| given.name == column.name) else {
+        let names: Vec<&str> = all.iter().map(|c| c.name.as_str()).collect();
+        return Err(format!("letters have only {}", names.join(", ")));
+    };
+    let fits = match (&given.ty, &column.ty) {
+        (SqlType::TimestampLtz(_), SqlType::Timestamp(_) | SqlType::TimestampLtz(_)) => true,
+        (given, declared) => given == declared,
+    };
+    if !fits {
+        return Err(format!("it is {}, letters have {}", column.ty, given.ty));
+    }
+    let not_null = (!column.nullable && !in_key) || (in_key && !key_may_be_null);
+    match not_null && may_be_null(&column.name) {
+        true => Err("it may be NULL, which the table does not allow".to_string()),
+        false => Ok(()),
     }
 }
 

@@ -383,3 +383,35 @@ fn placeholders_lead_to_the_file_as_written() {
     let shown = session().apply(sql, "f.sql", &env).unwrap_err().to_string();
     assert!(shown.starts_with("f.sql:1:71: connector 'kafka' has no option 'foo'"), "{shown}");
 }
+
+#[test]
+fn dead_letters_in_the_words_of_safe_kafka() {
+    let set = |handler: &str| {
+        format!("{CLICKS} SET 'brooklet.table.clicks.scan.deser-failure.handler' = '{handler}';")
+    };
+    let topic = "SET 'brooklet.table.clicks.scan.deser-failure.topic' = 'bad';";
+    for (sql, wanted) in [
+        (set("none"), "fail"),
+        (set("log"), "log"),
+        (set("kafka") + topic, "topic:bad"),
+        (set("log") + "SET 'brooklet.table.clicks.dead-letters' = 'log';", "log"),
+    ] {
+        let script = run(&sql);
+        let options = &table(&script, "clicks").options;
+        assert_eq!(options.get("brooklet.dead-letters"), Some(wanted), "{sql}");
+        assert_eq!(options.get("brooklet.scan.deser-failure.handler"), None);
+    }
+    for (sql, fault) in [
+        (set("kafka"), "needs 'scan.deser-failure.topic' as well"),
+        (format!("{CLICKS} {topic}"), "is for 'scan.deser-failure.handler' = 'kafka' only"),
+        (set("maybe"), "is not one of none, log, kafka"),
+        (
+            set("none") + "SET 'brooklet.table.clicks.dead-letters' = 'topic:other';",
+            "f.sql:9:6: 'scan.deser-failure.handler' means 'dead-letters' = 'fail', but that is \
+             set to 'topic:other': leave one of them out",
+        ),
+    ] {
+        let shown = faults(&sql);
+        assert!(shown.contains(fault), "{sql}\n{shown}");
+    }
+}
