@@ -16,6 +16,7 @@ use brooklet_core::time::Millis;
 
 pub use crate::file_names::{FileNames, NamePart};
 use crate::letters::{LetterKind, LetterRoute, LetterTo, is_letter_table};
+use crate::partition_time::PartitionTime;
 
 pub type NodeId = usize;
 
@@ -302,6 +303,29 @@ pub struct Staging {
     /// `sink.parallelism`: writers, fixed key-slot ranges.
     pub writers: u32,
     pub names: FileNames,
+    /// `partition.default-name`: the directory of NULL and of the empty string.
+    pub default_partition: String,
+    pub commit: Option<PartitionCommit>,
+}
+
+/// When a partition of files is complete, and the empty file that says so
+/// (`sink.partition-commit.*`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionCommit {
+    pub success_file: String,
+    pub trigger: CommitTrigger,
+    pub delay_ms: Millis,
+    /// The clock completes a partition no sooner than this after its first row: the checkpoint
+    /// interval, which is when Flink looks.
+    pub interval_ms: Millis,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CommitTrigger {
+    /// The delay after the partition's first row.
+    ProcessTime,
+    /// When the watermark has passed the partition's time by more than the delay.
+    PartitionTime(PartitionTime),
 }
 
 impl StreamPlan {

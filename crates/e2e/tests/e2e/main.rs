@@ -12,6 +12,7 @@ mod http;
 mod kafka;
 mod nexmark;
 mod outages;
+mod partitions;
 mod pipelines;
 mod reading;
 mod records;
@@ -28,7 +29,7 @@ fn main() {
     args.test_threads = args.test_threads.or(Some(4));
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
     let python = std::env::var_os(pipelines::shop::PYTHON).is_some();
-    let groups: [(&str, &[Test], bool); 17] = [
+    let groups: [(&str, &[Test], bool); 18] = [
         ("clicks", clicks::TESTS, served),
         ("pipelines::devices", devices::TESTS, served),
         ("pipelines::clicks", pipelines::clicks::TESTS, served),
@@ -41,6 +42,7 @@ fn main() {
         ("http", http::TESTS_WITH_SERVICES, served),
         ("kafka", kafka::TESTS, served),
         ("outages", outages::TESTS, served),
+        ("partitions", partitions::TESTS, served),
         ("errors", errors::TESTS, served),
         ("reading", reading::TESTS, served),
         ("records", records::TESTS, served),

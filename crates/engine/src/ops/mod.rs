@@ -1,8 +1,8 @@
 //! Operators: what nodes of the plan do to rows, once per epoch and shard.
 //!
 //! One file per node kind: [`map`], [`join`], [`reduce`] (with its aggregates, windows, top-n and
-//! dedup), [`sinks`] for what these keep: [`stage`] rows of open files, [`kept`] built-in tables,
-//! [`whole`] results; [`held`] for sources that give rows once. Scans are [`crate::ingest`],
+//! dedup), [`sinks`] for what these keep: [`stage`] rows of open files, [`partitions`] what is not
+//! complete, [`kept`] built-in tables, [`whole`] results; [`held`] for sources that give rows once. Scans are [`crate::ingest`],
 //! exchanges [`crate::exchange`], unions are concatenation.
 
 pub mod bisect;
@@ -12,6 +12,7 @@ pub mod held;
 pub mod join;
 pub mod kept;
 pub mod map;
+pub mod partitions;
 pub mod reduce;
 pub mod rows;
 pub mod sinks;

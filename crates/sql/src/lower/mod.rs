@@ -16,6 +16,7 @@ mod rank;
 mod rel;
 mod scan;
 mod sink;
+mod staging;
 mod structs;
 mod union;
 mod whole;
