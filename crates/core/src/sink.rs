@@ -58,7 +58,10 @@ impl TableOutput {
             + self.files.iter().flat_map(|f| &f.rows).map(Delta::len).sum::<usize>()
     }
     pub fn is_empty(&self) -> bool {
-        !self.replaces && self.changes.iter().all(Delta::is_empty) && self.files.is_empty() && self.marks.is_empty()
+        !self.replaces
+            && self.changes.iter().all(Delta::is_empty)
+            && self.files.is_empty()
+            && self.marks.is_empty()
     }
     /// The batches of an append-only table's changes.
     pub fn batches(&self) -> impl Iterator<Item = &RecordBatch> {

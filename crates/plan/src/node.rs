@@ -162,6 +162,10 @@ pub enum ReduceKind {
     /// `time` None: arrival order (processing time). `time` Some: by that event-time column; a
     /// first row is emitted when the watermark passes it and late rows are dropped.
     Dedup { keep: Keep, time: Option<usize> },
+    /// The first row of each key by arrival, or by event time if `by_time`; a key is forgotten
+    /// when the watermark has passed the event time of its row by more than `after_ms`. Rows
+    /// before the watermark are late and dropped. Append-only; output: the input's columns.
+    FirstWithin { time: usize, by_time: bool, after_ms: Millis },
     /// A table from its upserts: in arrival order a row of weight +1 is its key's from then on,
     /// one of weight −1 says that the key has none any more, whatever its other columns hold.
     /// Output: the input's columns.

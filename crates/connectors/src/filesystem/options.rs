@@ -112,7 +112,8 @@ pub const OPTIONS: &[OptionSpec] = &[
 pub fn check(table: &TableDef) -> Result<()> {
     let options = &table.options;
     let Some(kinds) = options.get(COMMIT_POLICY) else { return Ok(()) };
-    let wrong = |why: String| Err(Error::config(format!("option '{COMMIT_POLICY}' = '{kinds}': {why}")));
+    let wrong =
+        |why: String| Err(Error::config(format!("option '{COMMIT_POLICY}' = '{kinds}': {why}")));
     if let Some(kind) = kinds.split(',').map(str::trim).find(|kind| *kind != "success-file") {
         return wrong(match kind {
             "metastore" => "there is no metastore; success-file is offered".into(),
@@ -121,11 +122,15 @@ pub fn check(table: &TableDef) -> Result<()> {
         });
     }
     if table.partitioned_by.is_empty() {
-        return wrong("the table has no PARTITIONED BY columns, so there is nothing to commit".into());
+        return wrong(
+            "the table has no PARTITIONED BY columns, so there is nothing to commit".into(),
+        );
     }
     let name = options.get("sink.partition-commit.success-file.name").unwrap_or("_SUCCESS");
     if name.is_empty() || name.contains('/') {
-        return wrong(format!("sink.partition-commit.success-file.name = '{name}' is no name of a file"));
+        return wrong(format!(
+            "sink.partition-commit.success-file.name = '{name}' is no name of a file"
+        ));
     }
     match options.get("partition.time-extractor.kind") {
         None | Some("default") => Ok(()),

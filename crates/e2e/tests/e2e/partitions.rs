@@ -67,8 +67,7 @@ fn check(partition: &str, files: &Files, wanted: &Minutes) {
 fn watch(place: &Place, wanted: &Minutes, over: &AtomicBool) -> usize {
     let mut seen = BTreeSet::new();
     while !over.load(Ordering::Acquire) {
-        let new: Vec<String> =
-            place.complete().into_iter().filter(|p| !seen.contains(p)).collect();
+        let new: Vec<String> = place.complete().into_iter().filter(|p| !seen.contains(p)).collect();
         if !new.is_empty() {
             let files = place.files();
             new.iter().for_each(|partition| check(partition, &files, wanted));
@@ -101,8 +100,13 @@ fn complete_minutes_have_all_rows() {
 SET 'brooklet.checkpoint.interval' = '300 ms';
 ";
         let local = to_minutes("disk", &disk.to_string_lossy());
-        [settings, &source(&topic, &brokers, bounded), &local, &to_minutes("s3", &bucket.url("out"))]
-            .concat()
+        [
+            settings,
+            &source(&topic, &brokers, bounded),
+            &local,
+            &to_minutes("s3", &bucket.url("out")),
+        ]
+        .concat()
     };
     let pipeline = Pipeline::new(&scratch, "minutes", &sql(false));
     let places = [Place::Directory(disk.clone()), Place::Bucket(&bucket, "out".into())];

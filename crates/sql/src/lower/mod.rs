@@ -21,6 +21,7 @@ mod structs;
 mod union;
 mod whole;
 mod window;
+mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,6 +91,7 @@ pub fn lower(
     }
     it.sinks(jobs, inputs).map_err(|e| vec![(0, e)])?;
     whole::check_ends(&it.plan, offers, settings).map_err(|e| vec![(0, e)])?;
+    within::check(&it.plan).map_err(|e| vec![(0, e)])?;
     structs::prune(&mut it.plan);
     fingerprint::fill(&mut it.plan);
     Ok(it.plan)

@@ -6,9 +6,7 @@ use brooklet_core::schema::TableDef;
 use brooklet_core::time::Millis;
 use brooklet_core::{Error, Result};
 use brooklet_plan::Settings;
-use brooklet_plan::node::{
-    CommitTrigger, FileNames, NamePart, PartitionCommit, Staging,
-};
+use brooklet_plan::node::{CommitTrigger, FileNames, NamePart, PartitionCommit, Staging};
 use brooklet_plan::partition_time::PartitionTime;
 
 use super::sink::stages;
@@ -21,10 +19,7 @@ const FILE_AGE_MS: Millis = 30 * 60_000;
 
 impl Lowering<'_> {
     /// None for tables whose rows do not wait for a file.
-    pub(super) fn staging(
-        &self,
-        table: &TableDef,
-    ) -> datafusion::common::Result<Option<Staging>> {
+    pub(super) fn staging(&self, table: &TableDef) -> datafusion::common::Result<Option<Staging>> {
         if !stages(table, self.offers) {
             return Ok(None);
         }
