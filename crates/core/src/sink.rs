@@ -36,6 +36,8 @@ pub struct TableOutput {
     pub changes: Vec<Delta>,
     /// Files that roll in this epoch, whole; only for tables that stage (see `Connector::stages`).
     pub files: Vec<RolledFile>,
+    /// Names of empty files that are put when all files are there: partitions are complete.
+    pub marks: Vec<String>,
     /// The rows are all that the table holds from now on. Of files: all that their directories
     /// hold, and the table's own.
     pub replaces: bool,
@@ -56,7 +58,10 @@ impl TableOutput {
             + self.files.iter().flat_map(|f| &f.rows).map(Delta::len).sum::<usize>()
     }
     pub fn is_empty(&self) -> bool {
-        !self.replaces && self.changes.iter().all(Delta::is_empty) && self.files.is_empty()
+        !self.replaces
+            && self.changes.iter().all(Delta::is_empty)
+            && self.files.is_empty()
+            && self.marks.is_empty()
     }
     /// The batches of an append-only table's changes.
     pub fn batches(&self) -> impl Iterator<Item = &RecordBatch> {

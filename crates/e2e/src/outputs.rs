@@ -26,7 +26,17 @@ pub type Files = BTreeMap<String, Bytes>;
 impl Place<'_> {
     /// Names of all visible files.
     fn names(&self) -> Vec<String> {
-        let names = match self {
+        self.all().into_iter().filter(|name| !hidden(name)).collect()
+    }
+
+    /// Partitions that are said to be complete.
+    pub fn complete(&self) -> Vec<String> {
+        let names = self.all().into_iter();
+        names.filter_map(|name| name.strip_suffix("/_SUCCESS").map(str::to_string)).collect()
+    }
+
+    fn all(&self) -> Vec<String> {
+        match self {
             Place::Directory(root) => {
                 let mut names = Vec::new();
                 walk(root, "", &mut names);
@@ -35,8 +45,7 @@ impl Place<'_> {
             Place::Bucket(bucket, prefix) => {
                 bucket.list(prefix).into_iter().map(|(path, _)| path).collect()
             }
-        };
-        names.into_iter().filter(|name| !hidden(name)).collect()
+        }
     }
 
     fn read(&self, name: &str) -> Bytes {

@@ -231,7 +231,7 @@ impl Compute {
         }
         let logged = self.set_aside(aside, moment.now)?;
         self.watermarks = contexts.iter().map(|c| c.watermark).collect();
-        let outputs = self.gather(moment)?;
+        let outputs = self.gather(moment, &contexts)?;
         for shard in &mut self.shards {
             shard.out.iter_mut().for_each(Vec::clear);
             for (total, counts) in self.counts.iter_mut().zip(&mut shard.counts) {
@@ -341,8 +341,7 @@ impl Compute {
         Ok(())
     }
 
-    fn gather(&mut self, moment: EpochMoment) -> Result<Vec<EpochOutput>> {
-        let file_moment = Moment { epoch: moment.epoch, now: moment.now, end: moment.end };
+    fn gather(&mut self, moment: EpochMoment, contexts: &[StepCtx]) -> Result<Vec<EpochOutput>> {
         let mut outputs = Vec::with_capacity(self.sinks.len());
         for sink in &mut self.sinks {
             let node = self.shape.plan.node(sink.node);
@@ -353,6 +352,13 @@ impl Compute {
                 let changes = sink_rows(self.shape.plan.node(*input), node, i, rows)?;
                 self.counts[sink.node].rows_in +=
                     changes.iter().map(|d| d.len() as u64).sum::<u64>();
+                let file_moment = Moment {
+                    epoch: moment.epoch,
+                    now: moment.now,
+                    end: moment.end,
+                    watermark: contexts[*input].watermark,
+                    watermark_before: contexts[*input].late_before,
+                };
                 tables.push(sink.tables[i].step(file_moment, changes)?);
             }
             outputs.push(EpochOutput { epoch: moment.epoch, tables });

@@ -243,6 +243,12 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
             let by = time.map_or("arrival", |t| input.field(t).name().as_str());
             format!("keep {} by {by}", format!("{keep:?}").to_lowercase())
         }
+        ReduceKind::FirstWithin { time, by_time, after_ms } => {
+            let time = input.field(*time).name();
+            let by = if *by_time { time } else { "arrival" };
+            let until = duration(*after_ms);
+            return format!("{keys}keep first by {by}; kept until {time} + {until}");
+        }
         ReduceKind::Upserts => "upserts".to_string(),
     };
     let mut text = format!("{keys}{what}");

@@ -2,13 +2,15 @@
 //! runs it.
 //!
 //! [`node`] the kinds of nodes and their specs, [`settings`] the pipeline's SET keys,
-//! [`explain`] the plan as text, [`letters`] what happens to records that are set aside.
+//! [`explain`] the plan as text, [`letters`] what happens to records that are set aside,
+//! [`partition_time`] what time a partition of files stands for.
 
 mod calls;
 pub mod explain;
 mod file_names;
 pub mod letters;
 pub mod node;
+pub mod partition_time;
 pub mod settings;
 
 pub use node::{Node, NodeId, NodeOp, StreamPlan};

@@ -17,6 +17,7 @@ use brooklet_core::time::Millis;
 
 pub use crate::file_names::{FileNames, NamePart};
 use crate::letters::{LetterKind, LetterRoute, LetterTo, is_letter_table};
+use crate::partition_time::PartitionTime;
 
 pub type NodeId = usize;
 
@@ -163,6 +164,10 @@ pub enum ReduceKind {
     /// `time` None: arrival order (processing time). `time` Some: by that event-time column; a
     /// first row is emitted when the watermark passes it and late rows are dropped.
     Dedup { keep: Keep, time: Option<usize> },
+    /// The first row of each key by arrival, or by event time if `by_time`; a key is forgotten
+    /// when the watermark has passed the event time of its row by more than `after_ms`. Rows
+    /// before the watermark are late and dropped. Append-only; output: the input's columns.
+    FirstWithin { time: usize, by_time: bool, after_ms: Millis },
     /// A table from its upserts: in arrival order a row of weight +1 is its key's from then on,
     /// one of weight −1 says that the key has none any more, whatever its other columns hold.
     /// Output: the input's columns.
@@ -326,6 +331,29 @@ pub struct Staging {
     /// `sink.parallelism`: writers, fixed key-slot ranges.
     pub writers: u32,
     pub names: FileNames,
+    /// `partition.default-name`: the directory of NULL and of the empty string.
+    pub default_partition: String,
+    pub commit: Option<PartitionCommit>,
+}
+
+/// When a partition of files is complete, and the empty file that says so
+/// (`sink.partition-commit.*`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionCommit {
+    pub success_file: String,
+    pub trigger: CommitTrigger,
+    pub delay_ms: Millis,
+    /// The clock completes a partition no sooner than this after its first row: the checkpoint
+    /// interval, which is when Flink looks.
+    pub interval_ms: Millis,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CommitTrigger {
+    /// The delay after the partition's first row.
+    ProcessTime,
+    /// When the watermark has passed the partition's time by more than the delay.
+    PartitionTime(PartitionTime),
 }
 
 impl StreamPlan {

@@ -173,6 +173,15 @@ pub const TABLE_SETTINGS: &[OptionSpec] = &[
     OptionSpec::text("fail-on-data-loss", "Stop when unread records are gone from the topic.")
         .kind(OptionKind::Bool)
         .default("true"),
+    OptionSpec::text(
+        "dedup-ttl",
+        "`watermark`: a deduplication of the table, ROW_NUMBER() … = 1 in ascending order directly \
+         above it, forgets a key when the watermark has passed the event time of its row by the \
+         watermark's delay. Duplicates are found that are no more than the delay apart; rows \
+         before the watermark are late. Without it keys are kept for ever, or for \
+         table.exec.state.ttl.",
+    )
+    .kind(OptionKind::OneOf(&["watermark"])),
     OptionSpec::text("rolling.records", "Records after which a file rolls.").kind(OptionKind::Int),
     OptionSpec::text(
         "output-mode",

@@ -11,7 +11,22 @@
 //!
 //! **Writing.** Each file appears whole, under a name that a restart repeats with the same bytes,
 //! in a `key=value` directory per partition; `sink.rolling-policy.*` says when a file is
-//! finished. Local files are synced to disk before they get their name.
+//! finished. Local files are synced to disk before they get their name. INSERT OVERWRITE deletes
+//! every file below the path (of a partitioned table: of the partitions it wrote) that it has not
+//! written itself, whoever put it there, as Flink does; names that start with `.` or `_` stay.
+//!
+//! **Complete partitions.** With `'sink.partition-commit.policy.kind' = 'success-file'` an empty
+//! file `_SUCCESS` appears in a partition, after all of its files, when
+//! `sink.partition-commit.trigger` says that no more rows are expected, and at the end of the
+//! input. `partition-time` asks the watermark, once it is beyond the partition's time
+//! (`partition.time-extractor.*`) by more than the delay; `process-time` asks the clock. Rows that
+//! come later are written all the same, and the file anew after them. The clock is asked no more
+//! often than every `execution.checkpointing.interval`.
+//!
+//! **Small files.** With `'auto-compaction' = 'true'` the rows of all writers of a partition that
+//! arrive within an `execution.checkpointing.interval` become one file, or several of
+//! `compaction.file-size`. Files that are there are never rewritten: readers could see their rows
+//! twice or not at all. For larger files let rows wait longer.
 //!
 //! **S3.** `AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` are
 //! read from the environment. An endpoint without TLS is accepted on this machine; for others
@@ -41,7 +56,7 @@ pub const CONNECTOR: Connector = Connector {
     options: options::OPTIONS,
     metadata: &[],
     needs_format: true,
-    check: brooklet_core::connector::unchecked,
+    check: options::check,
     source: Some(SourceSide {
         open: |spec| Box::pin(source::open(spec)),
         bounded: |_| true,

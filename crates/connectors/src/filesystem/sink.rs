@@ -138,7 +138,7 @@ impl Sink for FileSink {
             )));
         }
         let mut puts = Vec::new();
-        for file in tables.flat_map(|t| &t.files) {
+        for file in tables.clone().flat_map(|t| &t.files) {
             puts.push((file.clone(), self.is_new_directory(&file.name)));
         }
         // Local files go one by one: removing leftovers must not meet a file being written.
@@ -146,7 +146,15 @@ impl Sink for FileSink {
         let this = &*self;
         let each = puts.into_iter().map(|(file, clean)| this.put(file, clean));
         stream::iter(each).buffer_unordered(at_once).try_collect::<()>().await?;
-        self.clear(epochs).await
+        self.clear(epochs).await?;
+        // Whoever sees a mark finds all files.
+        let marks: BTreeSet<&String> = tables.flat_map(|t| &t.marks).collect();
+        for name in marks {
+            self.env.at(CrashPoint::MidUpload)?;
+            let own = name.rsplit_once('/').map_or(name.as_str(), |(_, own)| own);
+            self.store.put(name, Bytes::new(), Some(own), &self.env).await?;
+        }
+        Ok(())
     }
 }
 

@@ -292,6 +292,33 @@ async fn a_crash_leaves_no_partial_file_and_a_replay_tidies_up() {
 }
 
 #[tokio::test]
+async fn a_mark_is_there_after_all_files_whatever_crashes() {
+    let output = || {
+        let files = vec![file("d=1/part-inst-1-0-0", &["a"]), file("d=2/part-inst-1-0-0", &["b"])];
+        let mut marked = epoch(1, files);
+        marked.tables[0].marks = vec!["d=1/_SUCCESS".into()];
+        [marked, epoch(2, vec![file("d=1/part-inst-2-0-0", &["c"])])]
+    };
+    let all = ["d=1/_SUCCESS", "d=1/part-inst-1-0-0", "d=1/part-inst-2-0-0", "d=2/part-inst-1-0-0"];
+    // Each file and each mark has two points to crash at.
+    for visit in 0..8 {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().to_str().unwrap();
+        let env = Env::new(Fixed { crash: Mutex::new(Some(visit)), ..Fixed::default() });
+        let mut crashed = sink(table(path, "plain", false), env).await.unwrap();
+        crashed.commit(&output()).await.unwrap_err();
+        assert!(!root.path().join("d=1/_SUCCESS").exists(), "crash {visit}");
+        let mut again =
+            sink(table(path, "plain", false), Env::new(Fixed::default())).await.unwrap();
+        for _ in 0..2 {
+            again.commit(&output()).await.unwrap();
+            assert_eq!(tree(root.path()), all, "crash {visit}");
+        }
+        assert_eq!(std::fs::read(root.path().join(all[0])).unwrap(), b"");
+    }
+}
+
+#[tokio::test]
 async fn sinks_say_what_is_wrong() {
     let env = || Env::new(Fixed::default());
     let error = failure(sink(table("/tmp", "nothing", false), env()).await);

@@ -14,6 +14,7 @@ mod kafka;
 mod lookups;
 mod nexmark;
 mod outages;
+mod partitions;
 mod pipelines;
 mod reading;
 mod records;
@@ -32,7 +33,7 @@ fn main() {
     let served = std::env::var_os("BROOKLET_TEST_SERVICES").is_some();
     let python = std::env::var_os(pipelines::shop::PYTHON).is_some();
     let registry = served && std::env::var_os("BROOKLET_TEST_REGISTRY").is_some();
-    let groups: [(&str, &[Test], bool); 21] = [
+    let groups: [(&str, &[Test], bool); 22] = [
         ("clicks", clicks::TESTS, served),
         ("pipelines::devices", devices::TESTS, served),
         ("pipelines::clicks", pipelines::clicks::TESTS, served),
@@ -48,6 +49,7 @@ fn main() {
         ("kafka", kafka::TESTS, served),
         ("lookups", lookups::TESTS, served),
         ("outages", outages::TESTS, served),
+        ("partitions", partitions::TESTS, served),
         ("errors", errors::TESTS, served),
         ("reading", reading::TESTS, served),
         ("records", records::TESTS, served),

@@ -22,6 +22,7 @@ pub fn late(
         NodeOp::Reduce(spec) => match (spec.emit, &spec.kind) {
             (Emit::OnClose { window_end }, _) => (Some(window_end), true),
             (_, ReduceKind::Dedup { time, .. }) => (*time, false),
+            (_, ReduceKind::FirstWithin { time, .. }) => (Some(*time), false),
             _ => (None, false),
         },
         _ => (None, false),

@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn names_say_when_and_which() {
-        let moment = Moment { epoch: Epoch(7), now: 1_768_745_105_042, end: false };
+        let moment = Moment::at(Epoch(7), 1_768_745_105_042);
         let instance = Instance("ab12".into());
         let rolled = Rolled { instance: &instance, moment, partition: "k=1", writer: 2, number: 3 };
         let parts = FileNames::Parts { extension: ".json".into() };

@@ -1,9 +1,9 @@
 //! Operators: what nodes of the plan do to rows, once per epoch and shard.
 //!
 //! One file per node kind: [`map`], [`join`], [`reduce`] (with its aggregates, windows, top-n and
-//! dedup), [`lookup`], [`sinks`] for what these keep: [`stage`] rows of open files, [`kept`]
-//! built-in tables, [`whole`] results; [`held`] for sources that give rows once. Scans are
-//! [`crate::ingest`], exchanges [`crate::exchange`], unions are concatenation.
+//! dedup), [`lookup`], [`sinks`] for what these keep: [`stage`] rows of open files, [`partitions`]
+//! what is not complete, [`kept`] built-in tables, [`whole`] results; [`held`] for sources that give
+//! rows once. Scans are [`crate::ingest`], exchanges [`crate::exchange`], unions are concatenation.
 
 pub mod bisect;
 pub mod exprs;
@@ -14,6 +14,7 @@ pub mod join;
 pub mod kept;
 pub mod lookup;
 pub mod map;
+pub mod partitions;
 pub mod reduce;
 pub mod rows;
 pub mod sinks;

@@ -49,9 +49,7 @@ impl SinkTable {
     pub fn step(&mut self, moment: Moment, changes: Vec<Delta>) -> Result<TableOutput> {
         match self {
             SinkTable::Passing => Ok(TableOutput { changes, ..TableOutput::default() }),
-            SinkTable::Staged(stage) => {
-                Ok(TableOutput { files: stage.step(moment, &changes)?, ..TableOutput::default() })
-            }
+            SinkTable::Staged(stage) => stage.step(moment, &changes),
             SinkTable::Kept(kept) => {
                 kept.step(&changes)?;
                 Ok(TableOutput { changes, ..TableOutput::default() })
@@ -63,7 +61,7 @@ impl SinkTable {
     pub fn tables(&mut self) -> Vec<&mut Table> {
         match self {
             SinkTable::Passing => Vec::new(),
-            SinkTable::Staged(stage) => vec![stage.table()],
+            SinkTable::Staged(stage) => stage.tables(),
             SinkTable::Kept(kept) => vec![kept.table()],
             SinkTable::Whole(whole) => whole.tables(),
         }

@@ -12,14 +12,15 @@ use arrow::compute;
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
 
 use brooklet_core::hash::{SLOTS, hash_rows, slot};
-use brooklet_core::partition::partition_path;
-use brooklet_core::sink::RolledFile;
-use brooklet_core::time::Millis;
+use brooklet_core::partition::partition_path_named;
+use brooklet_core::sink::{RolledFile, TableOutput};
+use brooklet_core::time::{Millis, WATERMARK_MIN};
 use brooklet_core::{Delta, Epoch, Error, Instance, Result};
 use brooklet_plan::node::Staging;
 
 use super::file_name::Rolled;
 use super::map::batch;
+use super::partitions::Partitions;
 use crate::column::ValueType;
 use crate::ipc;
 use crate::table::Table;
@@ -38,6 +39,7 @@ pub struct Stage {
     /// (partition, writer, number of the entry) → content, rows, opened at.
     table: Table,
     open: BTreeMap<FileKey, Open>,
+    partitions: Partitions,
 }
 
 /// Partition directory and writer.
@@ -59,6 +61,17 @@ pub struct Moment {
     pub now: Millis,
     /// All inputs have ended: everything rolls.
     pub end: bool,
+    /// After the epoch's input, and before it.
+    pub watermark: Millis,
+    pub watermark_before: Millis,
+}
+
+impl Moment {
+    /// Without watermarks, the input going on.
+    pub fn at(epoch: Epoch, now: Millis) -> Self {
+        let (watermark, watermark_before) = (WATERMARK_MIN, WATERMARK_MIN);
+        Moment { epoch, now, end: false, watermark, watermark_before }
+    }
 }
 
 impl Stage {
@@ -82,6 +95,7 @@ impl Stage {
         ];
         let values = [ValueType::Bytes, ValueType::I64, ValueType::I64];
         Ok(Stage {
+            partitions: Partitions::new(format!("{name}.partitions"), spec.commit.clone())?,
             spec,
             file_schema: Arc::new(Schema::new(fields)),
             file_columns,
@@ -92,26 +106,31 @@ impl Stage {
         })
     }
 
-    /// Adds an epoch's rows (the table's columns, in arrival order) and returns the files that
-    /// roll in it.
-    pub fn step(&mut self, moment: Moment, rows: &[Delta]) -> Result<Vec<RolledFile>> {
+    /// Adds an epoch's rows (the table's columns, in arrival order); gives the files that roll in
+    /// it, and the marks of partitions that are complete with them.
+    pub fn step(&mut self, moment: Moment, rows: &[Delta]) -> Result<TableOutput> {
         let mut files = Vec::new();
         let mut numbers: BTreeMap<FileKey, u32> = BTreeMap::new();
         for rows in rows.iter().filter(|d| !d.is_empty()) {
             for (key, rows) in self.deal(rows)? {
+                self.partitions.note(&key.0, moment)?;
                 self.add(moment, &key, rows, &mut files, &mut numbers)?;
             }
         }
+        let complete = self.partitions.complete(moment);
         let due: Vec<FileKey> = self
             .open
             .iter()
-            .filter(|(_, open)| moment.end || self.is_due(open, moment.now))
+            .filter(|(key, open)| {
+                moment.end || complete.contains(&key.0) || self.is_due(open, moment.now)
+            })
             .map(|(key, _)| key.clone())
             .collect();
         for key in due {
             self.roll(moment, &key, &mut files, &mut numbers)?;
         }
-        Ok(files)
+        let marks = complete.iter().filter_map(|p| self.partitions.mark(p)).collect();
+        Ok(TableOutput { files, marks, ..TableOutput::default() })
     }
 
     fn is_due(&self, open: &Open, now: Millis) -> bool {
@@ -161,7 +180,7 @@ impl Stage {
             let value = |a: &StringArray| a.is_valid(row).then(|| a.value(row).to_string());
             let parts: Vec<(&str, Option<String>)> =
                 texts.iter().map(|(name, a)| (*name, value(a))).collect();
-            partition_path(&parts)
+            partition_path_named(&parts, &self.spec.default_partition)
         };
         Ok(Some((0..rows.len()).map(path).collect()))
     }
@@ -257,17 +276,19 @@ impl Stage {
         Ok(())
     }
 
-    /// When the oldest open file is due by its age; None without open files.
+    /// When the oldest open file is due by its age, or a partition by the clock; None when
+    /// nothing waits for it.
     pub fn next_roll(&self) -> Option<Millis> {
-        let oldest = self.open.values().map(|open| open.opened_at).min()?;
-        Some(oldest.saturating_add(self.spec.max_age_ms))
+        let oldest = self.open.values().map(|open| open.opened_at).min();
+        let roll = oldest.map(|at| at.saturating_add(self.spec.max_age_ms));
+        roll.into_iter().chain(self.partitions.next_due()).min()
     }
 
-    pub fn table(&mut self) -> &mut Table {
-        &mut self.table
+    pub fn tables(&mut self) -> Vec<&mut Table> {
+        vec![&mut self.table, self.partitions.table()]
     }
 
-    /// Rebuilds the open files from the table.
+    /// Rebuilds the open files and partitions from the tables.
     pub fn loaded(&mut self) -> Result<()> {
         self.open.clear();
         let groups = self.table.groups();
@@ -294,7 +315,8 @@ impl Stage {
             open.rows += *self.table.columns[ROWS].i64().get(groups[i]) as u64;
             open.bytes += bytes;
         }
-        Ok(())
+        let open = self.open.iter().map(|((partition, _), open)| (partition, open.opened_at));
+        self.partitions.loaded(open)
     }
 }
 

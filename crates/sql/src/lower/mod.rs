@@ -17,10 +17,12 @@ mod rank;
 mod rel;
 mod scan;
 mod sink;
+mod staging;
 mod structs;
 mod union;
 mod whole;
 mod window;
+mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,6 +93,7 @@ pub fn lower(
     it.sinks(jobs, inputs).map_err(|e| vec![(0, e)])?;
     lookup::check_written(&it.plan).map_err(|e| vec![(0, e)])?;
     whole::check_ends(&it.plan, offers, settings).map_err(|e| vec![(0, e)])?;
+    within::check(&it.plan).map_err(|e| vec![(0, e)])?;
     structs::prune(&mut it.plan);
     fingerprint::fill(&mut it.plan);
     Ok(it.plan)

@@ -7,7 +7,7 @@ use datafusion::common::JoinType;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::facts::{self, TimeKind};
-use super::letters;
+use super::{letters, within};
 use crate::query::{Names, aggregates, temporal};
 
 /// Hidden columns a node's output must carry.
@@ -70,7 +70,8 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
                 }),
                 _ => false,
             });
-            vec![Need { ord: true, late: need.late || rowtime, ..need }]
+            let late = rowtime || within::table_of(&w.input, names).is_some();
+            vec![Need { ord: true, late: need.late || late, ..need }]
         }
         LogicalPlan::Limit(_) => vec![Need { ord: true, ..need }],
         LogicalPlan::Join(j) => match j.join_type {

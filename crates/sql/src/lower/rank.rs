@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
 use super::facts::{self, TimeKind};
 use super::needs::Need;
 use super::rel::{self, Rel};
+use super::within::Within;
 use super::{Lowering, error, names_of, needs};
 use crate::query::clock::is_proctime;
 use crate::query::row_number::ROW_NUMBER;
@@ -124,9 +125,23 @@ impl Lowering<'_> {
                 ReduceKind::TopN { order, n: ranked.n, rank: ranked.rank && ranked.n > 1 }
             }
         };
+        let kind = match self.within(&kind, source, &rel)? {
+            None => kind,
+            Some(Within { column, by_time, after_ms }) => {
+                let time = map.exprs.iter().position(|old| *old == column);
+                let time = time.unwrap_or_else(|| {
+                    map.names.push(format!("${}", map.exprs.len()));
+                    map.exprs.push(column);
+                    map.exprs.len() - 1
+                });
+                ReduceKind::FirstWithin { time, by_time, after_ms }
+            }
+        };
         let with_rank = matches!(kind, ReduceKind::TopN { rank: true, .. });
         map.label = match &kind {
-            ReduceKind::Dedup { .. } => "deduplication by ROW_NUMBER()".into(),
+            ReduceKind::Dedup { .. } | ReduceKind::FirstWithin { .. } => {
+                "deduplication by ROW_NUMBER()".into()
+            }
             _ => format!("top {} by ROW_NUMBER()", ranked.n),
         };
         let node = self.top(map, keys, kind, below)?;
@@ -163,7 +178,10 @@ impl Lowering<'_> {
                 key = if *rank { Some(with_rank) } else { below.key.clone() };
             }
         }
-        let first = matches!(kind, ReduceKind::Dedup { keep: Keep::First, .. });
+        let first = matches!(
+            kind,
+            ReduceKind::Dedup { keep: Keep::First, .. } | ReduceKind::FirstWithin { .. }
+        );
         let node = Node {
             op: NodeOp::Reduce(ReduceSpec {
                 keys,

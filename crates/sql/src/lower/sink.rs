@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
-use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide, find_format};
+use brooklet_core::connector::{Accepts, Connector, Guarantee, SinkSide};
 use brooklet_core::schema::TableDef;
 use brooklet_plan::node::{SinkSpec, SinkTable, Staging};
 use brooklet_plan::{Node, NodeId, NodeOp, Settings};
 use datafusion::common::{Result, Span};
 
 use super::needs::Need;
-use super::whole::{file_names, is_complete, takes_results, without_limits};
+use super::whole::{is_complete, takes_results, without_limits};
 use super::{Job, Lowering, Offers, error, letters};
 
 /// The connector of a top-level SELECT's rows: whoever runs the plan takes them.
@@ -269,40 +269,6 @@ impl Lowering<'_> {
             label,
         };
         self.push(node, None);
-    }
-
-    fn staging(&self, table: &TableDef) -> Result<Option<Staging>> {
-        if !stages(table, self.offers) {
-            return Ok(None);
-        }
-        let wrong = |e: brooklet_core::Error| error(format!("table '{}': {e}", table.name), None);
-        let options = &table.options;
-        let name = options.get("format").unwrap_or_default();
-        let format = find_format(self.offers.formats, name);
-        let bulk = format.is_some_and(|f| f.encode_file.is_some());
-        let interval = options.duration("sink.rolling-policy.rollover-interval").map_err(wrong)?;
-        let max_age_ms = match interval {
-            Some(d) if !bulk => i64::try_from(d.as_millis()).unwrap_or(i64::MAX),
-            None if !bulk => 30 * 60_000,
-            _ => self.settings.millis("execution.checkpointing.interval").map_err(wrong)?,
-        };
-        let write = table.write_schema();
-        let place = |name: &String| write.index_of(name).ok();
-        let extension = format.map(|f| f.extension).unwrap_or_default();
-        let whole = |v: i64| u64::try_from(v).ok();
-        let records = options.int("brooklet.rolling.records").map_err(wrong)?;
-        let writers = options.int("sink.parallelism").map_err(wrong)?;
-        Ok(Some(Staging {
-            partition_columns: table.partitioned_by.iter().filter_map(place).collect(),
-            max_bytes: options
-                .bytes("sink.rolling-policy.file-size")
-                .map_err(wrong)?
-                .unwrap_or(128 << 20),
-            max_age_ms,
-            max_records: records.and_then(whole),
-            writers: writers.and_then(|w| u32::try_from(w).ok()).unwrap_or(1).max(1),
-            names: file_names(table, extension, self.settings).map_err(wrong)?,
-        }))
     }
 }
 

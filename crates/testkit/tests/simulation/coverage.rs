@@ -68,6 +68,7 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
                     "Reduce keep-first by time".into()
                 }
                 (ReduceKind::Dedup { .. }, _) => "Reduce keep-last".into(),
+                (ReduceKind::FirstWithin { .. }, _) => "Reduce first within".into(),
                 (ReduceKind::Upserts, _) => "Reduce upserts".into(),
             }
         }

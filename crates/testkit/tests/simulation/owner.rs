@@ -253,8 +253,12 @@ impl Owner {
 
 /// in = passed + filtered + late + duplicates, at the end, when nothing is held any more.
 fn adds_up(op: &NodeOp, counts: &Counts) -> bool {
-    let first =
-        |spec: &ReduceSpec| matches!(spec.kind, ReduceKind::Dedup { keep: Keep::First, .. });
+    let first = |spec: &ReduceSpec| {
+        matches!(
+            spec.kind,
+            ReduceKind::Dedup { keep: Keep::First, .. } | ReduceKind::FirstWithin { .. }
+        )
+    };
     let applies = match op {
         NodeOp::Map(map) => map.window.is_none(),
         NodeOp::Reduce(spec) => first(spec),

@@ -11,8 +11,9 @@
 //! ```
 //!
 //! `clicks/0` is a split; `clicks/0 KEY => VALUE` gives a record a key, and without a VALUE it has
-//! none; `clicks/0 deleted` takes the split away. Of a table that is looked up the records are
-//! its rows. The clock starts at 2024-01-01 00:00:00 UTC.
+//! none; `clicks/0 deleted` takes the split away. Of a filesystem table a line tells of each file,
+//! with its rows, and of each mark that a partition is complete. Of a table that is looked up the
+//! records are its rows. The clock starts at 2024-01-01 00:00:00 UTC.
 //! `---- end` closes all inputs; `---- kill` ends the process and starts another, which must not
 //! show anything again.
 
@@ -29,7 +30,7 @@ use brooklet_core::connector::{SinkSpec as OpenSink, find_format};
 use brooklet_core::format::{DecodeSpec, Decoder, EncodeSpec};
 use brooklet_core::lookup::{Answers, find};
 use brooklet_core::raw::RawBatch;
-use brooklet_core::sink::EpochOutput;
+use brooklet_core::sink::{EpochOutput, RolledFile};
 use brooklet_core::source::{
     Budget, Input, Payload, SplitId, SplitInput, SplitPosition, SplitRange,
 };
@@ -345,13 +346,29 @@ impl Sink for Writing {
         for output in epochs.iter().filter(|e| e.epoch > held) {
             for ((name, schema), table) in self.schemas.iter().zip(&output.tables) {
                 let lines = lines(name, schema, &table.changes)?;
-                lock(&self.tables.0).shown.extend(lines);
+                let files: Result<Vec<String>> =
+                    table.files.iter().map(|f| file_line(name, f, &self.instance)).collect();
+                let marks = table.marks.iter().map(|mark| format!("{name} mark {mark}"));
+                let shown = &mut lock(&self.tables.0).shown;
+                shown.extend(lines.into_iter().chain(files?).chain(marks));
             }
             let held = (self.instance.clone(), output.epoch);
             lock(&self.tables.0).held.insert(self.domain.clone(), held);
         }
         Ok(())
     }
+}
+
+/// `table file NAME: ROWS`, where the name has no instance.
+fn file_line(table: &str, file: &RolledFile, instance: &Instance) -> Result<String> {
+    let name = file.name.replace(&format!("{instance}-"), "");
+    let mut line = format!("{table} file {name}:");
+    for rows in &file.rows {
+        for row in lines("", &rows.rows.schema(), std::slice::from_ref(rows))? {
+            line.push_str(&row.replacen(" +1 ", " ", 1));
+        }
+    }
+    Ok(line)
 }
 
 /// `table +1 {…}` for each net change.

@@ -1,25 +1,28 @@
 //! Deduplication: one row per key, the first or the last, by arrival or by event time.
 //!
-//! Keep-first by arrival stores keys only and stays append-only. The others keep the row.
+//! Keep-first by arrival stores keys only and stays append-only; [`within`] is the one that forgets
+//! keys by the watermark. The others keep the row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{Int64Type, SchemaRef, TimestampMillisecondType};
+use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
 
 use brooklet_core::delta::{self, Delta};
 use brooklet_core::time::Millis;
 use brooklet_core::{Error, Result};
 use brooklet_plan::node::{Keep, ReduceKind};
 
+use self::within::OnTime;
 use super::ReduceArgs;
 use crate::column::{Blob, ValueType};
-use crate::ops::bisect::all_but;
 use crate::ops::map::millis;
 use crate::ops::rows::{RowCodec, by_arrival, columns_at, fields_at};
 use crate::ops::ttl::Ttl;
 use crate::ops::{Counts, Operator, StepCtx, StepOutput};
 use crate::table::Table;
+
+mod within;
 
 /// When a key was last touched: the first column of every table here.
 const TOUCHED: usize = 0;
@@ -29,8 +32,12 @@ const EMITTED: usize = 3;
 
 /// The operator for a Dedup spec over append-only input.
 pub fn build(args: ReduceArgs<'_>) -> Result<Box<dyn Operator>> {
-    let ReduceKind::Dedup { keep, time } = args.spec.kind else {
-        return Err(Error::bug("a Dedup is made for a dedup spec"));
+    let (keep, time, within) = match args.spec.kind {
+        ReduceKind::Dedup { keep, time } => (keep, time, None),
+        ReduceKind::FirstWithin { time, by_time, after_ms } => {
+            (Keep::First, by_time.then_some(time), Some((time, after_ms)))
+        }
+        _ => return Err(Error::bug("a Dedup is made for a dedup spec")),
     };
     if !args.input.append_only {
         return Err(Error::config(
@@ -55,11 +62,17 @@ pub fn build(args: ReduceArgs<'_>) -> Result<Box<dyn Operator>> {
         keys,
         ord: args.input.ord.clone(),
         late: args.input.late,
-        ttl: Ttl::new(args.spec.ttl_ms),
+        ttl: Ttl::new(within.map_or(args.spec.ttl_ms, |(_, after_ms)| Some(after_ms))),
     };
     Ok(match (keep, time) {
-        (Keep::First, None) => Box::new(KeepFirst(base)),
-        (Keep::First, Some(time)) => Box::new(FirstByTime { base, time, pending: BTreeSet::new() }),
+        (Keep::First, None) => match within {
+            None => Box::new(KeepFirst(base)),
+            Some((time, _)) => Box::new(within::FirstWithin { base, time }),
+        },
+        (Keep::First, Some(time)) => {
+            let by_watermark = within.is_some();
+            Box::new(FirstByTime { base, time, by_watermark, pending: BTreeSet::new() })
+        }
         (Keep::Last, time) => Box::new(KeepLast { base, time }),
     })
 }
@@ -102,24 +115,27 @@ impl Base {
         expired.into_iter().for_each(|group| self.table.remove(group));
     }
 
-    /// The groups of rows, and whether each row is the first of a new (or expired) key.
-    fn groups(&mut self, rows: &Delta, now: Millis) -> Result<(Vec<u32>, Vec<bool>)> {
+    /// The groups of rows, and whether each row is the first of a new key.
+    fn found(&mut self, rows: &Delta) -> Result<(Vec<u32>, Vec<bool>)> {
         let keys: Vec<ArrayRef> = columns_at(rows, &self.keys);
         let found = self.table.find_or_create(&keys, rows.len())?;
         let mut fresh = vec![false; rows.len()];
-        for row in &found.created {
-            fresh[*row as usize] = true;
-            self.touch(found.groups[*row as usize], now);
-        }
-        if self.ttl.is_set() {
-            for (row, group) in found.groups.iter().enumerate() {
-                if !fresh[row] && self.is_expired(*group, now) {
-                    fresh[row] = true;
-                    self.touch(*group, now);
-                }
+        found.created.iter().for_each(|row| fresh[*row as usize] = true);
+        Ok((found.groups, fresh))
+    }
+
+    /// The same; the first row of an expired key is new as well.
+    fn groups(&mut self, rows: &Delta, now: Millis) -> Result<(Vec<u32>, Vec<bool>)> {
+        let (groups, mut fresh) = self.found(rows)?;
+        for (row, group) in groups.iter().enumerate() {
+            if fresh[row] {
+                self.touch(*group, now);
+            } else if self.ttl.is_set() && self.is_expired(*group, now) {
+                fresh[row] = true;
+                self.touch(*group, now);
             }
         }
-        Ok((found.groups, fresh))
+        Ok((groups, fresh))
     }
 }
 
@@ -234,6 +250,8 @@ impl KeepLast {
 struct FirstByTime {
     base: Base,
     time: usize,
+    /// Keys are forgotten by the watermark, not by the clock.
+    by_watermark: bool,
     /// (time, group) of rows not emitted; derived from the table.
     pending: BTreeSet<(Millis, u32)>,
 }
@@ -241,6 +259,9 @@ struct FirstByTime {
 impl Operator for FirstByTime {
     fn step(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {
         let mut out = StepOutput::default();
+        if self.by_watermark {
+            self.base.sweep(ctx.late_before);
+        }
         if let Some(rows) = self.base.rows(inputs)? {
             self.hold(ctx, &rows, &mut out)?;
         }
@@ -252,17 +273,7 @@ impl Operator for FirstByTime {
             self.pending.pop_first();
             due.push(group);
         }
-        if !due.is_empty() {
-            let blobs = self.base.table.columns[ROW].blobs();
-            let rows = due.iter().filter_map(|g| blobs.get(*g).as_deref());
-            out.rows.push(Delta::inserts(self.base.codec.decode(rows)?));
-            for group in due {
-                *self.base.table.columns[EMITTED].i64_mut().get_mut(group) = 1;
-                self.base.table.set_blob(ROW, group, None);
-                self.base.table.touch(group);
-                out.counts.rows_out += 1;
-            }
-        }
+        self.emit(due, &mut out)?;
         Ok(out)
     }
     fn tables(&mut self) -> Vec<&mut Table> {
@@ -282,27 +293,22 @@ impl Operator for FirstByTime {
 
 impl FirstByTime {
     fn hold(&mut self, ctx: &StepCtx, rows: &Delta, out: &mut StepOutput) -> Result<()> {
-        out.counts.rows_in += rows.len() as u64;
-        let times = millis(rows.column(self.time))?;
-        let times = times.as_primitive::<TimestampMillisecondType>();
-        let limits = self.base.late.map(|c| rows.column(c).as_primitive::<Int64Type>().clone());
-        let limit = |row: usize| limits.as_ref().map_or(ctx.late_before, |c| c.value(row));
-        let on_time: Vec<u32> = (0..rows.len() as u32)
-            .filter(|row| times.is_valid(*row as usize))
-            .filter(|row| times.value(*row as usize) >= limit(*row as usize))
-            .collect();
-        out.counts.late += (rows.len() - on_time.len()) as u64;
-        if on_time.len() < rows.len() {
-            out.late.push(rows.take(&all_but(&on_time, rows.len()))?);
-        }
-        let rows = rows.take(&on_time)?;
-        let times = on_time.iter().map(|row| times.value(*row as usize));
+        let OnTime { rows, times, limits } = self.base.on_time(ctx, rows, self.time, out)?;
         let encoded = self.base.codec.encode(&rows.rows)?;
-        let (groups, fresh) = self.base.groups(&rows, ctx.now)?;
-        for (row, time) in times.enumerate() {
+        let (groups, mut fresh) = match self.by_watermark {
+            true => self.base.found(&rows)?,
+            false => self.base.groups(&rows, ctx.now)?,
+        };
+        for (row, time) in times.iter().copied().enumerate() {
             let group = groups[row];
             let kept = *self.base.table.columns[TIME].i64().get(group);
             let emitted = *self.base.table.columns[EMITTED].i64().get(group) == 1;
+            if self.by_watermark && !fresh[row] && self.base.ttl.has_passed(kept, limits[row]) {
+                fresh[row] = true;
+                if self.pending.remove(&(kept, group)) {
+                    self.emit(vec![group], out)?;
+                }
+            }
             if !fresh[row] && (emitted || kept <= time) {
                 out.counts.duplicates += 1;
                 continue;
@@ -315,7 +321,24 @@ impl FirstByTime {
             *self.base.table.columns[TIME].i64_mut().get_mut(group) = time;
             *self.base.table.columns[EMITTED].i64_mut().get_mut(group) = 0;
             self.base.table.set_blob(ROW, group, Some(encoded.row(row).data()));
-            self.base.touch(group, ctx.now);
+            self.base.touch(group, if self.by_watermark { time } else { ctx.now });
+        }
+        Ok(())
+    }
+
+    /// Gives the rows of groups, which only their keys stay of.
+    fn emit(&mut self, due: Vec<u32>, out: &mut StepOutput) -> Result<()> {
+        if due.is_empty() {
+            return Ok(());
+        }
+        let blobs = self.base.table.columns[ROW].blobs();
+        let rows = due.iter().filter_map(|g| blobs.get(*g).as_deref());
+        out.rows.push(Delta::inserts(self.base.codec.decode(rows)?));
+        for group in due {
+            *self.base.table.columns[EMITTED].i64_mut().get_mut(group) = 1;
+            self.base.table.set_blob(ROW, group, None);
+            self.base.table.touch(group);
+            out.counts.rows_out += 1;
         }
         Ok(())
     }

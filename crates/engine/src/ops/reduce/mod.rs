@@ -36,7 +36,7 @@ pub fn build(args: ReduceArgs<'_>) -> Result<Box<dyn Operator>> {
         (ReduceKind::Aggregate { .. }, Emit::OnClose { window_end }) => {
             Box::new(window::WindowAggregate::new(args, window_end)?)
         }
-        (ReduceKind::Dedup { .. }, _) => dedup::build(args)?,
+        (ReduceKind::Dedup { .. } | ReduceKind::FirstWithin { .. }, _) => dedup::build(args)?,
         (ReduceKind::Upserts, _) => Box::new(upserts::Upserts::new(args)?),
         (ReduceKind::TopN { .. }, _) => Box::new(topn::TopN::new(args)?),
     })

@@ -20,7 +20,7 @@ fn step(whole: &mut Whole, now: Millis, end: bool, rows: &[Change]) -> Option<Ve
     let numbers: ArrayRef = Arc::new(Int64Array::from(vec![-1; rows.len()]));
     let rows_in = batch(&whole.schema, vec![keys, numbers], rows.len()).unwrap();
     let delta = Delta::new(rows_in, rows.iter().map(|r| r.1).collect());
-    let moment = Moment { epoch: Epoch(now as u64), now, end };
+    let moment = Moment { end, ..Moment::at(Epoch(now as u64), now) };
     let output = whole.step(moment, vec![delta]).unwrap();
     output.replaces.then(|| output.changes.iter().flat_map(texts).collect())
 }
