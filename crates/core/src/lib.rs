@@ -4,11 +4,11 @@
 //! [`schema`] a table as its DDL declares it, [`keyed`] which of its columns stand in a record's
 //! key, [`types`] Flink's types and their Arrow form, [`options`] WITH options checked against a
 //! description, [`connector`] what a connector or a format offers, [`source`] and [`raw`] bytes
-//! coming in, [`format`] bytes to rows and back, [`schemas`] what
-//! records of some formats need for that, [`delta`] rows with weights, [`epoch`] one
-//! bounded gulp of input and its record, [`sink`] rows going out, [`env`] clock, randomness and
-//! crash points, [`error`] what went wrong and what to do about it, [`hash`] which shard a key
-//! belongs to, [`partition`] how the values of partition columns become directory names.
+//! coming in, [`format`] bytes to rows and back, [`schemas`] what records of some formats need for
+//! that, [`delta`] rows with weights, [`epoch`] one bounded gulp of input and its record, [`sink`]
+//! rows going out, [`env`] clock, randomness and crash points, [`error`] what went wrong and what
+//! to do about it, [`hash`] which shard a key belongs to, [`partition`] how the values of partition
+//! columns become directory names.
 
 pub mod connector;
 pub mod delta;
