@@ -214,7 +214,8 @@ INSERT INTO shown SELECT id, name FROM events;",
         registry.url()
     );
     let scratch = Scratch::new("unread");
-    let done = Pipeline::new(&scratch, "unread", &sql).finish();
+    let name = format!("of-{}", topic.name);
+    let done = Pipeline::new(&scratch, &name, &sql).finish();
     assert_eq!(done.stdout.matches("good").count(), 2, "{}", done.stdout);
     let letters: Vec<String> = letters
         .read()
