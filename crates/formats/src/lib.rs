@@ -1,10 +1,10 @@
 //! Bytes to rows and back, one folder per format under Flink's name.
 //!
 //! [`json`] one object per record, [`debezium`] a changelog of objects, [`csv`] fields by position,
-//! [`avro`] binary records and files, [`avro_confluent`] records that name their schema in a registry, [`raw`] one column that is the record itself, [`parquet`]
-//! whole files; [`keyed`] joins the formats of a record's key and value. `java` and `time` hold the
-//! text forms of
-//! numbers and times that all of them share.
+//! [`avro`] binary records and files, [`avro_confluent`] records that name their schema in a
+//! registry, [`raw`] one column that is the record itself, [`parquet`] whole files; [`keyed`] joins
+//! the formats of a record's key and value. `java` and `time` hold the text forms of numbers and
+//! times that all of them share.
 
 pub mod avro;
 pub mod avro_confluent;

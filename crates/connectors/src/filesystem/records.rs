@@ -5,6 +5,7 @@ use brooklet_core::raw::RawBatch;
 use brooklet_core::source::{Budget, Payload};
 use brooklet_core::{Error, Result};
 
+use super::content::Content;
 use super::source::Piece;
 use super::store::{File, Store};
 
@@ -17,6 +18,7 @@ const MAX_RECORD: u64 = 256 << 20;
 pub struct Records {
     file: File,
     framing: Box<dyn Framing>,
+    content: Content,
     /// Where record `number` starts.
     byte: u64,
     number: i64,
@@ -35,9 +37,10 @@ pub struct Wanted {
 }
 
 impl Records {
-    pub fn new(file: File, framing: Box<dyn Framing>) -> Self {
-        let found = Framed::default();
-        Records { file, framing, byte: 0, number: 0, block: 0, found, taken: 0 }
+    /// An error when the file is compressed in a way that is not known here.
+    pub fn new(file: File, framing: Box<dyn Framing>, named: &str) -> Result<Self> {
+        let (found, content) = (Framed::default(), Content::new(&file, named)?);
+        Ok(Records { file, framing, content, byte: 0, number: 0, block: 0, found, taken: 0 })
     }
 
     /// The number of the next record.
@@ -79,7 +82,7 @@ impl Records {
             rows: (self.number - first) as usize,
             bytes: batch.bytes(),
             to: self.number,
-            more: self.byte < self.file.size,
+            more: self.content.end().is_none_or(|end| self.byte < end),
         };
         Ok(Some((batch, piece)))
     }
@@ -92,22 +95,16 @@ impl Records {
     /// Whether the block read last holds everything up to the end of the file.
     fn complete(&self) -> bool {
         let end = self.found.records.last().map_or(0, |record| record.next);
-        self.block + end as u64 == self.file.size
+        self.content.end() == Some(self.block + end as u64)
     }
 
     /// Makes at least `wanted` records be at hand, or the rest of the file.
     async fn fill(&mut self, store: &Store, wanted: usize) -> Result<()> {
         let mut length = BLOCK;
         while self.left() < wanted && !self.complete() {
-            let end = (self.byte + length).min(self.file.size);
-            let block = store.read(&self.file.name, self.byte, end).await?;
-            if (block.len() as u64) < end - self.byte {
-                return Err(Error::corrupt(format!(
-                    "the file '{}' became shorter while it was read",
-                    self.file.name
-                )));
-            }
-            let place = Place { first: self.byte == 0, last: end == self.file.size };
+            let block = self.content.read(store, &self.file, self.byte, length).await?;
+            let end = self.byte + block.len() as u64;
+            let place = Place { first: self.byte == 0, last: self.content.end() == Some(end) };
             let found = self.framing.frame(block, place)?;
             if found.records.is_empty() && length >= MAX_RECORD {
                 return Err(Error::data(format!(

@@ -214,7 +214,9 @@ impl FileSource {
                     Some(open) => open(&self.decode)?,
                     None => Box::new(Lines),
                 };
-                Ok(Reader::Records(Records::new(file.clone(), framing)))
+                let named = &self.files[at].split.0;
+                let records = Records::new(file.clone(), framing, named);
+                Ok(Reader::Records(records.map_err(|e| e.at(self.file_name(at)))?))
             }
             Some(decode) => {
                 let bytes = self.store.read(&file.name, 0, file.size).await?;

@@ -1,21 +1,28 @@
-//! Kafka → files on disk and on S3 while the process is killed: each row once, no half files.
+//! Kafka → files on disk and on S3 while the process is killed: each row once, no half files; and
+//! compressed files → Postgres.
 #![allow(clippy::disallowed_methods, reason = "processes are watched in real time")]
 
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use brooklet_e2e::clicks::{self, PARTITIONS, check_files, same_accounts, source, to_files};
+use brooklet_e2e::clicks::{self, PARTITIONS, check_files, jdbc, same_accounts, source, to_files};
 use brooklet_e2e::outputs::Place;
-use brooklet_e2e::pipeline::{Pipeline, Scratch};
+use brooklet_e2e::pipeline::{PATIENCE, Pipeline, Scratch};
 use brooklet_e2e::scaled;
 use brooklet_testkit::dice::Dice;
-use brooklet_testkit::services::{Bucket, Kafka, Topic};
+use brooklet_testkit::services::{Bucket, Kafka, Postgres, Topic};
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
 
 use crate::Test;
 use crate::clicks::fill;
 
-pub const TESTS: &[Test] =
-    &[("kills_while_files_roll", kills_while_files_roll), ("working_directory", working_directory)];
+pub const TESTS: &[Test] = &[
+    ("kills_while_files_roll", kills_while_files_roll),
+    ("working_directory", working_directory),
+    ("compressed_files_over_kills", compressed_files_over_kills),
+];
 
 const KILLS: u32 = 20;
 const LONGEST: Duration = Duration::from_millis(2_000);
@@ -132,4 +139,48 @@ fn working_directory() {
         let found = brooklet_e2e::outputs::pairs(&place.files(), "eventid", "action");
         assert_eq!(found.len(), early.len() + late.len());
     }
+}
+
+/// Each line once, though a process dies in the middle of a compressed file and the next one reads
+/// it from its beginning.
+fn compressed_files_over_kills() {
+    let bucket = Bucket::from_env().expect("S3 is up");
+    let postgres = Postgres::from_env().expect("Postgres is up");
+    let lines = |from: u64| (from..from + 10_000).map(|id| format!("{{\"id\":{id}}}\n"));
+    let plain = |from| lines(from).collect::<String>().into_bytes();
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(&plain(0)).expect("memory takes it");
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+    zlib.write_all(&plain(10_000)).expect("memory takes it");
+    bucket.write("in/a.jsonl.gz", gzip.finish().expect("memory takes it"));
+    bucket.write("in/b.deflate", zlib.finish().expect("memory takes it"));
+    bucket.write("in/c.jsonl", plain(20_000));
+    let scratch = Scratch::new("compressed-files");
+    let sql = format!(
+        "SET 'brooklet.epoch.max-rows' = '200';
+SET 'brooklet.epoch.interval' = '4 ms';
+SET 'brooklet.checkpoint.interval' = '150 ms';
+SET 'brooklet.table.kept.create-table' = 'if-not-exists';
+CREATE TABLE lines (id BIGINT) WITH ('connector' = 'filesystem', 'path' = '{}',
+  'format' = 'json');
+CREATE TABLE kept (id BIGINT) WITH ({});
+INSERT INTO kept SELECT id FROM lines;",
+        bucket.url("in"),
+        jdbc(&postgres, "kept")
+    );
+    let pipeline = Pipeline::new(&scratch, "compressed-files", &sql);
+    for point in ["after-journal", "after-sink-commit", "mid-snapshot"] {
+        pipeline.kill_at(point, || ());
+    }
+    for millis in [200, 350, 500] {
+        let running = pipeline.start();
+        running.wait_for_stderr("state in ", PATIENCE);
+        std::thread::sleep(Duration::from_millis(millis));
+        running.kill();
+    }
+    pipeline.finish();
+    let found = "SELECT count(*) || ' ' || count(DISTINCT id) || ' ' || sum(id) FROM kept";
+    let found = postgres.rows(found).remove(0).remove(0);
+    let sum: u64 = (0..30_000).sum();
+    assert_eq!(found, Some(format!("30000 30000 {sum}")));
 }

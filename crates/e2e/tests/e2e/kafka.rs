@@ -17,6 +17,7 @@ use crate::Test;
 pub const TESTS: &[Test] = &[
     ("every_row_once_over_kills", every_row_once_over_kills),
     ("dead_letters_in_a_bucket", dead_letters_in_a_bucket),
+    ("every_compression_read_and_written", every_compression_read_and_written),
 ];
 
 const KILLS: u32 = 16;
@@ -206,4 +207,53 @@ INSERT INTO nowhere SELECT eventid FROM clicks;",
         }
     }
     assert_eq!(encodings, [("base64".to_string(), 100), ("utf-8".to_string(), 100)].into());
+}
+
+/// Codecs by their number in the attributes of a batch.
+const CODECS: [(&str, u8); 4] = [("gzip", 1), ("snappy", 2), ("lz4", 3), ("zstd", 4)];
+
+/// The codec of a topic's first batch, from the broker's own file: the lowest three bits of its
+/// attributes, 21 bytes behind the batch's beginning.
+fn codec_of(topic: &Topic) -> u8 {
+    let services = std::env::var("BROOKLET_TEST_SERVICES").expect("services are up");
+    let path = format!("{services}/kafka/{}-0/00000000000000000000.log", topic.name);
+    let log = std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    assert_eq!(log[16], 2, "the version of batches");
+    log[22] & 7
+}
+
+fn every_compression_read_and_written() {
+    let kafka = Kafka::from_env().expect("Kafka is up");
+    let scratch = Scratch::new("compressed");
+    for (codec, number) in CODECS {
+        let [input, output] = ["in", "out"].map(|end| kafka.topic(&format!("{codec}-{end}"), 1));
+        let text = |id: u32| format!(r#"{{"id":{id},"text":"{}"}}"#, "again and ".repeat(20));
+        let record = |id| Record { value: Some(text(id).into_bytes()), ..Record::default() };
+        let records: Vec<Record> = (0..2_000).map(record).collect();
+        input.produce_compressed(codec, records.clone());
+        let table = |name: &str, topic: &Topic, more: &str| {
+            format!(
+                "CREATE TABLE {name} (id BIGINT, text STRING) WITH ('connector' = 'kafka',
+  'topic' = '{}', 'properties.bootstrap.servers' = '{}', 'format' = 'json', {more});
+",
+                topic.name,
+                kafka.brokers()
+            )
+        };
+        let sql = [
+            table(
+                "source",
+                &input,
+                "'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset'",
+            ),
+            table("sink", &output, &format!("'properties.compression.type' = '{codec}'")),
+            "INSERT INTO sink SELECT * FROM source;".to_string(),
+        ];
+        Pipeline::new(&scratch, &output.name, &sql.concat()).finish();
+        assert_eq!((codec_of(&input), codec_of(&output)), (number, number), "{codec}");
+        let values = |records: Vec<Record>| -> Vec<Option<Vec<u8>>> {
+            records.into_iter().map(|record| record.value).collect()
+        };
+        assert!(values(output.read()) == values(records), "{codec}: other rows");
+    }
 }

@@ -144,6 +144,9 @@ fn versions_while_the_registry_is_away() {
     assert!(!running.has_ended(), "{}", running.stderr());
     assert_eq!(sinks[0].read().len(), before, "sources are held");
     running.kill();
+    let running = pipeline.start();
+    running.wait_for_stderr("sources are held", PATIENCE);
+    stop(running);
     let mut running = pipeline.start();
     running.wait_for_stderr("sources are held", PATIENCE);
     own.control("start", "registry");
@@ -163,7 +166,10 @@ fn versions_while_the_registry_is_away() {
         let sum = expected.entry(!row["mail"].is_null()).or_default();
         *sum = (sum.0 + 1, sum.1 + row["id"].as_i64().expect("a number"));
     }
-    let sum = |(has, (n, total)): (&bool, &(i64, i64))| json!({"has_mail": has, "events": n, "total": total});
+    let sum = |(has, sum): (&bool, &(i64, i64))| {
+        let (events, total) = sum;
+        json!({"has_mail": has, "events": events, "total": total})
+    };
     let mut last = BTreeMap::new();
     for record in sinks[1].read() {
         let row: Value = serde_json::from_slice(&record.value.expect("a value")).expect("JSON");
@@ -208,7 +214,8 @@ INSERT INTO shown SELECT id, name FROM events;",
         registry.url()
     );
     let scratch = Scratch::new("unread");
-    let done = Pipeline::new(&scratch, "unread", &sql).finish();
+    let name = format!("of-{}", topic.name);
+    let done = Pipeline::new(&scratch, &name, &sql).finish();
     assert_eq!(done.stdout.matches("good").count(), 2, "{}", done.stdout);
     let letters: Vec<String> = letters
         .read()

@@ -30,13 +30,13 @@
 //!
 //! **Access.** Name and password by `basic-auth.*` or in the URL, or a token by `bearer-auth.*`;
 //! `https` trusts the system's certificates and those of `ssl.truststore.location`. Stores are PEM
-//! files. `properties.*` take the same under the registry client's names
-//! (`basic.auth.user.info`, `schema.registry.ssl.truststore.location`, …), `http.connect.timeout.ms`
-//! and `http.read.timeout.ms`.
+//! files. `properties.*` take the same under the registry client's names (`basic.auth.user.info`,
+//! `schema.registry.ssl.truststore.location`, …), and `http.connect.timeout.ms` and
+//! `http.read.timeout.ms`.
 //!
 //! **Differences from Flink.** Those of format `avro`. A column may have another name or default
-//! only by `avro-confluent.schema`, which needs not have the table's NOT NULLs. Given
-//! `basic-auth.user-info` alone is used. Token services (OAUTHBEARER, SASL_INHERIT) and stores of
+//! only by `avro-confluent.schema`, which needs not have the table's NOT NULLs.
+//! `basic-auth.user-info` is used also without a source. Token services (OAUTHBEARER, SASL_INHERIT) and stores of
 //! Java (JKS) are not offered.
 
 mod decode;

@@ -44,8 +44,10 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "avro-confluent.ssl.keystore.location",
         "PEM file of our certificate and its key, which has no password.",
     ),
-    OptionSpec::text("avro-confluent.ssl.truststore.password", "PEM files have none.").secret(),
-    OptionSpec::text("avro-confluent.ssl.keystore.password", "PEM files have none.").secret(),
+    OptionSpec::text("avro-confluent.ssl.truststore.password", "Accepted; PEM files have none.")
+        .secret(),
+    OptionSpec::text("avro-confluent.ssl.keystore.password", "Accepted; PEM files have none.")
+        .secret(),
     OptionSpec::text(
         "avro-confluent.properties.*",
         "The same and time-outs under the registry client's names.",

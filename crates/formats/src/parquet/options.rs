@@ -1,13 +1,13 @@
 //! The options of the parquet format.
 
-use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use arrow::datatypes::TimeUnit;
 use brooklet_core::options::{OptionKind, OptionSpec, Options};
 use brooklet_core::{Error, Result};
 
 pub(super) const OPTIONS: &[OptionSpec] = &[
-    OptionSpec::text("parquet.compression", "The codec: UNCOMPRESSED, SNAPPY or ZSTD (level 1).")
-        .kind(OptionKind::OneOf(&["UNCOMPRESSED", "SNAPPY", "ZSTD"]))
+    OptionSpec::text("parquet.compression", "The codec of written pages; ZSTD is at level 1.")
+        .kind(OptionKind::OneOf(&["UNCOMPRESSED", "SNAPPY", "GZIP", "LZ4_RAW", "ZSTD"]))
         .default("SNAPPY"),
     OptionSpec::text(
         "parquet.utc-timezone",
@@ -36,9 +36,11 @@ pub(super) fn compression(options: &Options) -> Result<Compression> {
     match name.to_ascii_uppercase().as_str() {
         "UNCOMPRESSED" => Ok(Compression::UNCOMPRESSED),
         "SNAPPY" => Ok(Compression::SNAPPY),
+        "GZIP" => Ok(Compression::GZIP(GzipLevel::default())),
+        "LZ4_RAW" => Ok(Compression::LZ4_RAW),
         "ZSTD" => Ok(Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1"))),
         _ => Err(Error::config(format!(
-            "option 'parquet.compression' = '{name}' is not UNCOMPRESSED, SNAPPY or ZSTD"
+            "option 'parquet.compression' = '{name}' is not UNCOMPRESSED, SNAPPY, GZIP, LZ4_RAW or ZSTD"
         ))),
     }
 }

@@ -80,11 +80,14 @@ fn decode(schema: SchemaRef, file: &Bytes) -> brooklet_core::Result<Vec<RecordBa
 #[test]
 fn rows_come_back_with_every_codec_and_unit() {
     let rows = rows();
-    for compression in ["UNCOMPRESSED", "SNAPPY", "ZSTD"] {
+    for compression in ["UNCOMPRESSED", "SNAPPY", "GZIP", "LZ4_RAW", "ZSTD"] {
         for unit in ["millis", "micros", "nanos"] {
             let pairs =
                 [("parquet.compression", compression), ("parquet.timestamp.time.unit", unit)];
             let file = encode(&pairs, &[Delta::inserts(rows.clone())]).unwrap();
+            let reader = SerializedFileReader::new(file.clone()).unwrap();
+            let codec = reader.metadata().row_group(0).column(0).compression();
+            assert!(codec.to_string().starts_with(compression), "{codec}");
             let again = decode(rows.schema(), &file).unwrap();
             assert_eq!(again, std::slice::from_ref(&rows), "{compression} {unit}");
         }

@@ -68,10 +68,26 @@ const fn connector(
     }
 }
 
-/// As `connector`, with rows that can be looked up.
-const fn looked_up(of: Connector, lookup: LookupSide) -> Connector {
-    Connector { lookup: Some(lookup), ..of }
-}
+/// With rows that are looked up outside.
+const ASKED: Connector = Connector {
+    lookup: Some(LookupSide::Ask(no_lookup)),
+    ..connector("jdbc", Guarantee::ExactlyOnce, false, by_key)
+};
+
+/// With rows that the engine keeps.
+const KEPT: Connector = Connector {
+    sink: Some(SinkSide {
+        open: no_sink,
+        domain: |t| t.name.clone(),
+        guarantee: Guarantee::ExactlyOnce,
+        stages: false,
+        keeps: true,
+        replaces: false,
+        accepts: by_key,
+    }),
+    lookup: Some(LookupSide::Kept),
+    ..connector("brooklet-table", Guarantee::ExactlyOnce, false, by_key)
+};
 
 fn no_lookup(_: LookupSpec) -> Boxed<Box<dyn Lookup>> {
     Box::pin(async { unreachable!("plans are not run here") })
@@ -80,8 +96,8 @@ fn no_lookup(_: LookupSpec) -> Boxed<Box<dyn Lookup>> {
 static CONNECTORS: &[Connector] = &[
     connector("kafka", Guarantee::ExactlyOnce, false, |_| Accepts::Inserts),
     connector("upsert-kafka", Guarantee::ExactlyOnce, false, by_key),
-    looked_up(connector("jdbc", Guarantee::ExactlyOnce, false, by_key), LookupSide::Ask(no_lookup)),
-    looked_up(connector("brooklet-table", Guarantee::ExactlyOnce, false, by_key), LookupSide::Kept),
+    ASKED,
+    KEPT,
     connector("filesystem", Guarantee::ExactlyOnce, true, |_| Accepts::Inserts),
     connector("print", Guarantee::AtLeastOnce, false, |_| Accepts::Changes),
     connector("blackhole", Guarantee::AtLeastOnce, false, |_| Accepts::Changes),

@@ -120,12 +120,20 @@ impl Topic {
     pub fn produce(&self, records: impl IntoIterator<Item = Record>) {
         self.feed().produce(records);
     }
+    /// The same in batches of that compression.
+    pub fn produce_compressed(&self, codec: &str, records: impl IntoIterator<Item = Record>) {
+        let producer = self.producer(&[("compression.type", codec)]);
+        Feed { producer, topic: self.name.clone() }.produce(records);
+    }
     /// For many small portions: logging in takes longer than sending one.
     pub fn feed(&self) -> Feed {
-        Feed { producer: self.producer(), topic: self.name.clone() }
+        Feed { producer: self.producer(&[]), topic: self.name.clone() }
     }
-    fn producer(&self) -> ThreadedProducer<DefaultProducerContext> {
+    fn producer(&self, more: &[(&str, &str)]) -> ThreadedProducer<DefaultProducerContext> {
         let mut config = self.kafka.config();
+        for (key, value) in more {
+            config.set(*key, *value);
+        }
         // In order and without duplicates over retries: expectations count on both.
         config.set("enable.idempotence", "true").set("linger.ms", "5");
         config.set("batch.num.messages", "10000").set("queue.buffering.max.messages", "500000");

@@ -1,5 +1,7 @@
 //! The client: against a real registry, and against answers that one rarely gives.
 
+#![allow(clippy::disallowed_methods, reason = "a server that is not ours has threads of its own")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
@@ -131,6 +133,28 @@ fn requests_say_who_asks_for_what() {
     let asked = ask(&[("bearer-auth.token", "abc")], "/");
     assert!(asked.contains("authorization: bearer abc"), "{asked}");
     assert!(asked.starts_with("post /subjects/"), "{asked}");
+}
+
+/// Kafka's listener for TLS is no registry, but who is there is settled before that.
+#[test]
+fn certificates_of_the_trust_store_are_trusted() {
+    let [Ok(address), Ok(file)] =
+        ["BROOKLET_TEST_KAFKA_LOGIN", "BROOKLET_TEST_KAFKA_CA"].map(std::env::var)
+    else {
+        return;
+    };
+    let url = format!("https://{address}");
+    let fault = |pairs: &[(&str, &str)]| {
+        let registry = Registry::new(&options_of(&[&[("url", url.as_str())], pairs].concat()));
+        wait(registry.unwrap().reach()).unwrap_err().to_string()
+    };
+    let unknown = fault(&[]);
+    assert!(unknown.contains("certificate"), "{unknown}");
+    for option in ["ssl.truststore.location", "properties.schema.registry.ssl.truststore.location"]
+    {
+        let trusted = fault(&[(option, file.as_str()), ("properties.http.read.timeout.ms", "500")]);
+        assert!(!trusted.contains("certificate"), "{trusted}");
+    }
 }
 
 fn people() -> RecordBatch {
