@@ -375,3 +375,18 @@ fn places_that_cannot_take_letters_are_faults() {
         }
     }
 }
+
+#[test]
+fn a_table_beside_the_rows_is_in_their_transaction() {
+    let more = "CREATE TABLE rows_of (id STRING) WITH ('connector' = 'jdbc', 'table-name' = 'r',
+           'url' = 'jdbc:postgresql://localhost/x', 'username' = 'u', 'password' = 'p');
+         INSERT INTO rows_of SELECT id FROM events;
+         SET 'brooklet.table.events.late-records' = 'table';";
+    let home = Home::new(sql("replay-beside", "STRING", more).replace("./dead", "table"));
+    let plan = home.compiled().unwrap().plan;
+    let jdbc: Vec<_> = plan.sinks().filter(|(_, sink)| sink.connector == "jdbc").collect();
+    assert_eq!(jdbc.len(), 1, "one commit domain");
+    let tables: Vec<&str> =
+        jdbc[0].1.tables.iter().map(|t| t.table.options.get("table-name").unwrap()).collect();
+    assert_eq!(tables, ["r", "brooklet_dead_letters"]);
+}
