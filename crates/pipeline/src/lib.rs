@@ -2,8 +2,8 @@
 //!
 //! [`compile`] text to a plan, [`functions`] what it needs of Python, [`connect`] the plan's tables
 //! to connectors, [`decode`] to formats, [`start`] the whole life of a run, [`checkpoints`] what is
-//! stored of it, [`letters`] records that were set aside, [`serve`] queries of its built-in tables, [`collect`] and [`rows`] rows for a
-//! terminal, [`world`] the real clock.
+//! stored of it, [`letters`] records that were set aside, [`serve`] queries of its built-in tables,
+//! [`collect`] and [`rows`] rows for a terminal, [`world`] the real clock.
 
 pub mod checkpoints;
 pub mod collect;

@@ -171,11 +171,11 @@ fn is_topic(name: &str) -> bool {
 /// The columns of a record that was set aside, the same for every table.
 ///
 /// `partition` and `offset` say where the record is in its source, `bytes` is what it held, as
-/// text, or as Base64 when it is no UTF-8 or holds a NUL (`encoding` says which). `row` is the row at the node
-/// that refused it, as a JSON text; a record that was not decoded has none, and a row that was
-/// made of many records has neither position nor bytes. `replayable` says that nothing of the
-/// record went anywhere else in the pipeline. `set_aside_at` is the time of its epoch, `instance`
-/// the pipeline's (`--fresh` makes another).
+/// text, or as Base64 when it is no UTF-8 or holds a NUL (`encoding` says which). `row` is the row
+/// at the node that refused it, as a JSON text; a record that was not decoded has none, and a row
+/// that was made of many records has neither position nor bytes. `replayable` says that nothing of
+/// the record went anywhere else in the pipeline. `set_aside_at` is the time of its epoch,
+/// `instance` the pipeline's (`--fresh` makes another).
 pub fn letter_columns() -> Vec<ColumnDef> {
     let column = |name: &str, ty: SqlType| ColumnDef {
         name: name.to_string(),

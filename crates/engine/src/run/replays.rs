@@ -49,8 +49,12 @@ impl Replays {
         Ok(Arc::new(Replays { store, root: root.to_string(), known, watch }))
     }
 
-    async fn read(&self, number: i64) -> Result<Option<Slot>> {
-        replays::read(self.store.as_ref(), &self.root, number).await
+    /// A slot that is known to be there.
+    async fn read(&self, number: i64) -> Result<Slot> {
+        let slot = replays::read(self.store.as_ref(), &self.root, number).await?;
+        slot.ok_or_else(|| {
+            Error::corrupt(format!("dead letters that were replayed are gone: slot {number}"))
+        })
     }
 }
 
@@ -108,7 +112,7 @@ impl Replaying {
         let known = self.replays.known.load(Ordering::Acquire);
         let (mut letters, mut next) = (Vec::new(), self.position);
         while next < known {
-            let Some(slot) = self.replays.read(next).await? else { break };
+            let slot = self.replays.read(next).await?;
             let of_table = slot.table == self.table;
             if of_table && !letters.is_empty() && letters.len() + slot.letters.len() > max_rows {
                 break;
@@ -124,9 +128,7 @@ impl Replaying {
     async fn again(&mut self, range: &SplitRange) -> Result<SplitInput> {
         let mut letters = Vec::new();
         for number in range.from..range.to {
-            let slot = self.replays.read(number).await?.ok_or_else(|| {
-                Error::corrupt(format!("dead letters that were replayed are gone: slot {number}"))
-            })?;
+            let slot = self.replays.read(number).await?;
             if slot.table == self.table {
                 letters.extend(numbered(number, slot));
             }

@@ -9,7 +9,7 @@ use brooklet_core::source::SplitId;
 use brooklet_engine::checkpoint::replays::{self, Again, Slot};
 use brooklet_engine::checkpoint::store::LocalStore;
 use brooklet_pipeline::letters::{self, Asked, Groups, Letter, Outcome, Places, Wanted};
-use brooklet_pipeline::{Agreed, Progress, StartOptions};
+use brooklet_pipeline::{Agreed, Progress, StartOptions, Status};
 
 use crate::run::Home;
 
@@ -305,4 +305,88 @@ async fn letters_that_come_again_neither_hold_nor_move_the_watermark() {
     // 45 s was no event, 46 s came twice, 59 s twice: had it moved the watermark, those between
     // would have been late.
     assert_eq!(counts.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [10, 10, 10, 10, 10, 11]);
+}
+
+#[tokio::test]
+async fn letters_may_be_a_built_in_table() {
+    let table = "CREATE TABLE refused (`partition` STRING, `offset` BIGINT, bytes STRING,
+             PRIMARY KEY (`offset`, `partition`) NOT ENFORCED)
+           WITH ('connector' = 'brooklet-table');
+         SET 'brooklet.table.events.dead-letters' = 'table:refused';";
+    let mut home = home(sql("replay-built-in", "BIGINT", table));
+    let status = Status::default();
+    status.tables().want();
+    home.set_options(StartOptions { status: status.clone(), ..StartOptions::default() });
+    home.run_to_end().await;
+    let tables = status.tables().read().unwrap();
+    let view = &tables.tables["refused"];
+    let mut rows: Vec<String> = Vec::new();
+    for chunk in 0..view.chunks() {
+        let read = view.read(chunk, None).unwrap();
+        let cell = |row, column: usize| array_value_to_string(read.column(column), row).unwrap();
+        rows.extend((0..read.num_rows()).map(|row| [0, 1, 2].map(|c| cell(row, c)).join(" ")));
+    }
+    rows.sort();
+    let wanted = BAD.map(|i| format!("a.json {i} {{\"id\": \"x{i}\", \"n\": {i}}}"));
+    assert_eq!(rows, wanted);
+    let places = Places::of(&home.compiled().unwrap(), &Wanted::default()).unwrap();
+    assert!(places.elsewhere[0].contains("'brooklet-table' only writes"), "{:?}", places.elsewhere);
+}
+
+#[test]
+fn places_that_cannot_take_letters_are_faults() {
+    let table = |columns: &str, more: &str| {
+        format!(
+            "CREATE TABLE refused ({columns}) WITH ('connector' = 'filesystem', 'path' = 'r',
+               'format' = 'json'); {more}"
+        )
+    };
+    for (more, to, wanted) in [
+        (String::new(), "table", "no INSERT writes to a jdbc table"),
+        (String::new(), "table:refused", "no CREATE TABLE makes table 'refused'"),
+        (String::new(), "table:events", "letters would come back"),
+        (String::new(), "table:copy", "an INSERT writes to table 'copy'"),
+        (String::new(), "topic:x", "the connector of table 'events' is 'filesystem'"),
+        (table("why STRING", ""), "table:refused", "column 'why': letters have only kind, source"),
+        (table("`offset` INT", ""), "table:refused", "it is INT, letters have BIGINT"),
+        (table("reason VARCHAR(9)", ""), "table:refused", "it is VARCHAR(9), letters have STRING"),
+        (table("`row` STRING NOT NULL", ""), "table:refused", "it may be NULL"),
+        (table("reason STRING NOT NULL, set_aside_at TIMESTAMP(6)", ""), "table:refused", ""),
+        (
+            "CREATE TABLE a (id STRING) WITH ('connector' = 'jdbc', 'table-name' = 'a',
+               'url' = 'jdbc:postgresql://localhost/x');
+             CREATE TABLE b (id STRING) WITH ('connector' = 'jdbc', 'table-name' = 'b',
+               'url' = 'jdbc:postgresql://localhost/y');
+             INSERT INTO a SELECT id FROM events; INSERT INTO b SELECT id FROM events;"
+                .to_string(),
+            "table",
+            "INSERTs write to several databases",
+        ),
+    ] {
+        let home = Home::new(sql("replay-faults", "STRING", &more).replace("./dead", to));
+        match home.compiled() {
+            Ok(_) => assert_eq!(wanted, "", "{to} {more}"),
+            Err(e) => {
+                let text = e.to_string();
+                assert!(!wanted.is_empty() && text.contains(wanted), "{text}");
+                let setting = format!("'brooklet.table.events.dead-letters' = '{to}'");
+                assert!(text.contains(&setting), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_table_beside_the_rows_is_in_their_transaction() {
+    let more = "CREATE TABLE rows_of (id STRING) WITH ('connector' = 'jdbc', 'table-name' = 'r',
+           'url' = 'jdbc:postgresql://localhost/x', 'username' = 'u', 'password' = 'p');
+         INSERT INTO rows_of SELECT id FROM events;
+         SET 'brooklet.table.events.late-records' = 'table';";
+    let home = Home::new(sql("replay-beside", "STRING", more).replace("./dead", "table"));
+    let plan = home.compiled().unwrap().plan;
+    let jdbc: Vec<_> = plan.sinks().filter(|(_, sink)| sink.connector == "jdbc").collect();
+    assert_eq!(jdbc.len(), 1, "one commit domain");
+    let tables: Vec<&str> =
+        jdbc[0].1.tables.iter().map(|t| t.table.options.get("table-name").unwrap()).collect();
+    assert_eq!(tables, ["r", "brooklet_dead_letters"]);
 }

@@ -52,7 +52,10 @@ impl Home {
     /// Runs until the sources end, or until `enough` says so after a commit.
     pub async fn run(&self, enough: impl Fn(&Progress) -> bool) -> Result<Ended> {
         let compiled = self.compiled()?;
-        let options = StartOptions { status: Status::default(), ..self.options.clone() };
+        let mut options = self.options.clone();
+        if !options.status.tables().are_wanted() {
+            options.status = Status::default();
+        }
         let base = &compiled.base;
         let running =
             start(compiled.plan, &compiled.settings, &compiled.name, base, options).await?;

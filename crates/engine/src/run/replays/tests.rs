@@ -1,3 +1,5 @@
+//! Letters beside a source that is made by hand.
+
 use std::collections::VecDeque;
 
 use super::*;
