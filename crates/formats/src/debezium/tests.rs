@@ -2,33 +2,23 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int32Array, MapArray, RecordBatch, StringArray, StructArray};
-use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{Array, Int32Array, RecordBatch, StringArray};
+use arrow::datatypes::{Schema, SchemaRef};
 use brooklet_core::format::{DecodeSpec, Decoded, EncodeSpec, RecordOfRow};
 use brooklet_core::options::Options;
-use brooklet_core::raw::RawBatch;
 use brooklet_core::types::{Nullable, SqlType};
 use brooklet_core::{Delta, Weights};
+
+use crate::testing::{batch, options};
 
 fn schema() -> SchemaRef {
     let fields = vec![SqlType::Int.field("id", true), SqlType::STRING.field("name", true)];
     Arc::new(Schema::new(fields))
 }
 
-fn options(pairs: &[(&str, &str)]) -> Options {
-    Options(pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect())
-}
-
 fn decode(pairs: &[(&str, &str)], records: &[&str]) -> Decoded {
     let spec = DecodeSpec::new(schema(), options(pairs));
-    let mut all = String::new();
-    let mut ranges = Vec::new();
-    for (i, record) in records.iter().enumerate() {
-        ranges.push((all.len()..all.len() + record.len(), i as i64));
-        all.push_str(record);
-    }
-    let batch = RawBatch::from_buffer(all.into(), &ranges);
+    let batch = batch(records);
     super::decode::open(&spec).unwrap().decode(&batch, 0..batch.len())
 }
 
@@ -133,8 +123,7 @@ fn telling() -> SchemaRef {
 fn the_options_of_json_hold_for_both_sides() {
     let decode = |pairs: &[(&str, &str)], record: &str| {
         let spec = DecodeSpec::new(telling(), options(pairs));
-        let range = [(0..record.len(), 0)];
-        let batch = RawBatch::from_buffer(record.to_string().into(), &range);
+        let batch = batch(&[record]);
         super::decode::open(&spec).unwrap().decode(&batch, 0..1)
     };
     let encode = |pairs: &[(&str, &str)], rows: &Delta| -> brooklet_core::Result<String> {

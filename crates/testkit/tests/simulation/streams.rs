@@ -12,9 +12,9 @@
 //!
 //! `clicks/0` is a split; `clicks/0 KEY => VALUE` gives a record a key, and without a VALUE it has
 //! none; `clicks/0 deleted` takes the split away. Of a filesystem table a line tells of each file,
-//! with its rows, and of each mark that a partition is complete. The clock starts at 2024-01-01 00:00:00 UTC.
-//! `---- end` closes all inputs; `---- kill` ends the process and starts another, which must not
-//! show anything again.
+//! with its rows, and of each mark that a partition is complete. The clock starts at 2024-01-01
+//! 00:00:00 UTC. `---- end` closes all inputs; `---- kill` ends the process and starts another,
+//! which must not show anything again.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
