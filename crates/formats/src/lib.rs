@@ -17,6 +17,8 @@ pub mod raw;
 
 mod java;
 mod rows;
+#[cfg(test)]
+mod testing;
 mod time;
 
 use brooklet_core::connector::Format;

@@ -213,7 +213,7 @@ pub const TABLE_SETTINGS: &[OptionSpec] = &[
     OptionSpec::text(
         "csv.header",
         "Files of format csv: the first line names the columns, which are taken by name, and is \
-         written.",
+         written. Records elsewhere, as in Kafka, have no first line: there it has no effect.",
     )
     .kind(OptionKind::Bool)
     .default("false"),

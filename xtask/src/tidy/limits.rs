@@ -28,6 +28,7 @@ pub const DOWNCAST: &[&str] = &[
     "crates/plan/src/calls.rs",
     "crates/plan/src/explain.rs",
     "crates/sql/src/lower/rel.rs",
+    "crates/sql/src/lower/shared.rs",
     "crates/sql/src/lower/structs.rs",
     "crates/sql/src/query/window_tvf.rs",
 ];

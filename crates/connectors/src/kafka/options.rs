@@ -89,7 +89,8 @@ const DATA_LOSS: OptionSpec = OptionSpec::text(
 .kind(OptionKind::Bool)
 .default("true");
 
-pub const OPTIONS: &[OptionSpec] = &[
+/// What both connectors take.
+const COMMON: &[OptionSpec] = &[
     TOPIC,
     TOPIC_PATTERN,
     DISCOVERY,
@@ -103,6 +104,20 @@ pub const OPTIONS: &[OptionSpec] = &[
     KEY_PEM,
     TRUSTSTORE_PASSWORD,
     PROPERTIES,
+    BOUNDED,
+    BOUNDED_TIME,
+    BOUNDED_OFFSETS,
+    KEY_PREFIX,
+    VALUE_INCLUDES,
+    GUARANTEE,
+    TRANSACTIONAL_ID,
+    PARALLELISM,
+    DATA_LOSS,
+];
+
+pub const OPTIONS: &[OptionSpec] = &with_common::<{ COMMON.len() + KAFKA.len() }>(KAFKA);
+
+const KAFKA: &[OptionSpec] = &[
     OptionSpec::text("scan.startup.mode", "Where to start when there is no snapshot.")
         .kind(OptionKind::OneOf(&[
             "earliest-offset",
@@ -118,62 +133,43 @@ pub const OPTIONS: &[OptionSpec] = &[
         "scan.startup.specific-offsets",
         "For `specific-offsets`: `partition:0,offset:42;partition:1,offset:300`.",
     ),
-    BOUNDED,
-    BOUNDED_TIME,
-    BOUNDED_OFFSETS,
     OptionSpec::text(
         "key.format",
         "Format of the record's key; its options are written `key.<format>.<option>`.",
     ),
     OptionSpec::text("key.fields", "Columns of the record's key, separated by `;`."),
-    KEY_PREFIX,
-    VALUE_INCLUDES,
     OptionSpec::text("sink.partitioner", "By the key's hash, all to one, or in turn.")
         .kind(OptionKind::OneOf(&["default", "fixed", "round-robin"]))
         .default("default"),
-    GUARANTEE,
-    TRANSACTIONAL_ID,
-    PARALLELISM,
-    DATA_LOSS,
 ];
 
 /// Keys are the primary key, the source starts at the beginning, records go where keys say.
-pub const UPSERT_OPTIONS: &[OptionSpec] = &[
-    TOPIC,
-    TOPIC_PATTERN,
-    DISCOVERY,
-    SERVERS,
-    GROUP,
-    JAAS,
-    SASL_PASSWORD,
-    KEY_PASSWORD,
-    KEYSTORE_PASSWORD,
-    KEYSTORE_KEY,
-    KEY_PEM,
-    TRUSTSTORE_PASSWORD,
-    PROPERTIES,
-    BOUNDED,
-    BOUNDED_TIME,
-    BOUNDED_OFFSETS,
+pub const UPSERT_OPTIONS: &[OptionSpec] = &with_common::<{ COMMON.len() + UPSERT.len() }>(UPSERT);
+
+const UPSERT: &[OptionSpec] = &[
     OptionSpec::text(
         "key.format",
         "Format of the record's key, the PRIMARY KEY; its options are written \
          `key.<format>.<option>`.",
     )
     .required(),
-    KEY_PREFIX,
     OptionSpec::text(
         "value.format",
         "Format of the record's value; its options are written `value.<format>.<option>`.",
     )
     .required(),
-    VALUE_INCLUDES,
     OptionSpec::text("sink.buffer-flush.max-rows", "Accepted as in Flink; an epoch is one flush.")
         .kind(OptionKind::Int),
     OptionSpec::text("sink.buffer-flush.interval", "Accepted as in Flink; an epoch is one flush.")
         .kind(OptionKind::Duration),
-    GUARANTEE,
-    TRANSACTIONAL_ID,
-    PARALLELISM,
-    DATA_LOSS,
 ];
+
+const fn with_common<const COUNT: usize>(own: &[OptionSpec]) -> [OptionSpec; COUNT] {
+    let mut all = [TOPIC; COUNT];
+    let mut i = 0;
+    while i < COUNT {
+        all[i] = if i < COMMON.len() { COMMON[i] } else { own[i - COMMON.len()] };
+        i += 1;
+    }
+    all
+}

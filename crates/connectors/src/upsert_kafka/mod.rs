@@ -22,25 +22,9 @@
 //! connectors that name one cluster are written in one transaction; all else is as for `kafka`,
 //! also properties and metadata columns.
 
-use brooklet_core::connector::{Connector, Guarantee, SinkSide, SourceSide, of_log};
+use brooklet_core::connector::Connector;
 
-use crate::kafka::{METADATA, options, settings, sink, source, writer};
+use crate::kafka::{self, options};
 
-pub const CONNECTOR: Connector = Connector {
-    name: "upsert-kafka",
-    options: options::UPSERT_OPTIONS,
-    metadata: METADATA,
-    needs_format: true,
-    check: settings::check,
-    source: Some(SourceSide { open: source::open, bounded: settings::bounded, reading: of_log }),
-    sink: Some(SinkSide {
-        open: |spec| Box::pin(sink::open(spec)),
-        domain: sink::domain,
-        guarantee: Guarantee::ExactlyOnce,
-        stages: false,
-        keeps: false,
-        replaces: false,
-        accepts: writer::accepts,
-    }),
-    lookup: None,
-};
+pub const CONNECTOR: Connector =
+    Connector { name: "upsert-kafka", options: options::UPSERT_OPTIONS, ..kafka::CONNECTOR };

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
-use arrow::util::display::array_value_to_string;
 use brooklet_core::Delta;
 use brooklet_core::format::{DecodeSpec, Decoded, EncodeSpec};
 use brooklet_core::options::Options;
-use brooklet_core::raw::RawBatch;
 use brooklet_core::types::{Nullable, RowField, SqlType};
+
+use crate::testing::{batch, options, show};
 
 mod files;
 mod model;
@@ -48,10 +48,6 @@ fn row(fields: &[(&str, SqlType)]) -> SqlType {
     SqlType::Row(fields.iter().map(field).collect())
 }
 
-fn options(pairs: &[(&str, &str)]) -> Options {
-    Options(pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect())
-}
-
 const LOCAL: (&str, &str) = ("avro.timestamp_mapping.legacy", "false");
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -63,33 +59,9 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn batch<T: AsRef<[u8]>>(records: &[T]) -> RawBatch {
-    let mut all = Vec::new();
-    let mut ranges = Vec::new();
-    for (i, record) in records.iter().enumerate() {
-        let start = all.len();
-        all.extend_from_slice(record.as_ref());
-        ranges.push((start..all.len(), i as i64));
-    }
-    RawBatch::from_buffer(all.into(), &ranges)
-}
-
 fn decode<T: AsRef<[u8]>>(spec: &DecodeSpec, records: &[T]) -> Decoded {
     let batch = batch(records);
     super::decode::open(spec).unwrap().decode(&batch, 0..batch.len())
-}
-
-/// Each row's values as text, joined by `|`; NULL where there is none.
-fn show(rows: &RecordBatch) -> Vec<String> {
-    (0..rows.num_rows())
-        .map(|i| {
-            let cell = |c: &Arc<dyn Array>| match c.is_null(i) {
-                true => "NULL".to_string(),
-                false => array_value_to_string(c, i).unwrap(),
-            };
-            rows.columns().iter().map(cell).collect::<Vec<_>>().join("|")
-        })
-        .collect()
 }
 
 /// What becomes of one record, given in hexadecimal: its row, or why it has none.

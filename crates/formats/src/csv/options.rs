@@ -40,6 +40,12 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     ),
     OptionSpec::text("csv.null-literal", "The text that is NULL, also in quotes."),
     OptionSpec::text(
+        "csv.trim-spaces",
+        "Whether spaces around fields are dropped when reading; those inside of quotes stay.",
+    )
+    .kind(OptionKind::Bool)
+    .default("false"),
+    OptionSpec::text(
         "csv.write-bigdecimal-in-scientific-notation",
         "Write DECIMAL in the shortest form (1200.00 is 1.2E+3) instead of with all its digits.",
     )
@@ -54,6 +60,8 @@ pub(super) struct Dialect {
     pub quote: Option<u8>,
     pub escape: Option<u8>,
     pub comments: bool,
+    /// Spaces around fields are none of their text.
+    pub trim: bool,
 }
 
 /// All options of a table.
@@ -99,6 +107,7 @@ impl CsvOptions {
                 quote: (!no_quote).then_some(character("quote-character")?.unwrap_or(b'"')),
                 escape: character("escape-character")?,
                 comments: flag("allow-comments", false)?,
+                trim: flag("trim-spaces", false)?,
             },
             ignore_errors: flag("ignore-parse-errors", false)?,
             element: single(element)

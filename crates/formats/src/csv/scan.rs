@@ -72,18 +72,20 @@ impl Scanner {
     /// The field at `at`: where it ends, at a delimiter, a line end or the end.
     #[inline]
     fn field(&mut self, b: &[u8], at: usize, fault: &mut Option<&'static str>) -> usize {
+        let at = if self.dialect.trim { self.behind_spaces(b, at) } else { at };
         let quoted = b.get(at).is_some_and(|byte| Some(*byte) == self.dialect.quote);
         if !quoted {
             let (end, plain) = self.unquoted(b, at, fault);
-            self.fields.push(Field { raw: at..end, quoted, plain });
+            let spaces = match self.dialect.trim && plain {
+                true => b[at..end].iter().rev().take_while(|byte| **byte <= b' ').count(),
+                false => 0,
+            };
+            self.fields.push(Field { raw: at..end - spaces, quoted, plain });
             return end;
         }
         let (close, plain) = self.closing_quote(b, at + 1, fault);
         self.fields.push(Field { raw: at..close, quoted, plain });
-        let mut end = close;
-        while b.get(end).is_some_and(|byte| *byte <= b' ' && !self.ends_field(*byte)) {
-            end += 1;
-        }
+        let end = self.behind_spaces(b, close);
         match b.get(end) {
             Some(byte) if !self.ends_field(*byte) => {
                 fault.get_or_insert(BEHIND_QUOTE);
@@ -91,6 +93,11 @@ impl Scanner {
             }
             _ => end,
         }
+    }
+
+    fn behind_spaces(&self, b: &[u8], at: usize) -> usize {
+        let spaces = b[at..].iter().take_while(|byte| **byte <= b' ' && !self.ends_field(**byte));
+        at + spaces.count()
     }
 
     fn ends_field(&self, byte: u8) -> bool {

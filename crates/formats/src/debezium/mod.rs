@@ -12,6 +12,10 @@
 //!
 //! **Writing.** An insertion has `op` c, a deletion d; an update is a deletion and an insertion,
 //! as in Flink. Rows look as format `json` writes them.
+//!
+//! **Difference from Flink.** `value.ingestion-timestamp`, `value.source.timestamp` and the like
+//! are not offered as METADATA columns: a row would be taken back with other values than it came
+//! with.
 
 mod decode;
 mod encode;

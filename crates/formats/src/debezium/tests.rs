@@ -6,28 +6,19 @@ use arrow::array::{Array, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{Schema, SchemaRef};
 use brooklet_core::format::{DecodeSpec, Decoded, EncodeSpec, RecordOfRow};
 use brooklet_core::options::Options;
-use brooklet_core::raw::RawBatch;
-use brooklet_core::types::SqlType;
+use brooklet_core::types::{Nullable, SqlType};
 use brooklet_core::{Delta, Weights};
+
+use crate::testing::{batch, options};
 
 fn schema() -> SchemaRef {
     let fields = vec![SqlType::Int.field("id", true), SqlType::STRING.field("name", true)];
     Arc::new(Schema::new(fields))
 }
 
-fn options(pairs: &[(&str, &str)]) -> Options {
-    Options(pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect())
-}
-
 fn decode(pairs: &[(&str, &str)], records: &[&str]) -> Decoded {
     let spec = DecodeSpec::new(schema(), options(pairs));
-    let mut all = String::new();
-    let mut ranges = Vec::new();
-    for (i, record) in records.iter().enumerate() {
-        ranges.push((all.len()..all.len() + record.len(), i as i64));
-        all.push_str(record);
-    }
-    let batch = RawBatch::from_buffer(all.into(), &ranges);
+    let batch = batch(records);
     super::decode::open(&spec).unwrap().decode(&batch, 0..batch.len())
 }
 
@@ -114,6 +105,57 @@ fn weights_become_changes() {
     );
     let skip = [("debezium-json.encode.ignore-null-fields", "true")];
     assert_eq!(encode(&skip, Weights::Ones)[1], r#"{"after":{"id":2},"op":"c"}"#);
+}
+
+/// A moment, a price, a MAP: what the options of json are about.
+fn telling() -> SchemaRef {
+    let nullable = |ty| Box::new(Nullable { ty, nullable: true });
+    let map = SqlType::Map(nullable(SqlType::STRING), nullable(SqlType::Int));
+    let fields = vec![
+        SqlType::Timestamp(3).field("at", true),
+        SqlType::Decimal(10, 2).field("price", true),
+        map.field("m", true),
+    ];
+    Arc::new(Schema::new(fields))
+}
+
+#[test]
+fn the_options_of_json_hold_for_both_sides() {
+    let decode = |pairs: &[(&str, &str)], record: &str| {
+        let spec = DecodeSpec::new(telling(), options(pairs));
+        let batch = batch(&[record]);
+        super::decode::open(&spec).unwrap().decode(&batch, 0..1)
+    };
+    let encode = |pairs: &[(&str, &str)], rows: &Delta| -> brooklet_core::Result<String> {
+        let spec = EncodeSpec { schema: telling(), options: options(pairs) };
+        let records = super::encode::open(&spec)?.encode(rows)?;
+        Ok(String::from_utf8(records.bytes).unwrap())
+    };
+    let record = |op: &str, at: &str, price: &str, m: &str| {
+        let (side, other) = if op == "c" { ("after", "before") } else { ("before", "after") };
+        let row = format!(r#"{{"at":"{at}","price":{price},"m":{m}}}"#);
+        match op {
+            "c" => format!(r#"{{"{other}":null,"{side}":{row},"op":"c"}}"#),
+            _ => format!(r#"{{"{side}":{row},"{other}":null,"op":"d"}}"#),
+        }
+    };
+    let iso = ("debezium-json.timestamp-format.standard", "ISO-8601");
+    let plain = ("debezium-json.encode.decimal-as-plain-number", "true");
+    let sql_text = record("c", "2024-01-15 10:30:00", "1.2E+3", r#"{"a":1}"#);
+    let rows = decode(&[], &sql_text).rows;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(encode(&[], &rows).unwrap(), sql_text);
+    let iso_text = record("c", "2024-01-15T10:30:00", "1200.00", r#"{"a":1}"#);
+    assert_eq!(encode(&[iso, plain], &rows).unwrap(), iso_text);
+    assert_eq!(decode(&[iso], &iso_text).rows.rows, rows.rows);
+    // A time that does not fit is a bad record, or NULL.
+    assert_eq!(decode(&[], &iso_text).bad.len(), 1);
+    let lenient = decode(&[("debezium-json.ignore-parse-errors", "true")], &iso_text).rows;
+    assert!(lenient.column(0).is_null(0) && !lenient.column(1).is_null(0));
+
+    let taken_back = Delta::new(rows.rows.clone(), vec![-1]);
+    let iso_text = record("d", "2024-01-15T10:30:00", "1200.00", r#"{"a":1}"#);
+    assert_eq!(encode(&[iso, plain], &taken_back).unwrap(), iso_text);
 }
 
 #[test]

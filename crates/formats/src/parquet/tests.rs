@@ -13,6 +13,8 @@ use brooklet_core::raw::RawBatch;
 use brooklet_core::types::{Nullable, RowField, SqlType};
 use bytes::Bytes;
 
+use crate::testing::options;
+
 fn null(ty: SqlType) -> Nullable {
     Nullable { ty, nullable: true }
 }
@@ -45,10 +47,6 @@ fn columns() -> Vec<(&'static str, SqlType)> {
 fn schema(columns: &[(&str, SqlType)]) -> SchemaRef {
     let fields: Vec<_> = columns.iter().map(|(n, ty)| ty.field(n, *n != "id")).collect();
     Arc::new(Schema::new(fields))
-}
-
-fn options(pairs: &[(&str, &str)]) -> Options {
-    Options(pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect())
 }
 
 /// Two rows, one of them full of NULL.

@@ -4,11 +4,14 @@
 //! CREATE TABLE lines (line STRING) WITH ('connector' = 'kafka', …, 'format' = 'raw');
 //! ```
 //!
-//! The column is STRING or BYTES. A record without a value is NULL. In STRING columns bytes that
-//! are no UTF-8 become U+FFFD. Flink's other types and charsets are not supported.
+//! The column is STRING, BYTES, BOOLEAN (one byte, 0 is FALSE) or a number: TINYINT, SMALLINT, INT
+//! and BIGINT of 1, 2, 4 and 8 bytes, FLOAT and DOUBLE of 4 and 8. A record of another length is
+//! bad, one without a value is NULL. In STRING columns bytes that are no UTF-8 become U+FFFD.
+//! Other charsets than UTF-8 are not supported. NULL is written as an empty record.
 
 mod decode;
 mod encode;
+mod number;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +25,7 @@ pub const FORMAT: Format = Format {
     options: &[
         OptionSpec::text("raw.charset", "The charset of STRING: UTF-8 is the only one.")
             .default("UTF-8"),
-        OptionSpec::text("raw.endianness", "Accepted; STRING and BYTES have no byte order.")
+        OptionSpec::text("raw.endianness", "The order of the bytes of a number.")
             .kind(OptionKind::OneOf(&["big-endian", "little-endian"]))
             .default("big-endian"),
     ],
@@ -35,6 +38,12 @@ pub const FORMAT: Format = Format {
     changelog: false,
     extension: "raw",
 };
+
+/// Whether the lowest byte of a number comes first.
+fn is_little(options: &Options) -> bool {
+    let order = options.get("raw.endianness").or_else(|| options.get("value.raw.endianness"));
+    order == Some("little-endian")
+}
 
 /// One column of STRING or BYTES. Reading may have pruned it away.
 fn check(schema: &Schema, options: &Options) -> Result<()> {
@@ -51,8 +60,10 @@ fn check(schema: &Schema, options: &Options) -> Result<()> {
     }
     match schema.fields().first().map(|f| (f.data_type(), f.name())) {
         None | Some((DataType::Utf8 | DataType::Binary, _)) => Ok(()),
+        Some((number, _)) if number::width(number).is_some() => Ok(()),
         Some((other, name)) => Err(Error::config(format!(
-            "column '{name}': the raw format carries STRING and BYTES, not {other}"
+            "column '{name}': the raw format carries STRING, BYTES, BOOLEAN and numbers \
+             but DECIMAL, not {other}"
         ))),
     }
 }

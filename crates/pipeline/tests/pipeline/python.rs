@@ -17,6 +17,12 @@ def cents(price):
     print('cents of', price)
     return round(float(price) * 100)
 
+@udf(result_type=DataTypes.BIGINT())
+def noted(price):
+    with open(__file__ + '.calls', 'a') as calls:
+        calls.write(price + '\\n')
+    return round(float(price) * 100)
+
 @udf(result_type='STRING')
 def ua_os(agent):
     return 'python says ' + agent
@@ -98,6 +104,95 @@ fn fault(sql: &str) -> String {
     match compile(&[SqlFile { text, name }], &|_| None) {
         Ok(_) => String::new(),
         Err(e) => e.to_string(),
+    }
+}
+
+/// Runs three INSERTs that read a view of NOTED; gives the prices that it was called with.
+async fn noted(name: &str, queries: [&str; 3]) -> Vec<String> {
+    let insert = |(i, query): (usize, &str)| {
+        format!(
+            "CREATE TABLE out{i} (id BIGINT, v BIGINT)
+               WITH ('connector' = 'memory', 'name' = '{name}{i}');
+             INSERT INTO out{i} {query};"
+        )
+    };
+    let inserts: String = queries.into_iter().enumerate().map(insert).collect();
+    let home = home(&format!(
+        "CREATE FUNCTION noted AS 'functions.noted' LANGUAGE PYTHON;
+         CREATE VIEW noted_events AS
+           SELECT id, NOTED(price) AS v, price FROM events WHERE id <> 7;
+         {inserts}"
+    ));
+    home.run_to_end().await;
+    let calls = std::fs::read_to_string(home.path("udf/functions.py.calls")).unwrap();
+    let mut calls: Vec<String> = calls.lines().map(str::to_string).collect();
+    calls.sort();
+    calls
+}
+
+fn written(name: &str, table: &str) -> Vec<(i64, i64)> {
+    let mut rows = Vec::new();
+    for delta in Store::named(name).rows_of(table) {
+        let column = |i: usize| delta.column(i).as_primitive::<Int64Type>().values().to_vec();
+        rows.extend(column(0).into_iter().zip(column(1)));
+    }
+    rows.sort();
+    rows
+}
+
+fn prices(ids: impl Iterator<Item = i64>) -> Vec<String> {
+    let mut prices: Vec<String> = ids.map(|i| format!("{i}.25")).collect();
+    prices.sort();
+    prices
+}
+
+#[tokio::test]
+async fn a_call_in_a_view_is_made_once_for_all_inserts() {
+    let queries = [
+        "SELECT id, v FROM noted_events",
+        "SELECT v, COUNT(*) FROM noted_events GROUP BY v",
+        "SELECT id, CASE WHEN id > 9 THEN v ELSE 0 END FROM noted_events",
+    ];
+    assert_eq!(noted("py-once", queries).await, prices((0..20).filter(|i| *i != 7)));
+    let rows = but_line_7();
+    assert_eq!(written("py-once0", "out0"), rows);
+    let counts: Vec<(i64, i64)> = rows.iter().map(|(_, v)| (*v, 1)).collect();
+    assert_eq!(written("py-once1", "out1"), counts);
+    let some: Vec<(i64, i64)> =
+        rows.iter().map(|(id, v)| (*id, if *id > 9 { *v } else { 0 })).collect();
+    assert_eq!(written("py-once2", "out2"), some);
+}
+
+#[tokio::test]
+async fn a_call_is_not_made_for_rows_that_are_filtered_out() {
+    let queries = [
+        "SELECT id, v FROM noted_events WHERE id < 3",
+        "SELECT id, v FROM noted_events WHERE id > 17",
+        "SELECT id, 0 FROM noted_events",
+    ];
+    let wanted = prices((0..3).chain(18..20));
+    assert_eq!(noted("py-apart", queries).await, wanted);
+    assert_eq!(written("py-apart2", "out2").len(), 19);
+}
+
+#[tokio::test]
+async fn a_record_that_a_shared_call_fails_on_is_one_dead_letter() {
+    let home = home(
+        "CREATE FUNCTION cents AS 'functions.cents' LANGUAGE PYTHON;
+         SET 'brooklet.on-row-error' = 'dead-letter';
+         SET 'brooklet.table.events.dead-letters' = './dead';
+         CREATE VIEW priced AS SELECT id, CENTS(price) AS v FROM events;
+         CREATE TABLE a (id BIGINT, v BIGINT) WITH ('connector' = 'memory', 'name' = 'py-shared');
+         CREATE TABLE b (id BIGINT, v BIGINT) WITH ('connector' = 'memory', 'name' = 'py-shared');
+         INSERT INTO a SELECT id, v FROM priced;
+         INSERT INTO b SELECT id, v FROM priced WHERE v >= 0;",
+    );
+    let ended = home.run_to_end().await;
+    assert_eq!(ended.progress.dead, 1);
+    let letters = home.lines("dead");
+    assert_eq!((letters.len(), &letters[0]["offset"]), (1, &7.into()));
+    for table in ["a", "b"] {
+        assert_eq!(written("py-shared", table), but_line_7(), "{table}");
     }
 }
 

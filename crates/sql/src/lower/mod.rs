@@ -16,6 +16,7 @@ mod needs;
 mod rank;
 mod rel;
 mod scan;
+mod shared;
 mod sink;
 mod staging;
 mod structs;
@@ -96,6 +97,9 @@ pub fn lower(
     within::check(&it.plan).map_err(|e| vec![(0, e)])?;
     structs::prune(&mut it.plan);
     fingerprint::fill(&mut it.plan);
+    let brought = provider.names().functions();
+    let costly = brought.iter().map(|function| function.name().to_lowercase()).collect();
+    shared::calls(&mut it.plan, &costly).map_err(|e| vec![(0, e)])?;
     Ok(it.plan)
 }
 

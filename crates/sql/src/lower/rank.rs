@@ -15,7 +15,6 @@ use datafusion::logical_expr::{
 use super::facts::{self, TimeKind};
 use super::needs::Need;
 use super::rel::{self, Rel};
-use super::within::Within;
 use super::{Lowering, error, names_of, needs};
 use crate::query::clock::is_proctime;
 use crate::query::row_number::ROW_NUMBER;
@@ -125,18 +124,8 @@ impl Lowering<'_> {
                 ReduceKind::TopN { order, n: ranked.n, rank: ranked.rank && ranked.n > 1 }
             }
         };
-        let kind = match self.within(&kind, source, &rel)? {
-            None => kind,
-            Some(Within { column, by_time, after_ms }) => {
-                let time = map.exprs.iter().position(|old| *old == column);
-                let time = time.unwrap_or_else(|| {
-                    map.names.push(format!("${}", map.exprs.len()));
-                    map.exprs.push(column);
-                    map.exprs.len() - 1
-                });
-                ReduceKind::FirstWithin { time, by_time, after_ms }
-            }
-        };
+        let within = self.within(&kind, source, &rel)?;
+        let kind = within.map_or(kind, |within| within.over(&mut map));
         let with_rank = matches!(kind, ReduceKind::TopN { rank: true, .. });
         map.label = match &kind {
             ReduceKind::Dedup { .. } | ReduceKind::FirstWithin { .. } => {

@@ -73,9 +73,22 @@ impl Lowering<'_> {
 /// A deduplication that forgets.
 pub struct Within {
     /// The event time.
-    pub column: Expr,
-    pub by_time: bool,
-    pub after_ms: i64,
+    column: Expr,
+    by_time: bool,
+    after_ms: i64,
+}
+
+impl Within {
+    /// Its Reduce over a Map that carries the event time.
+    pub fn over(self, map: &mut Rel) -> ReduceKind {
+        let known = map.exprs.iter().position(|old| *old == self.column);
+        let time = known.unwrap_or_else(|| {
+            map.names.push(format!("${}", map.exprs.len()));
+            map.exprs.push(self.column);
+            map.exprs.len() - 1
+        });
+        ReduceKind::FirstWithin { time, by_time: self.by_time, after_ms: self.after_ms }
+    }
 }
 
 /// A setting that no deduplication follows would be a promise nobody keeps.

@@ -120,6 +120,17 @@ fn options_change_what_characters_mean() {
     );
     check(&three, &[("csv.field-delimiter", "\\t")], &[same("\"a\" \t1\tb", "a|1|b")]);
     check(&three, &[("csv.field-delimiter", "\\u0001")], &[same("a\u{1}1\u{1}b", "a|1|b")]);
+    // What Jackson's parser makes of them with its feature TRIM_SPACES.
+    check(
+        &three,
+        &[("csv.trim-spaces", "true"), ("csv.null-literal", "-")],
+        &[
+            same(" a , 1 ,\t b c \n", "a|1|b c"),
+            same(" \" a \" ,1, - ", " a |1|NULL"),
+            same("  ,1,\"\"", "|1|"),
+            lost(" \"a\" x,1,b"),
+        ],
+    );
     // Behind a key of its own the format is named value.format.
     check(&three, &[("value.csv.field-delimiter", ";")], &[same("a;1;b", "a|1|b")]);
 }
