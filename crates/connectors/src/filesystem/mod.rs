@@ -7,9 +7,10 @@
 //!
 //! **Reading.** `path` is a file or a directory, which is read with all directories below it in
 //! the order of names; names that start with `.` or `_` are passed over. Values of PARTITIONED BY
-//! columns come from `key=value` directories. The table ends when all files have been read. Files of
-//! text formats may be compressed as a whole: gzip (`.gz`, `.gzip`), zlib (`.deflate`) and zstd
-//! (`.zst`) are known by their extension; `.bz2` and `.xz` are not offered.
+//! columns come from `key=value` directories. The table ends when all files have been read.
+//!
+//! Files of text formats may be compressed as a whole: gzip (`.gz`, `.gzip`), zlib (`.deflate`) and
+//! zstd (`.zst`) are known by their extension; `.bz2` and `.xz` are not offered.
 //!
 //! **Writing.** Each file appears whole, under a name that a restart repeats with the same bytes,
 //! in a `key=value` directory per partition; `sink.rolling-policy.*` says when a file is

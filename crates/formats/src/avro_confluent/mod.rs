@@ -36,8 +36,8 @@
 //!
 //! **Differences from Flink.** Those of format `avro`. A column may have another name or default
 //! only by `avro-confluent.schema`, which needs not have the table's NOT NULLs.
-//! `basic-auth.user-info` is used also without a source. Token services (OAUTHBEARER, SASL_INHERIT) and stores of
-//! Java (JKS) are not offered.
+//! `basic-auth.user-info` is used also without a source. Token services (OAUTHBEARER, SASL_INHERIT)
+//! and stores of Java (JKS) are not offered.
 
 mod decode;
 mod encode;
