@@ -38,7 +38,7 @@ sim:
 
 bench:
 	cargo build --workspace --bins --profile $(BENCH_PROFILE)
-	$${CARGO_TARGET_DIR:-target}/$(BENCH_PROFILE)/brooklet-bench $(BLOCKS)
+	scripts/with_services.sh $${CARGO_TARGET_DIR:-target}/$(BENCH_PROFILE)/brooklet-bench $(BLOCKS)
 
 advisories: cargo-deny
 	cargo deny check advisories

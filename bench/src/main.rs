@@ -2,13 +2,14 @@
 //! machine.
 //!
 //! Blocks are printed as they are measured; names on the command line choose some of them.
-//! `BENCH_EVENTS` (2,000,000) is the size of the Nexmark topic. With `BROOKLET_TEST_KAFKA` and
-//! `BROOKLET_TEST_POSTGRES` set those services are used; otherwise the bench starts its own.
+//! `BENCH_EVENTS` (2,000,000) is the size of the Nexmark topic. The services are those that the
+//! environment names as `scripts/services.sh` does; `make bench` starts them.
 
 mod keyed;
 mod latency;
 mod limit;
 mod nexmark;
+mod pipelines;
 mod queries;
 mod state;
 mod usage;
@@ -16,7 +17,6 @@ mod usage;
 use std::path::{Path, PathBuf};
 
 use brooklet_core::Result;
-use brooklet_testkit::services::Own;
 
 /// Where a bench runs and against what.
 pub struct Bench {
@@ -40,6 +40,7 @@ const BLOCKS: &[Block] = &[
     ("shards", state::shards),
     ("limit", state::limit),
     ("held", latency::held),
+    ("pipelines", pipelines::run),
 ];
 
 fn main() -> Result<()> {
@@ -62,11 +63,7 @@ fn bench(chosen: &[&str]) {
         std::process::exit(2);
     }
     let var = |name: &str| std::env::var(name).ok();
-    let own = var("BROOKLET_TEST_KAFKA").is_none().then(Own::up);
-    let service = |name: &str| match &own {
-        Some(own) => own.var(name),
-        None => var(name).unwrap_or_else(|| panic!("{name} is set when BROOKLET_TEST_KAFKA is")),
-    };
+    let service = |name: &str| var(name).unwrap_or_else(|| panic!("{name}: make bench sets it"));
     let events = var("BENCH_EVENTS").map(|n| n.parse().expect("BENCH_EVENTS is a number"));
     let bench = Bench {
         brokers: service("BROOKLET_TEST_KAFKA"),

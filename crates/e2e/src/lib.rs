@@ -1,10 +1,11 @@
 //! What the end-to-end tests share: [`pipeline`] pipelines as processes that are started, killed
-//! and asked for their accounts, [`clicks`], [`devices`], [`page_views`], [`shop`] and [`users`]
+//! and asked for their accounts, [`clicks`], [`complaints`], [`devices`], [`page_views`], [`shop`] and [`users`]
 //! input with a plain recomputation of what must become of it, [`confluent`] records that name
 //! their schema, [`http`] what a process answers, [`outputs`] files that a sink left, [`proxy`] a
 //! way to a service that fails on demand.
 
 pub mod clicks;
+pub mod complaints;
 pub mod confluent;
 pub mod devices;
 pub mod http;

@@ -65,6 +65,10 @@ impl Brooklet {
         }
         Brooklet { command }
     }
+    /// To be started by whoever measures it.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
     pub fn spawn(mut self) -> Running {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the binary can be run");

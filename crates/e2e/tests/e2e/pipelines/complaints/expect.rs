@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use md5::{Digest, Md5};
 
-use super::generate::Cleaned;
+use brooklet_e2e::complaints::generate::Cleaned;
 
 pub type Cells = Vec<Option<String>>;
 

@@ -4,13 +4,14 @@
 
 mod expect;
 mod files;
-mod generate;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use brooklet_core::env::CrashPoint;
+use brooklet_e2e::complaints::generate::{self, Cleaned, Complaint, record};
+use brooklet_e2e::complaints::{ComplaintsRun, FOLDER, read};
 use brooklet_e2e::confluent;
 use brooklet_e2e::outputs::json;
 use brooklet_e2e::pipeline::{PATIENCE, Pipeline, Scratch, stop, wait_until};
@@ -22,7 +23,6 @@ use serde_json::Value;
 
 use crate::Test;
 use expect::{Cells, Reference};
-use generate::{Cleaned, Complaint, record};
 
 pub const TESTS: &[Test] = &[
     ("the_rows_that_flink_gave", the_rows_that_flink_gave),
@@ -59,7 +59,6 @@ const RECORDS: &str = include_str!("../../data/complaints.hex");
 const CLEANED: &[u8] = include_bytes!("../../data/complaints_cleaned.jsonl");
 const JOINED: &[u8] = include_bytes!("../../data/complaints_joined.jsonl");
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/complaints");
 /// So that kills meet snapshots, readings of tables and journals of some length.
 const BUSY: &str = "SET 'brooklet.checkpoint.interval' = '200 ms';
 SET 'brooklet.checkpoint.retained' = '2';
@@ -68,44 +67,14 @@ SET 'brooklet.epoch.max-rows' = '2048';
 ";
 const ONCE: &str = "0 s";
 
-/// A pipeline with a database of its own, which holds the reference tables.
-struct Run {
-    pipeline: Pipeline,
-    postgres: Postgres,
-    bucket: Bucket,
+/// What stands in the pipeline's outputs.
+trait Outputs {
+    fn cleaned(&self) -> Vec<Cells>;
+    fn joined(&self) -> BTreeSet<Cells>;
+    fn reference(&self) -> Reference;
 }
 
-impl Run {
-    fn new(scratch: &Scratch, topic: &Topic, settings: &str, refresh: &str) -> Run {
-        let postgres = Postgres::from_env().expect("Postgres is up");
-        postgres.run(&read(format!("{FOLDER}/reference.sql")));
-        let kafka = Kafka::from_env().expect("Kafka is up");
-        let bucket = Bucket::from_env().expect("S3 is up");
-        let text = read(format!("{FOLDER}/pipeline.sql"));
-        let pipeline = Pipeline::new(scratch, "complaints", &format!("{settings}{text}"));
-        let state = pipeline.state().parent().expect("below a directory").to_path_buf();
-        let pipeline = pipeline
-            .env("CHECKPOINT_LOCATION", state.to_string_lossy())
-            .env("KAFKA_BOOTSTRAP_SERVERS", kafka.brokers())
-            .env("KAFKA_TOPIC", topic.name.as_str())
-            .env("KAFKA_GROUP_ID", format!("group-{}", postgres.database()))
-            .env("REFERENCE_REFRESH", refresh)
-            .env("CHECKPOINT_INTERVAL", "300 ms")
-            .env("S3_BUCKET_NAME", bucket.name.as_str())
-            .env("POSTGRES_HOST", "127.0.0.1")
-            .env("POSTGRES_PORT", postgres.port().to_string())
-            .env("DB_NAME", postgres.database())
-            .env("POSTGRES_USER", postgres.user())
-            .env("POSTGRES_PASSWORD", postgres.password());
-        Run { pipeline, postgres, bucket }
-    }
-
-    /// Runs to the end that the topic has now.
-    fn finish(&self) {
-        let command = self.pipeline.command(&[]).env("KAFKA_BOUNDED_MODE", "latest-offset");
-        command.run(PATIENCE).expect_code(0);
-    }
-
+impl Outputs for ComplaintsRun {
     fn cleaned(&self) -> Vec<Cells> {
         sorted(self.postgres.rows("SELECT * FROM trusted.reclamacoes_cleaned"))
     }
@@ -119,11 +88,6 @@ impl Run {
             employers: self.postgres.rows("SELECT * FROM trusted.empregados"),
         }
     }
-}
-
-fn read(path: impl AsRef<Path>) -> String {
-    let path = path.as_ref();
-    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 fn sorted(mut rows: Vec<Cells>) -> Vec<Cells> {
@@ -147,7 +111,7 @@ fn by_flink(rows: &[u8]) -> Vec<Cells> {
     json(rows).iter().map(cells).collect()
 }
 
-fn check_against_flink(run: &Run) {
+fn check_against_flink(run: &ComplaintsRun) {
     assert_eq!(run.cleaned(), sorted(by_flink(CLEANED)));
     let expected: BTreeSet<Cells> = by_flink(JOINED).into_iter().collect();
     same(&run.joined(), &expected);
@@ -168,7 +132,7 @@ fn the_rows_that_flink_gave() {
     let topic = Kafka::from_env().expect("Kafka is up").topic("complaints", 1);
     topic.produce(of_flink().iter().map(|value| record(value)));
     let scratch = Scratch::new("complaints-flink");
-    let run = Run::new(&scratch, &topic, "", ONCE);
+    let run = ComplaintsRun::new(&scratch, &topic, "", ONCE);
     run.finish();
     check_against_flink(&run);
 }
@@ -189,7 +153,7 @@ fn of_a_schema_in_a_file() {
     let scratch = Scratch::new("complaints-schema-file");
     std::fs::write(scratch.path().join("complaint.avsc"), schema()).expect("it can be written");
     let front = read(format!("{FOLDER}/schema_file.sql"));
-    let mut run = Run::new(&scratch, &topic, &front, ONCE);
+    let mut run = ComplaintsRun::new(&scratch, &topic, &front, ONCE);
     run.pipeline = run.pipeline.env("SCHEMA_PATH", "complaint.avsc");
     run.finish();
     check_against_flink(&run);
@@ -210,7 +174,7 @@ fn of_schemas_in_a_registry() {
     topic.produce(versions.map(|value| record(&value)));
     let scratch = Scratch::new("complaints-registry");
     let front = read(format!("{FOLDER}/registry.sql"));
-    let mut run = Run::new(&scratch, &topic, &front, ONCE);
+    let mut run = ComplaintsRun::new(&scratch, &topic, &front, ONCE);
     run.pipeline = run.pipeline.env("SCHEMA_REGISTRY_URL", registry.url());
     run.finish();
     check_against_flink(&run);
@@ -223,8 +187,12 @@ fn the_same_while_it_is_killed() {
     let mut portions = records.chunks(5);
     let scratch = Scratch::new("complaints-flink-killed");
     let few = "SET 'brooklet.epoch.max-rows' = '7';\n";
-    let run =
-        Run::new(&scratch, &topic, &[BUSY.replace("2048", "64").as_str(), few].concat(), ONCE);
+    let run = ComplaintsRun::new(
+        &scratch,
+        &topic,
+        &[BUSY.replace("2048", "64").as_str(), few].concat(),
+        ONCE,
+    );
     for point in CrashPoint::ALL {
         let next = || {
             let portion = portions.next().into_iter().flatten();
@@ -252,7 +220,7 @@ const MORE_REFERENCE: &str = "
         ('twice', 'https://t', 'S5', '88888888', '株式会社', 0.1),
         ('twice', 'https://t', 'S5', '88888888', '株式会社', 0.1)";
 
-fn check_generated(run: &Run, rows: &[Cleaned]) {
+fn check_generated(run: &ComplaintsRun, rows: &[Cleaned]) {
     let joined = expect::joined(rows, &run.reference());
     assert!(joined.len() > 100, "{} rows are joined", joined.len());
     same(&run.joined(), &joined);
@@ -269,7 +237,7 @@ fn generated_complaints() {
     let dead = complaints.len() - rows.len();
     assert!(dead > 0);
     let scratch = Scratch::new("complaints");
-    let run = Run::new(&scratch, &topic, "", ONCE);
+    let run = ComplaintsRun::new(&scratch, &topic, "", ONCE);
     run.postgres.run(MORE_REFERENCE);
     run.finish();
     check_generated(&run, &rows);
@@ -300,7 +268,7 @@ fn kills_and_reference_tables_that_change() {
     let complaints = generate::complaints(scaled(30_000), 2);
     let rows = decoded(&complaints);
     let scratch = Scratch::new("complaints-changes");
-    let run = Run::new(&scratch, &topic, BUSY, "150 ms");
+    let run = ComplaintsRun::new(&scratch, &topic, BUSY, "150 ms");
     run.postgres.run(MORE_REFERENCE);
     let feed = topic.feed();
     let kills = 20;
