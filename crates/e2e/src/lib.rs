@@ -1,8 +1,8 @@
 //! What the end-to-end tests share: [`pipeline`] pipelines as processes that are started, killed
-//! and asked for their accounts, [`clicks`], [`complaints`], [`devices`], [`page_views`], [`shop`] and [`users`]
-//! input with a plain recomputation of what must become of it, [`confluent`] records that name
-//! their schema, [`http`] what a process answers, [`outputs`] files that a sink left, [`proxy`] a
-//! way to a service that fails on demand.
+//! and asked for their accounts, [`clicks`], [`complaints`], [`devices`], [`page_views`], [`shop`]
+//! and [`users`] input with a plain recomputation of what must become of it, [`confluent`] records
+//! that name their schema, [`http`] what a process answers, [`outputs`] files that a sink left,
+//! [`proxy`] a way to a service that fails on demand.
 
 pub mod clicks;
 pub mod complaints;

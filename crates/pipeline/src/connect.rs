@@ -13,7 +13,6 @@ use brooklet_core::lookup::LookupSpec as OpenLookup;
 use brooklet_core::options::Options;
 use brooklet_core::schema::TableDef;
 use brooklet_core::{Delta, Env, Error, Lookup, Result, Sink, Source};
-use brooklet_engine::letters::RowText;
 use brooklet_engine::run::schemas::Registries;
 use brooklet_engine::run::{Connections, Resume, Waker};
 use brooklet_formats::FORMATS;
@@ -57,7 +56,7 @@ impl Registry {
 }
 
 /// Rows as Flink's `json` format writes them.
-fn row_texts(rows: &RecordBatch) -> Result<Vec<String>> {
+pub fn row_texts(rows: &RecordBatch) -> Result<Vec<String>> {
     let spec = EncodeSpec { schema: rows.schema(), options: Options::default() };
     let json = find_format(FORMATS, "json").and_then(|f| f.encoder);
     let mut encoder = json.ok_or_else(|| Error::bug("there is a json format"))?(&spec)?;
@@ -143,10 +142,6 @@ impl Connections for Registry {
             env: self.env.clone(),
         };
         open(asked).await
-    }
-
-    fn row_text(&self) -> Option<RowText> {
-        Some(Arc::new(row_texts))
     }
 
     fn registries(&self, scan: &ScanSpec) -> Result<Registries> {

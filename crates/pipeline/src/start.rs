@@ -91,6 +91,7 @@ pub async fn start(
         config: config.clone(),
         store,
         connections: Arc::new(registry),
+        row_text: Some(Arc::new(crate::connect::row_texts)),
         env: env.clone(),
         status: status.clone(),
     })

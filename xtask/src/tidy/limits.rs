@@ -51,7 +51,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("cli", &["core", "plan", "pipeline", "server"]),
     ("testkit", &[]),
     ("e2e", &["testkit"]),
-    ("bench", &["core", "formats", "connectors", "pipeline", "testkit"]),
+    ("bench", &["core", "formats", "connectors", "pipeline", "testkit", "e2e"]),
     ("xtask", &[]),
 ];
 

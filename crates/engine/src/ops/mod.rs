@@ -2,8 +2,9 @@
 //!
 //! One file per node kind: [`map`], [`join`], [`reduce`] (with its aggregates, windows, top-n and
 //! dedup), [`lookup`], [`sinks`] for what these keep: [`stage`] rows of open files, [`partitions`]
-//! what is not complete, [`kept`] built-in tables, [`whole`] results; [`held`] for sources that give
-//! rows once. Scans are [`crate::ingest`], exchanges [`crate::exchange`], unions are concatenation.
+//! what is not complete, [`kept`] built-in tables, [`whole`] results; [`held`] for sources that
+//! give rows once. Scans are [`crate::ingest`], exchanges [`crate::exchange`], unions are
+//! concatenation.
 
 pub mod bisect;
 pub mod exprs;

@@ -29,7 +29,6 @@ use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Lookup, Result, Sink, Source};
 use brooklet_plan::node::{LookupSpec, ScanSpec, SinkSpec};
 
-use crate::letters::RowText;
 use edit::Agreed;
 use schemas::Registries;
 
@@ -54,10 +53,6 @@ pub trait Connections: Send + Sync {
     async fn sink(&self, spec: &SinkSpec, open: OpenSink) -> Result<Box<dyn Sink>>;
     /// Opens a table outside that rows are looked up in.
     async fn lookup(&self, spec: &LookupSpec) -> Result<Box<dyn Lookup>>;
-    /// How rows that are set aside are shown; without it they are not.
-    fn row_text(&self) -> Option<RowText> {
-        None
-    }
     /// Who knows the schemas that a table's records name.
     fn registries(&self, _: &ScanSpec) -> Result<Registries> {
         Ok(Registries::default())

@@ -27,6 +27,7 @@ use crate::checkpoint::snapshot::{self, Snapshots};
 use crate::checkpoint::store::Store;
 use crate::compute::{Compute, Computed, EpochMoment};
 use crate::ingest::{Ingest, IngestState};
+use crate::letters::RowText;
 use crate::lookups::Outside;
 use crate::planted::{self, Mistake};
 use crate::views::CommittedTables;
@@ -40,6 +41,8 @@ pub struct Start {
     pub config: RunConfig,
     pub store: Arc<dyn Store>,
     pub connections: Arc<dyn Connections>,
+    /// How rows that are set aside are shown; without it they are not.
+    pub row_text: Option<RowText>,
     pub env: Env,
     pub status: Status,
 }
@@ -70,7 +73,7 @@ pub struct Recovered {
 
 /// Recovers the pipeline; nothing is polled yet.
 pub async fn start(start: Start) -> Result<Ready> {
-    let Start { plan, config, store, connections, env, status } = start;
+    let Start { plan, config, store, connections, row_text, env, status } = start;
     let id = format!("{:016x}", env.random());
     let home = find_or_mint(store.as_ref(), &config.pipeline, config.fresh, id).await?;
     let writer = format!("{:016x}", env.random());
@@ -79,7 +82,7 @@ pub async fn start(start: Start) -> Result<Ready> {
     let finding = Finding { store: &store, root: &home.root, journal: &journal, config: &config };
     let found = finding.stored(&plan, &home.instance).await?;
     let Found { manifest, tail, mut compute } = found;
-    compute.set_row_text(connections.row_text());
+    compute.set_row_text(row_text);
     if status.tables().are_wanted() {
         compute.show_tables();
     }

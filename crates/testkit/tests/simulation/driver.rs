@@ -210,6 +210,7 @@ impl Simulation<'_> {
                 config: self.config.clone(),
                 store: Arc::new(self.store.clone()),
                 connections: Arc::new(connections),
+                row_text: None,
                 env: env.clone(),
                 status,
             });

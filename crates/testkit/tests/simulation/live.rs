@@ -71,6 +71,7 @@ impl Outside {
             config: self.config.clone(),
             store: Arc::new(self.store.clone()),
             connections: Arc::new(connections),
+            row_text: None,
             env: env.clone(),
             status: status.clone(),
         })

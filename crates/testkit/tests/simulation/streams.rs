@@ -164,6 +164,7 @@ impl Stream {
             config,
             store: Arc::new(self.store.clone()),
             connections: Arc::new(self.tables.clone()),
+            row_text: None,
             env: Env::new(SimWorld::new(self.clock.clone(), 1, None)),
             status: Status::default(),
         })

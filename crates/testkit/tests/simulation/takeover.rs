@@ -91,6 +91,7 @@ impl Outside<'_> {
             config: self.config.clone(),
             store,
             connections: Arc::new(connections),
+            row_text: None,
             env: env.clone(),
             status: Status::default(),
         });

@@ -14,11 +14,11 @@ use brooklet_e2e::complaints::generate::{self, Cleaned, Complaint, record};
 use brooklet_e2e::complaints::{ComplaintsRun, FOLDER, read};
 use brooklet_e2e::confluent;
 use brooklet_e2e::outputs::json;
-use brooklet_e2e::pipeline::{PATIENCE, Pipeline, Scratch, stop, wait_until};
+use brooklet_e2e::pipeline::{PATIENCE, Scratch, stop, wait_until};
 use brooklet_e2e::scaled;
 use brooklet_testkit::binary::Brooklet;
 use brooklet_testkit::dice::Dice;
-use brooklet_testkit::services::{Bucket, Kafka, Postgres, Registry, Topic};
+use brooklet_testkit::services::{Kafka, Registry};
 use serde_json::Value;
 
 use crate::Test;
