@@ -1,4 +1,5 @@
-//! Files that roll: each row in one whole file, wherever the process died.
+//! Files that roll: each row in one whole file, and at the end every partition is complete,
+//! wherever the process died.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +25,8 @@ fn sql(directory: &Path) -> String {
     let query = Query::new("files", vec![base("a").keyed()]);
     format!(
         "{}CREATE TABLE files (id BIGINT, v BIGINT, k INT) PARTITIONED BY (k) WITH \
-         ('connector' = 'filesystem', 'path' = '{}', 'format' = 'json');\n\
+         ('connector' = 'filesystem', 'path' = '{}', 'format' = 'json', \
+         'sink.partition-commit.policy.kind' = 'success-file');\n\
          SET 'brooklet.table.files.rolling.records' = '7';\n\
          INSERT INTO files SELECT id, v, k FROM a WHERE k > 2;\n",
         query.sql(),
@@ -66,6 +68,13 @@ fn ids(directory: &Path) -> Vec<i64> {
     ids
 }
 
+/// Whether every partition says that it is complete.
+fn all_complete(directory: &Path) -> bool {
+    let partitions = std::fs::read_dir(directory).expect("files were written");
+    let mut partitions = partitions.map(|entry| entry.expect("nobody else is there").path());
+    partitions.all(|partition| partition.join("_SUCCESS").is_file())
+}
+
 /// The ids that belong into files.
 fn expected(log: &Log) -> Vec<i64> {
     let mut ids = Vec::new();
@@ -101,6 +110,7 @@ fn every_row_is_in_one_file_after_any_crash() {
             let what = format!("{} (seed {})", point.name(), case.seed);
             let outcome = block_on(driver::run(&case)).unwrap_or_else(|e| panic!("{what}: {e}"));
             assert_eq!(ids(directory.path()), expected, "{what}");
+            assert!(all_complete(directory.path()), "{what}");
             *crashes.entry(point.name()).or_default() += outcome.coverage.crashes_at(point);
         }
     }
