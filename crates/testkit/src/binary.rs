@@ -29,15 +29,16 @@ pub struct Finished {
     pub stderr: String,
 }
 
-/// `target/<profile>/brooklet` of the profile the running test was built with, or
+/// `target/<profile>/brooklet` of the profile the running program was built with, or
 /// `BROOKLET_BIN`.
 pub fn path() -> PathBuf {
     if let Some(path) = std::env::var_os("BROOKLET_BIN") {
         return path.into();
     }
-    let test = std::env::current_exe().expect("a running test has a path");
-    let profile = test.ancestors().nth(2).expect("target/<profile>/deps/<test>");
-    let path = profile.join("brooklet");
+    let own = std::env::current_exe().expect("a running program has a path");
+    // Of tests in target/<profile>/deps, and of programs that stand beside the binary.
+    let profile = own.ancestors().skip(1).find(|dir| !dir.ends_with("deps"));
+    let path = profile.expect("a program is in a directory").join("brooklet");
     assert!(path.exists(), "{} is missing: build the workspace first", path.display());
     path
 }
