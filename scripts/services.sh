@@ -266,10 +266,28 @@ start_kafka() {
 
 # ---------------------------------------------------------------- postgres
 
+# The server's key and certificate, and the authority that clients trust.
+postgres_certificate() {
+  local dir=$1 to=$1/postgres key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+  need openssl openssl
+  {
+    openssl req -x509 "${key[@]}" -keyout "$to/ca.key" -out "$dir/state/postgres.pem" -days 3650 \
+      -subj '/CN=authority' &&
+      openssl req "${key[@]}" -keyout "$to/server.key" -out "$to/server.csr" -subj '/CN=postgres' &&
+      echo 'subjectAltName=IP:127.0.0.1' >"$to/server.ext" &&
+      openssl x509 -req -in "$to/server.csr" -CA "$dir/state/postgres.pem" -CAkey "$to/ca.key" \
+        -CAcreateserial -CAserial "$to/serial" -extfile "$to/server.ext" -days 3650 \
+        -out "$to/server.crt"
+  } >"$dir/logs/postgres.certificate.log" 2>&1 ||
+    { cat "$dir/logs/postgres.certificate.log" >&2; exit 1; }
+  chmod 600 "$to/server.key"
+}
+
 init_postgres() {
   local dir=$1 bin=$2
   mkdir -p "$dir/postgres"
   fixed "$dir" postgres.password secret >"$dir/postgres/password"
+  postgres_certificate "$dir"
   if [ "$(id -u)" = 0 ]; then
     chmod 755 "$dir"
     chown -R postgres "$dir/postgres"
@@ -291,7 +309,8 @@ start_postgres() {
   # No sync: tests end processes, never the machine.
   (cd / && spawn "$dir" postgres "${run[@]}" "$bin/postgres" -D "$dir/postgres/data" \
     -c listen_addresses=127.0.0.1 -c port="$port" -c unix_socket_directories= \
-    -c fsync=off -c max_connections=200 -c timezone=UTC)
+    -c fsync=off -c max_connections=200 -c timezone=UTC \
+    -c ssl=on -c ssl_cert_file="$dir/postgres/server.crt" -c ssl_key_file="$dir/postgres/server.key")
   wait_for "$dir" postgres grep -q 'ready to accept connections' "$dir/logs/postgres.log"
 }
 
@@ -374,6 +393,7 @@ EOF
 
 env_postgres() {
   local login=brooklet:$(cat "$1/state/postgres.password")
+  echo "export BROOKLET_TEST_POSTGRES_CA='$1/state/postgres.pem'"
   echo "export BROOKLET_TEST_POSTGRES=postgres://$login@127.0.0.1:$(cat "$1/state/postgres.port")/postgres"
 }
 

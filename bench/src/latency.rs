@@ -119,7 +119,7 @@ fn sink(postgres: &Postgres) -> String {
 CREATE TABLE result (p BIGINT, v BIGINT, PRIMARY KEY (p, v) NOT ENFORCED) WITH (
   'connector' = 'jdbc', 'url' = '{}', 'table-name' = 'result', 'username' = '{}', \
          'password' = '{}');\n",
-        postgres.jdbc_url(),
+        postgres.jdbc_url() + "?sslmode=disable",
         postgres.user(),
         postgres.password()
     )

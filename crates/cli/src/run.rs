@@ -115,6 +115,7 @@ fn view(compiled: &Compiled, status: &Status, serving: Option<Arc<Serving>>) -> 
         status: status.clone(),
         max_commit_age_ms: compiled.settings.millis("brooklet.ready.max-commit-age")?,
         started_at: env.now(),
+        asked: brooklet_server::Asked::default(),
         serving,
         env,
     })

@@ -4,10 +4,11 @@
 //! [`listen`] takes connections and bounds what they may cost, [`routes`] is the list of
 //! endpoints, [`ready`] the verdict behind `/ready`, [`metrics`] the list of metrics and
 //! [`exposition`] their text, [`process`] what the kernel says of this process, [`queries`] the
-//! pipeline's own endpoints and [`openapi`] the description of all. Everything runs on
+//! pipeline's own endpoints, [`asked`] counts of them and [`openapi`] the description of all. Everything runs on
 //! the I/O runtime and reads a copy of the pipeline's status: no request waits for an epoch, no
 //! epoch for a request.
 
+pub mod asked;
 pub mod exposition;
 pub mod listen;
 pub mod metrics;
@@ -24,6 +25,7 @@ use brooklet_core::time::Millis;
 use brooklet_pipeline::Status;
 use brooklet_pipeline::serve::{Endpoint, Serving};
 
+pub use asked::Asked;
 pub use listen::{Http, Listener};
 
 /// What the endpoints may see of a pipeline.
@@ -40,6 +42,8 @@ pub struct View {
     pub started_at: Millis,
     /// Queries of the pipeline's built-in tables.
     pub serving: Option<Arc<Serving>>,
+    /// What they were asked.
+    pub asked: Asked,
 }
 
 impl View {

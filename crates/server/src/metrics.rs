@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use brooklet_core::time::{Millis, WATERMARK_MAX};
 use brooklet_pipeline::{Histogram, LastSnapshot, NodeProgress, Progress, ReadCounts};
 
+use crate::asked::Answers;
 use crate::process::Usage;
 use crate::{View, ready};
 
@@ -53,6 +54,8 @@ pub enum Value {
 #[derive(Debug, Clone)]
 pub struct Scrape {
     pub progress: Progress,
+    /// By path.
+    pub asked: BTreeMap<String, Answers>,
     pub ready: bool,
     pub now: Millis,
     pub usage: Usage,
@@ -67,6 +70,7 @@ impl Scrape {
         let verdict = ready::verdict(&progress, now, view.max_commit_age_ms);
         Scrape {
             ready: verdict.reason.is_none(),
+            asked: view.asked.read(),
             progress,
             now,
             usage: Usage::now(),
@@ -80,7 +84,7 @@ impl Scrape {
 const TABLE: &[&str] = &["table"];
 const NODE: &[&str] = &["node", "kind", "label"];
 /// Kinds of nodes that count what they do to rows.
-const OPERATORS: &[&str] = &["Map", "Join", "Reduce"];
+const OPERATORS: &[&str] = &["Map", "Join", "Lookup", "Reduce"];
 
 /// In the order in which they are shown.
 pub const METRICS: &[Metric] = &[
@@ -149,10 +153,10 @@ pub const METRICS: &[Metric] = &[
         "brooklet_node_rows_failed",
         NODE,
         "Rows that an expression failed on, under brooklet.on-row-error = dead-letter.",
-        |s| by_node(s, &["Map", "Join"], |n| n.counts.bad),
+        |s| by_node(s, &["Map", "Join", "Lookup"], |n| n.counts.bad),
     ),
     gauge("brooklet_node_state_bytes", NODE, "State of a node.", |s| {
-        let kinds = ["Join", "Reduce", "Sink"];
+        let kinds = ["Join", "Lookup", "Reduce", "Sink"];
         by_node(s, &kinds, |n| n.state_bytes)
     }),
     gauge("brooklet_state_bytes", &[], "State of all nodes.", |s| {
@@ -175,11 +179,13 @@ pub const METRICS: &[Metric] = &[
     ),
     histogram(
         "brooklet_epoch_duration_seconds",
+        &[],
         "From the poll of an epoch to its commit in every sink.",
         |s| one(Value::Took(s.progress.epoch_took)),
     ),
     histogram(
         "brooklet_commit_duration_seconds",
+        &[],
         "Journal and sinks, for the epochs that are committed together.",
         |s| one(Value::Took(s.progress.commit_took)),
     ),
@@ -207,6 +213,18 @@ pub const METRICS: &[Metric] = &[
     gauge("brooklet_snapshot_age_seconds", &[], "Since the newest snapshot was captured.", |s| {
         snapshot(s, |last| Some(age(s, last.taken_at)))
     }),
+    counter(
+        "brooklet_queries",
+        &["path", "status"],
+        "Answers of the pipeline's own endpoints by HTTP status.",
+        queries,
+    ),
+    histogram(
+        "brooklet_query_duration_seconds",
+        &["path"],
+        "From a request for one of the pipeline's own endpoints to its answer.",
+        |s| by_path(s, |answers| Value::Took(answers.took)),
+    ),
     Metric {
         name: "brooklet_build",
         kind: Kind::Info,
@@ -252,8 +270,13 @@ const fn gauge(
     Metric { name, kind: Kind::Gauge, labels, help, samples }
 }
 
-const fn histogram(name: &'static str, help: &'static str, samples: Samples) -> Metric {
-    Metric { name, kind: Kind::Histogram, labels: &[], help, samples }
+const fn histogram(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+    samples: Samples,
+) -> Metric {
+    Metric { name, kind: Kind::Histogram, labels, help, samples }
 }
 
 fn seconds(ms: Millis) -> Value {
@@ -275,6 +298,25 @@ fn maybe(value: Option<Value>) -> Vec<Sample> {
 
 fn info(label: &'static str, text: &str) -> Vec<Sample> {
     vec![Sample { labels: vec![(label, text.to_string())], value: Value::Info }]
+}
+
+fn queries(s: &Scrape) -> Vec<Sample> {
+    let of_path = |(path, answers): (&String, &Answers)| {
+        let sample = |(status, count): (&u16, &u64)| Sample {
+            labels: vec![("path", path.clone()), ("status", status.to_string())],
+            value: Value::Whole(*count),
+        };
+        answers.by_status.iter().map(sample).collect::<Vec<_>>()
+    };
+    s.asked.iter().flat_map(of_path).collect()
+}
+
+fn by_path(s: &Scrape, value: impl Fn(&Answers) -> Value) -> Vec<Sample> {
+    let sample = |(path, answers): (&String, &Answers)| Sample {
+        labels: vec![("path", path.clone())],
+        value: value(answers),
+    };
+    s.asked.iter().map(sample).collect()
 }
 
 fn by_table<T>(tables: &BTreeMap<String, T>, value: impl Fn(&T) -> Value) -> Vec<Sample> {

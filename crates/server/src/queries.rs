@@ -12,21 +12,26 @@ use axum::routing::get;
 
 use brooklet_pipeline::serve::{Answer, Endpoint, Refusal, Rows, Segment, Serving, segments};
 
+use crate::View;
 use crate::routes::error;
 
 /// Tells a client when to try again.
 const AGAIN_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-pub fn router(serving: &Arc<Serving>) -> Router {
+pub fn router(serving: &Arc<Serving>, view: &View) -> Router {
     serving.endpoints().iter().fold(Router::new(), |router, endpoint| {
         let (serving, asked) = (serving.clone(), endpoint.clone());
+        let (counted, env) = (view.asked.clone(), view.env.clone());
         let answer = async move |path: Result<RawPathParams, RawPathParamsRejection>,
                                  query: RawQuery,
                                  headers: HeaderMap| {
-            match path {
+            let began = env.now();
+            let response = match path {
                 Ok(path) => respond(&serving, &asked, &path, query, &headers).await,
                 Err(_) => error(StatusCode::BAD_REQUEST, "the path is no percent-encoded UTF-8"),
-            }
+            };
+            counted.count(&asked.path, response.status().as_u16(), env.now() - began);
+            response
         };
         router.route(&route(&endpoint.path), get(answer))
     })

@@ -49,7 +49,7 @@ pub fn router(view: View) -> Router {
         router = router.route(endpoint.path, get(async move || (endpoint.answer)(&view)));
     }
     if let Some(serving) = &view.serving {
-        router = router.merge(queries::router(serving));
+        router = router.merge(queries::router(serving, &view));
     }
     router.fallback(not_found).method_not_allowed_fallback(not_allowed)
 }

@@ -45,6 +45,7 @@ async fn serve() -> Served {
         env: Env::new(clock.clone()),
         max_commit_age_ms: 1_000,
         started_at: 0,
+        asked: crate::Asked::default(),
         serving: None,
     };
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();

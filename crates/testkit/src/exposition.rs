@@ -84,22 +84,36 @@ impl Metrics {
         assert!(self.samples.insert(key, number).is_none(), "comes twice: {line}");
     }
 
-    /// Buckets never shrink, and the last is the count.
+    /// Buckets never shrink, and the last is the count, for each set of other labels.
     fn check_histograms(&self) {
         let histograms = self.families.iter().filter(|(_, family)| family.kind == "histogram");
         for (name, _) in histograms {
-            let prefix = format!("{name}_bucket{{le=\"");
-            let bound = |key: &str| -> f64 {
-                let text = key[prefix.len()..].trim_end_matches("\"}").replace("+Inf", "inf");
-                text.parse().unwrap_or_else(|_| panic!("no bound: {key}"))
-            };
-            let buckets = self.samples.iter().filter(|(key, _)| key.starts_with(&prefix));
-            let mut buckets: Vec<(f64, f64)> =
-                buckets.map(|(key, count)| (bound(key), *count)).collect();
-            buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
-            assert!(buckets.is_sorted_by(|a, b| a.1 <= b.1), "{name} shrinks: {buckets:?}");
-            let last = buckets.last().unwrap_or_else(|| panic!("{name} has no buckets"));
-            assert_eq!(*last, (f64::INFINITY, self.value(&format!("{name}_count"))), "{name}");
+            let mut series: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+            for (key, count) in &self.samples {
+                let Some(labels) = key.strip_prefix(&format!("{name}_bucket{{le=\"")) else {
+                    continue;
+                };
+                let (bound, others) = labels.split_once('"').unwrap_or_else(|| panic!("{key}"));
+                let bound = bound.replace("+Inf", "inf").parse();
+                let bound = bound.unwrap_or_else(|_| panic!("no bound: {key}"));
+                let others = others
+                    .trim_start_matches(',')
+                    .strip_suffix('}')
+                    .unwrap_or_default()
+                    .to_string();
+                series.entry(others).or_default().push((bound, *count));
+            }
+            assert!(!series.is_empty(), "{name} has no buckets");
+            for (labels, mut buckets) in series {
+                buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+                assert!(buckets.is_sorted_by(|a, b| a.1 <= b.1), "{name} shrinks: {buckets:?}");
+                let count = match labels.is_empty() {
+                    true => format!("{name}_count"),
+                    false => format!("{name}_count{{{labels}}}"),
+                };
+                let all = (f64::INFINITY, self.value(&count));
+                assert_eq!(buckets.last(), Some(&all), "{name}");
+            }
         }
     }
 }

@@ -708,32 +708,42 @@ fn no_type_of_ours_is_forgotten() {
     assert_eq!(Wire::of(&DataType::Null), None);
 }
 
-/// With and without TLS on the server: what each `sslmode` means there.
+/// On a server with TLS, whose certificate an authority of its own has signed for 127.0.0.1.
 #[tokio::test]
 async fn sslmode_means_what_it_means_elsewhere() {
     let b = Bench::new("t_tls").await;
     b.run("CREATE TABLE t (k int, v text)").await;
-    let server_has_tls = b.column("SELECT current_setting('ssl')").await == ["on"];
-    let sink = async |mode: &str| {
-        let url = b.options["url"].replace("sslmode=disable", &format!("sslmode={mode}"));
+    let authority = std::env::var("BROOKLET_TEST_POSTGRES_CA").expect("a server with TLS");
+    let sink = async |mode: &str, more: &str, host: &str| {
+        let url = b.options["url"].replace("sslmode=disable", &format!("sslmode={mode}{more}"));
+        let url = url.replace("127.0.0.1", host);
         let mut spec = b.spec(vec![with(b.table("t", &kv(), &[]), "url", &url)]);
-        spec.instance = Instance("tls".into());
+        (spec.pipeline, spec.instance) = (mode.into(), Instance("tls".into()));
         open(spec).await
     };
-    let mut prefer = sink("prefer").await.unwrap();
-    prefer.commit(&[epoch(1, &[(1, "a", 1)])]).await.unwrap();
-    let encrypted = "SELECT ssl::text FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
-                     WHERE application_name = 'brooklet p tls/1'";
-    let expected = if server_has_tls { "true" } else { "false" };
-    assert_eq!(b.column(encrypted).await, [expected]);
-    let require = sink("require").await;
-    let verified = failure(sink("verify-full").await);
-    assert!(!verified.retry, "{verified}");
-    if server_has_tls {
-        require.unwrap();
-        assert!(verified.message.contains("certificate"), "{verified}");
-    } else {
-        assert!(failure(require).message.contains("TLS"));
+    let trusted = format!("&sslrootcert={authority}");
+    let encrypted = |mode: &str| {
+        format!(
+            "SELECT ssl::text FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+             WHERE application_name = 'brooklet {mode} tls/1'"
+        )
+    };
+    for (mode, more, host, expected) in [
+        ("prefer", "", "127.0.0.1", "true"),
+        ("require", "", "localhost", "true"),
+        ("verify-ca", trusted.as_str(), "localhost", "true"),
+        ("verify-full", trusted.as_str(), "127.0.0.1", "true"),
+        ("disable", "", "127.0.0.1", "false"),
+    ] {
+        let mut open = sink(mode, more, host).await.unwrap_or_else(|e| panic!("{mode}: {e}"));
+        open.commit(&[epoch(1, &[(1, "a", 1)])]).await.unwrap();
+        assert_eq!(b.column(&encrypted(mode)).await, [expected], "{mode}");
+    }
+    // Another name than the certificate's; an authority that nobody named.
+    let refused = [("verify-full", trusted.as_str(), "localhost"), ("verify-ca", "", "127.0.0.1")];
+    for (mode, more, host) in refused {
+        let refused = failure(sink(mode, more, host).await);
+        assert!(!refused.retry && refused.message.contains("certificate"), "{mode}: {refused}");
     }
 }
 

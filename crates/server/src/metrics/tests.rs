@@ -5,6 +5,7 @@ use brooklet_pipeline::{Counts, Phase};
 use brooklet_testkit::exposition::Metrics;
 
 use super::*;
+use crate::asked::Asked;
 use crate::exposition::text;
 
 const NOW: Millis = 1_700_000_100_000;
@@ -51,8 +52,13 @@ fn busy() -> Scrape {
         taken_at: NOW - 8_000,
         took_ms: Some(250),
     });
+    let asked = Asked::default();
+    asked.count("/users/{name}", 200, 3);
+    asked.count("/users/{name}", 200, 20);
+    asked.count("/users/{name}", 404, 1);
     Scrape {
         progress: p,
+        asked: asked.read(),
         ready: true,
         now: NOW,
         usage: Usage { cpu_seconds: 1.25, resident_bytes: Some(30 << 20) },
@@ -98,6 +104,10 @@ fn values_are_those_of_the_status() {
         ("brooklet_snapshot_bytes", 4_096.0),
         ("brooklet_snapshot_duration_seconds", 0.25),
         ("brooklet_snapshot_age_seconds", 8.0),
+        ("brooklet_queries_total{path=\"/users/{name}\",status=\"200\"}", 2.0),
+        ("brooklet_queries_total{path=\"/users/{name}\",status=\"404\"}", 1.0),
+        ("brooklet_query_duration_seconds_count{path=\"/users/{name}\"}", 3.0),
+        ("brooklet_query_duration_seconds_sum{path=\"/users/{name}\"}", 0.024),
         ("brooklet_build_info{version=\"1.2.3\"}", 1.0),
         ("brooklet_pipeline_info{pipeline=\"clicks to \\\"pg\\\"\"}", 1.0),
         ("process_cpu_seconds_total", 1.25),
