@@ -4,9 +4,9 @@
 //! [`listen`] takes connections and bounds what they may cost, [`routes`] is the list of
 //! endpoints, [`ready`] the verdict behind `/ready`, [`metrics`] the list of metrics and
 //! [`exposition`] their text, [`process`] what the kernel says of this process, [`queries`] the
-//! pipeline's own endpoints, [`asked`] counts of them and [`openapi`] the description of all. Everything runs on
-//! the I/O runtime and reads a copy of the pipeline's status: no request waits for an epoch, no
-//! epoch for a request.
+//! pipeline's own endpoints, [`asked`] counts of them and [`openapi`] the description of all.
+//! Everything runs on the I/O runtime and reads a copy of the pipeline's status: no request waits
+//! for an epoch, no epoch for a request.
 
 pub mod asked;
 pub mod exposition;
