@@ -26,6 +26,7 @@ mod given;
 mod keys;
 
 use answers::{AnswerCodec, Found};
+pub use cache::CACHE;
 use cache::Cache;
 use given::Given;
 use keys::Keys;

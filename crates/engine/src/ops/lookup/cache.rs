@@ -15,6 +15,9 @@ use brooklet_plan::node::LookupCache;
 use crate::column::ValueType;
 use crate::table::Table;
 
+/// The table's name: losing it costs questions, nothing else.
+pub const CACHE: &str = "cache";
+
 const ANSWER: usize = 0;
 const WRITTEN: usize = 1;
 const TOUCHED: usize = 2;
@@ -28,7 +31,7 @@ pub struct Cache {
 impl Cache {
     pub fn new(limits: LookupCache, key: Vec<Arc<Field>>) -> Result<Self> {
         let values = [ValueType::Bytes, ValueType::I64, ValueType::I64];
-        let table = Table::new("cache", key, Vec::new(), &values)?;
+        let table = Table::new(CACHE, key, Vec::new(), &values)?;
         Ok(Cache { limits, table, sweep_at: Millis::MIN })
     }
 
@@ -76,9 +79,11 @@ impl Cache {
 
     /// Forgets what is too much, those asked for least recently first, and what has expired.
     pub fn trim(&mut self, now: Millis) {
-        self.sweep(now);
-        let Some(most) = self.limits.max_keys else { return };
+        let most = self.limits.max_keys.unwrap_or(u64::MAX);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
+        // When the last sweep was is no part of the state: what has expired must not decide
+        // whether others go.
+        self.sweep(now, self.table.len() > most);
         if self.table.len() <= most {
             return;
         }
@@ -103,15 +108,19 @@ impl Cache {
     }
 
     /// Frees the memory of what has expired, which is not found any more anyway.
-    fn sweep(&mut self, now: Millis) {
+    fn sweep(&mut self, now: Millis, at_once: bool) {
         let ages = [self.limits.expire_after_write_ms, self.limits.expire_after_access_ms];
-        let Some(age) = ages.into_iter().flatten().min().filter(|_| now >= self.sweep_at) else {
-            return;
-        };
+        let due = at_once || now >= self.sweep_at;
+        let Some(age) = ages.into_iter().flatten().min().filter(|_| due) else { return };
         self.sweep_at = now.saturating_add((age / 4).max(1_000));
         let groups = self.table.groups();
         let gone: Vec<u32> = groups.into_iter().filter(|g| self.has_expired(*g, now)).collect();
         gone.into_iter().for_each(|group| self.forget(group));
+    }
+
+    #[cfg(test)]
+    pub fn sweep_now(&mut self, now: Millis) {
+        self.sweep(now, true);
     }
 
     fn forget(&mut self, group: u32) {

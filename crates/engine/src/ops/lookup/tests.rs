@@ -199,6 +199,33 @@ fn too_many_keys_push_the_oldest_out() {
     assert_eq!(outside.asked.last().unwrap(), &[1, 2], "the least recently needed are gone");
 }
 
+/// A sweep more or less, as after a restart, must not decide what is known.
+#[test]
+fn what_has_expired_pushes_nobody_out() {
+    let limits = LookupCache { max_keys: Some(4), expire_after_write_ms: Some(3_000), ..FOREVER };
+    let ask = |lookup: &mut Lookup, now, keys: &[i32], outside: &mut Outside| {
+        let rows: Vec<_> = keys.iter().map(|key| (1, Some(*key), 1)).collect();
+        step(lookup, now, vec![vec![delta(&rows)]], outside);
+    };
+    let mut asked = Vec::new();
+    for swept_between in [false, true] {
+        let mut lookup = lookup(true, Some(limits), true);
+        let mut outside = ann_and_bens();
+        ask(&mut lookup, 0, &[1, 2], &mut outside);
+        ask(&mut lookup, 2_500, &[3, 4], &mut outside);
+        ask(&mut lookup, 2_900, &[1, 2], &mut outside);
+        if swept_between {
+            lookup.cache.iter_mut().for_each(|cache| cache.sweep_now(3_100));
+        }
+        // 1 and 2 have expired, though they were needed last; 3 and 4 have not.
+        ask(&mut lookup, 3_100, &[5], &mut outside);
+        ask(&mut lookup, 3_200, &[3, 4, 5], &mut outside);
+        asked.push(outside.asked);
+    }
+    assert_eq!(asked[0], asked[1]);
+    assert_eq!(asked[0], [vec![1, 2], vec![3, 4], vec![5]]);
+}
+
 #[test]
 fn what_is_taken_back_is_what_was_given() {
     let mut lookup = lookup(true, None, false);
