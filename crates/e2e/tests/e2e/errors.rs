@@ -316,7 +316,16 @@ SET 'brooklet.epoch.max-rows' = '1000';
 ";
         let filled = Filled::new("damaged", settings);
         filled.write_all();
-        damage(filled.stored(folder).last().expect("there is one"));
+        // The process may have died between a snapshot's segments and its manifest.
+        let newest = filled.stored("snapshots").pop().expect("there is a snapshot");
+        let named = String::from_utf8(std::fs::read(newest).expect("it can be read"));
+        let named = named.expect("a manifest is text");
+        let is_named = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            folder == "snapshots" || named.contains(&name)
+        };
+        let stored = filled.stored(folder);
+        damage(stored.iter().rfind(|path| is_named(path)).expect("there is one"));
         filled.bounded(true);
         let done = filled.pipeline.finish();
         says(what, &done, &["the one before is used", "restored"]);
