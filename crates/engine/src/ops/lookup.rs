@@ -138,11 +138,10 @@ impl Lookup {
         if let Some(cache) = &mut self.cache {
             let known = cache.get(asked.columns(), count, now)?;
             open.retain(|i| known[*i as usize].is_none());
-            for (i, blob) in known.iter().enumerate() {
-                if let Some(blob) = blob {
-                    found.set(asked.question(i), self.codec.decode(blob)?);
-                }
-            }
+            let known = known.iter().enumerate().filter_map(|(i, blob)| Some((i, blob.as_ref()?)));
+            let (questions, blobs): (Vec<u32>, Vec<&[u8]>) =
+                known.map(|(i, blob)| (asked.question(i), blob.as_slice())).unzip();
+            found.add(&self.codec.decode_each(&blobs)?, &questions)?;
         }
         if open.is_empty() {
             return Ok(found);

@@ -117,21 +117,40 @@ impl AnswerCodec {
         Ok(ranges.iter().map(blob).collect())
     }
 
+    /// The rows of one answer.
     pub fn decode(&self, blob: &[u8]) -> Result<RecordBatch> {
-        if self.schema.fields().is_empty() {
-            return crate::ops::map::batch(&self.schema, vec![], blob.len());
-        }
-        let mut rows = Vec::new();
-        let mut rest = blob;
-        while let Some((length, behind)) = rest.split_first_chunk::<4>() {
-            let length = u32::from_le_bytes(*length) as usize;
-            if behind.len() < length {
-                return Err(Error::corrupt("an answer in the state is cut off"));
-            }
-            let (row, next) = behind.split_at(length);
-            rows.push(row);
-            rest = next;
-        }
-        self.rows.decode(rows.into_iter())
+        Ok(self.decode_each(&[blob])?.rows)
     }
+
+    /// The rows of many answers in one batch.
+    pub fn decode_each(&self, blobs: &[&[u8]]) -> Result<Answers> {
+        let (mut rows, mut of) = (Vec::new(), Vec::new());
+        for (number, blob) in blobs.iter().enumerate() {
+            let before = rows.len();
+            if self.schema.fields().is_empty() {
+                // One byte each.
+                rows.extend(blob.chunks(1));
+            } else {
+                split(blob, &mut rows)?;
+            }
+            of.extend(std::iter::repeat_n(number as u32, rows.len() - before));
+        }
+        let rows = match self.schema.fields().is_empty() {
+            true => crate::ops::map::batch(&self.schema, vec![], rows.len())?,
+            false => self.rows.decode(rows.into_iter())?,
+        };
+        Ok(Answers { rows, of })
+    }
+}
+
+/// The encoded rows of an answer.
+fn split<'a>(mut blob: &'a [u8], rows: &mut Vec<&'a [u8]>) -> Result<()> {
+    while let Some((length, behind)) = blob.split_first_chunk::<4>() {
+        let length = u32::from_le_bytes(*length) as usize;
+        let cut = behind.split_at_checked(length);
+        let (row, next) = cut.ok_or_else(|| Error::corrupt("an answer in the state is cut off"))?;
+        rows.push(row);
+        blob = next;
+    }
+    Ok(())
 }
