@@ -7,6 +7,7 @@ pub mod ast;
 pub mod dialect;
 pub mod expr;
 pub mod interval;
+pub mod show;
 pub mod statement;
 pub mod table;
 pub mod types;
