@@ -5,6 +5,8 @@ CREATE TABLE early (id INT, ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts A
 CREATE TABLE l (id INT, ms BIGINT, k STRING, v INT, ts AS TO_TIMESTAMP_LTZ(ms, 3), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/windows_ltz.json','format'='json','scan.watermark.emit.strategy'='on-event');
 CREATE TABLE n (id INT, ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/windows_null.json','format'='json','scan.watermark.emit.strategy'='on-event');
 CREATE TABLE plain (id INT, ts TIMESTAMP(3), k STRING, v INT) WITH ('connector'='filesystem','path'='${DATA}/windows_early.json','format'='json');
+CREATE TABLE t2 (id INT, ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts AS ts - INTERVAL '2' MINUTE) WITH ('connector'='filesystem','path'='${DATA}/windows_t.json','format'='json','scan.watermark.emit.strategy'='on-event');
+CREATE TABLE u2 (id INT, ts TIMESTAMP(3), k STRING, w INT, WATERMARK FOR ts AS ts - INTERVAL '2' MINUTE) WITH ('connector'='filesystem','path'='${DATA}/windows_u.json','format'='json','scan.watermark.emit.strategy'='on-event');
 SELECT TUMBLE_START(ts, INTERVAL '10' SECOND), TUMBLE_END(ts, INTERVAL '10' SECOND), TUMBLE_ROWTIME(ts, INTERVAL '10' SECOND), COUNT(*) FROM t GROUP BY TUMBLE(ts, INTERVAL '10' SECOND);
 SELECT k, TUMBLE_START(ts, INTERVAL '10' SECOND) AS s, COUNT(*), SUM(v), COUNT(DISTINCT v) FROM t GROUP BY k, TUMBLE(ts, INTERVAL '10' SECOND);
 SELECT k, COUNT(*) FROM t GROUP BY TUMBLE(ts, INTERVAL '10' SECOND), k;
@@ -28,7 +30,7 @@ SELECT SESSION_START(ts, INTERVAL '10' SECOND), SESSION_END(ts, INTERVAL '10' SE
 SELECT TUMBLE_START(rt, INTERVAL '20' SECOND), SUM(c) FROM (SELECT TUMBLE_ROWTIME(ts, INTERVAL '5' SECOND) AS rt, COUNT(*) AS c FROM t GROUP BY k, TUMBLE(ts, INTERVAL '5' SECOND)) GROUP BY TUMBLE(rt, INTERVAL '20' SECOND);
 SELECT window_start, window_end, SUM(c) FROM TABLE(TUMBLE((SELECT HOP_ROWTIME(ts, INTERVAL '5' SECOND, INTERVAL '10' SECOND) AS rt, COUNT(*) AS c FROM t GROUP BY HOP(ts, INTERVAL '5' SECOND, INTERVAL '10' SECOND)), DESCRIPTOR(rt), INTERVAL '20' SECOND)) GROUP BY window_start, window_end;
 SELECT x.k, TUMBLE_START(x.ts, INTERVAL '10' SECOND), COUNT(*) FROM t AS x GROUP BY x.k, TUMBLE(x.ts, INTERVAL '10' SECOND);
-SELECT t.k, TUMBLE_START(t.ts, INTERVAL '10' SECOND), COUNT(*) FROM t JOIN u ON t.k = u.k AND t.ts BETWEEN u.ts - INTERVAL '5' SECOND AND u.ts + INTERVAL '5' SECOND GROUP BY t.k, TUMBLE(t.ts, INTERVAL '10' SECOND);
+SELECT t2.k, TUMBLE_START(t2.ts, INTERVAL '10' SECOND), COUNT(*) FROM t2 JOIN u2 ON t2.k = u2.k AND t2.ts BETWEEN u2.ts - INTERVAL '5' SECOND AND u2.ts + INTERVAL '5' SECOND GROUP BY t2.k, TUMBLE(t2.ts, INTERVAL '10' SECOND);
 SELECT TUMBLE_START(ts, INTERVAL '10' SECOND), COUNT(*) FROM e GROUP BY TUMBLE(ts, INTERVAL '10' SECOND);
 SELECT TUMBLE_START(ts, INTERVAL '10' SECOND) AS s, COUNT(*), SUM(v) FROM early GROUP BY TUMBLE(ts, INTERVAL '10' SECOND);
 SELECT UPPER(k), CAST(TUMBLE_START(ts, INTERVAL '10' SECOND) AS STRING) || '!', COUNT(*) FROM t GROUP BY UPPER(k), TUMBLE(ts, INTERVAL '10' SECOND);

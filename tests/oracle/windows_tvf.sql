@@ -5,8 +5,10 @@ CREATE TABLE early (id INT, ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts A
 CREATE TABLE l (id INT, ms BIGINT, k STRING, v INT, ts AS TO_TIMESTAMP_LTZ(ms, 3), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/windows_ltz.json','format'='json','scan.watermark.emit.strategy'='on-event');
 CREATE TABLE n (id INT, ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/windows_null.json','format'='json','scan.watermark.emit.strategy'='on-event');
 CREATE TABLE plain (id INT, ts TIMESTAMP(3), k STRING, v INT) WITH ('connector'='filesystem','path'='${DATA}/windows_early.json','format'='json');
+CREATE TABLE t2 (id INT, ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts AS ts - INTERVAL '2' MINUTE) WITH ('connector'='filesystem','path'='${DATA}/windows_t.json','format'='json','scan.watermark.emit.strategy'='on-event');
+CREATE TABLE u2 (id INT, ts TIMESTAMP(3), k STRING, w INT, WATERMARK FOR ts AS ts - INTERVAL '2' MINUTE) WITH ('connector'='filesystem','path'='${DATA}/windows_u.json','format'='json','scan.watermark.emit.strategy'='on-event');
 CREATE VIEW bids AS SELECT id, ts, k, v * 2 AS v2 FROM t WHERE id <> 3;
-CREATE VIEW tu AS SELECT id, ts, k, v FROM t UNION ALL SELECT id, ts, k, w FROM u;
+CREATE VIEW tu AS SELECT id, ts, k, v FROM t2 UNION ALL SELECT id, ts, k, w FROM u2;
 SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) AS x WHERE id < 4 AND pt IS NULL;
 SELECT id, window_start, window_end, window_time FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND));
 SELECT id, window_start, window_end, window_time FROM TABLE(TUMBLE(DATA => TABLE t, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '10' SECOND));
@@ -67,9 +69,9 @@ SELECT window_start, window_end, MAX(c) FROM (SELECT window_start, window_end, k
 SELECT window_start, window_end, k, MAX(c) FROM (SELECT window_start, window_end, k, v, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, k, v) GROUP BY window_start, window_end, k;
 SELECT window_start, window_end, SUM(v) FROM TABLE(TUMBLE((SELECT id, ts, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS rn FROM t) WHERE rn = 1), DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;
 SELECT window_start, window_end, COUNT(*), SUM(v) FROM TABLE(TUMBLE((SELECT id, ts, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts DESC) AS rn FROM t) WHERE rn = 1), DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;
-SELECT window_start, window_end, COUNT(*) FROM TABLE(TUMBLE((SELECT t.ts, t.id, u.w FROM t JOIN u ON t.k = u.k AND t.ts BETWEEN u.ts - INTERVAL '3' SECOND AND u.ts + INTERVAL '3' SECOND), DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;
+SELECT window_start, window_end, COUNT(*) FROM TABLE(TUMBLE((SELECT t2.ts, t2.id, u2.w FROM t2 JOIN u2 ON t2.k = u2.k AND t2.ts BETWEEN u2.ts - INTERVAL '3' SECOND AND u2.ts + INTERVAL '3' SECOND), DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;
 SELECT window_start, window_end, COUNT(*) FROM TABLE(TUMBLE((SELECT t.ts, t.id, u.w FROM t JOIN u ON t.k = u.k), DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;
-SELECT window_start, window_end, window_time, COUNT(*) FROM TABLE(TUMBLE((SELECT ts, k FROM t UNION ALL SELECT ts, k FROM u), DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, window_time;
+SELECT window_start, window_end, window_time, COUNT(*) FROM TABLE(TUMBLE((SELECT ts, k FROM t2 UNION ALL SELECT ts, k FROM u2), DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, window_time;
 SELECT window_start, window_end, COUNT(*) FROM (SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) WHERE v > 1 UNION ALL SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) WHERE v <= 1) GROUP BY window_start, window_end;
 SELECT window_start, window_end, COUNT(*) FROM TABLE(TUMBLE(TABLE n, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;
 SELECT id, ts FROM n;

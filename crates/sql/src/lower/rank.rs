@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use brooklet_plan::node::{Keep, ReduceKind, ReduceSpec, SortKey};
+use brooklet_plan::node::{Clock, Emit, Keep, ReduceKind, ReduceSpec, SortKey};
 use brooklet_plan::{Node, NodeOp};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr::{Sort, WindowFunctionParams};
@@ -97,7 +97,10 @@ impl Lowering<'_> {
         for e in &ranked.partition_by {
             keys.push(add(e, &rel)?);
         }
-        let facts = facts::columns(source, self.provider.names());
+        let names = self.provider.names();
+        let closing = facts::closing(&ranked.partition_by, source, names);
+        let closing = closing.map(|(end, bound)| (keys[end], bound.clock));
+        let facts = facts::columns(source, names);
         let times: Vec<Option<TimeKind>> = ranked
             .order_by
             .iter()
@@ -107,6 +110,14 @@ impl Lowering<'_> {
             })
             .collect();
         let kind = match (ranked.order_by.as_slice(), times.as_slice(), ranked.n) {
+            (order, times, _) if closing.is_some() => {
+                let mut by = Vec::new();
+                for (s, _) in order.iter().zip(times).filter(|(_, t)| **t != Some(TimeKind::Proctime)) {
+                    let column = add(&s.expr, &rel)?;
+                    by.push(SortKey { column, descending: !s.asc, nulls_first: s.nulls_first });
+                }
+                ReduceKind::TopN { order: by, n: ranked.n, rank: ranked.rank && ranked.n > 1 }
+            }
             // Arrival is the order; no column of it is kept.
             ([by], [Some(TimeKind::Proctime)], 1) => {
                 ReduceKind::Dedup { keep: keep(by), time: None }
@@ -124,7 +135,10 @@ impl Lowering<'_> {
                 ReduceKind::TopN { order, n: ranked.n, rank: ranked.rank && ranked.n > 1 }
             }
         };
-        let within = self.within(&kind, source, &rel)?;
+        let within = match closing {
+            Some(_) => None,
+            None => self.within(&kind, source, &rel)?,
+        };
         let kind = within.map_or(kind, |within| within.over(&mut map));
         let with_rank = matches!(kind, ReduceKind::TopN { rank: true, .. });
         map.label = match &kind {
@@ -133,7 +147,8 @@ impl Lowering<'_> {
             }
             _ => format!("top {} by ROW_NUMBER()", ranked.n),
         };
-        let node = self.top(map, keys, kind, below)?;
+        let last = closing.is_some() && keeps_last(ranked, &times);
+        let node = self.top(map, keys, (kind, last), closing, below)?;
         let rank = match with_rank {
             true => rel::column(rel::visible(self.plan.node(node)) - 1),
             false => rel::bigint(1),
@@ -147,7 +162,16 @@ impl Lowering<'_> {
     }
 
     /// Map, Exchange and Reduce of a top-N or a deduplication.
-    fn top(&mut self, map: Rel, keys: Vec<usize>, kind: ReduceKind, need: Need) -> Result<usize> {
+    /// `last`: of rows that are equal in order the last comes first. `closing`: the window's end
+    /// among the Map's columns, if the rows are a window's.
+    fn top(
+        &mut self,
+        map: Rel,
+        keys: Vec<usize>,
+        (mut kind, last): (ReduceKind, bool),
+        closing: Option<(usize, Clock)>,
+        need: Need,
+    ) -> Result<usize> {
         let label = map.label.clone();
         let input = self.emit(&map, need)?;
         let input = self.exchange(input, &keys, false);
@@ -156,6 +180,10 @@ impl Lowering<'_> {
         let mut fields: Vec<Field> =
             below.schema.fields().iter().map(|f| f.as_ref().clone()).collect();
         let (mut ord, mut late) = (below.ord.clone(), below.late);
+        if let (ReduceKind::TopN { order, .. }, true) = (&mut kind, last) {
+            let latest = |c: &usize| SortKey { column: *c, descending: true, nulls_first: false };
+            order.extend(below.ord.iter().map(latest));
+        }
         let mut key = Some(keys.clone());
         if let ReduceKind::TopN { rank, n, .. } = &kind {
             if *rank {
@@ -175,12 +203,15 @@ impl Lowering<'_> {
             op: NodeOp::Reduce(ReduceSpec {
                 keys,
                 kind,
-                emit: brooklet_plan::node::Emit::EveryEpoch,
-                ttl_ms: self.ttl()?,
+                emit: match closing {
+                    Some((window_end, clock)) => Emit::OnClose { window_end, clock },
+                    None => Emit::EveryEpoch,
+                },
+                ttl_ms: if closing.is_some() { None } else { self.ttl()? },
             }),
             inputs: vec![input],
             schema: Arc::new(Schema::new(fields)),
-            append_only: first && below.append_only,
+            append_only: closing.is_some() || first && below.append_only,
             key,
             ord,
             late,
@@ -224,11 +255,19 @@ impl Lowering<'_> {
             order.push(SortKey { column, descending: !s.asc, nulls_first: s.nulls_first });
         }
         map.label = format!("LIMIT {n}");
-        let node = self.top(map, vec![], ReduceKind::TopN { order, n, rank: false }, below)?;
+        let node = self.top(map, vec![], (ReduceKind::TopN { order, n, rank: false }, false), None, below)?;
         let mut out = Rel::of_node(&self.plan, node, format!("LIMIT {n}"));
         out.exprs.truncate(width);
         out.names = rel.names;
         Ok(out)
+    }
+}
+
+/// Whether it is a deduplication that keeps the last row.
+fn keeps_last(ranked: &Ranked, times: &[Option<TimeKind>]) -> bool {
+    match (ranked.order_by.as_slice(), times) {
+        ([by], [Some(_)]) => !by.asc && ranked.n == 1,
+        _ => false,
     }
 }
 
