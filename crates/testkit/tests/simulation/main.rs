@@ -6,7 +6,7 @@
 //! [`world`] is the clock, chance and the moment of a crash, [`turns`] says who goes on, [`store`]
 //! keeps journal and snapshots and fails, [`tables`] are a source's log and a sink's content,
 //! [`asked`] what rows are looked up in,
-//! [`data`] random rows, [`queries`] what is run in both dialects, [`batch`] DataFusion's answer,
+//! [`data`] random rows, [`queries`] and [`windows`] what is run in both dialects, [`batch`] DataFusion's answer,
 //! [`rows`] compares, [`coverage`] counts what has been met.
 //!
 //! The tests: [`points`] every crash point with every feature, [`property`] random cases of
@@ -35,4 +35,5 @@ mod streams;
 mod tables;
 mod takeover;
 mod turns;
+mod windows;
 mod world;
