@@ -303,7 +303,7 @@ fn add_argument(
             arguments.input = Some(context.plan(derived(subquery))?);
         }
         ast::Expr::Function(f) if is_named(&f, "descriptor") => {
-            let Some(column) = single_argument(f) else {
+            let Some(column) = plain_arguments(f).into_iter().next() else {
                 return Err(fault(format!("{function}: DESCRIPTOR names one column"), span));
             };
             let at = column.span();
@@ -333,10 +333,6 @@ fn is_named(function: &ast::Function, name: &str) -> bool {
 
 fn derived(subquery: Box<ast::Query>) -> TableFactor {
     TableFactor::Derived { lateral: false, subquery, alias: None, sample: None }
-}
-
-fn single_argument(function: ast::Function) -> Option<ast::Expr> {
-    <[ast::Expr; 1]>::try_from(plain_arguments(function)).ok().map(|[e]| e)
 }
 
 /// The arguments of a call; none if one of them is of another form.

@@ -133,7 +133,7 @@ impl Session {
         self.open.next_round();
         for row in 0..rows.len() {
             let late_before = match (self.clock, limits) {
-                (Clock::Now, _) => Millis::MIN,
+                (Clock::Now, _) => ctx.now - 1,
                 (Clock::Watermark, Some(limits)) => limits.value(row),
                 (Clock::Watermark, None) => ctx.late_before,
             };
