@@ -46,7 +46,13 @@ impl Lowering<'_> {
         let (mut n, mut rest) = (None, Vec::new());
         for part in split_conjunction(&filter.predicate) {
             match rank_limit(part, &filter.input, &is_rank) {
-                Some(limit) => n = Some(n.map_or(limit, |old: usize| old.min(limit))),
+                Some(limit) => {
+                    n = Some(n.map_or(limit, |old: usize| old.min(limit)));
+                    let exactly = matches!(part, Expr::BinaryExpr(e) if e.op == Operator::Eq);
+                    if limit > 1 && exactly {
+                        rest.push(part.clone());
+                    }
+                }
                 None => rest.push(part.clone()),
             }
         }
@@ -315,7 +321,7 @@ fn rank_limit(expr: &Expr, plan: &LogicalPlan, rank: &dyn Fn(usize) -> bool) -> 
         _ => return None,
     };
     match op {
-        Operator::Eq if n == 1 => Some(1),
+        Operator::Eq if n > 0 => Some(n),
         Operator::LtEq if n > 0 => Some(n),
         Operator::Lt if n > 1 => Some(n - 1),
         _ => None,

@@ -33,6 +33,8 @@ pub struct TopN {
     sort: Vec<usize>,
     n: i64,
     rank: bool,
+    /// Where the rank stands: behind the input's visible columns.
+    rank_at: usize,
     pub(super) append_only: bool,
     pub(super) input_schema: SchemaRef,
     schema: SchemaRef,
@@ -51,6 +53,8 @@ impl TopN {
             return Err(Error::bug("a TopN is made for a top-n spec"));
         };
         let schema = args.input.schema.clone();
+        let hidden = args.input.ord.len() + usize::from(args.input.late.is_some());
+        let visible = schema.fields().len() - hidden;
         let ty = |c: usize| schema.field(c).data_type().clone();
         let keys = args.spec.keys.clone();
         let mut sort = Vec::new();
@@ -76,6 +80,7 @@ impl TopN {
             sort,
             n: *n as i64,
             rank: *rank,
+            rank_at: visible,
             append_only: args.input.append_only,
             ttl: Ttl::new(args.spec.ttl_ms),
             table: Table::new("rows", fields_of_rows, args.dealt_by.clone(), &values)?,
@@ -197,7 +202,8 @@ impl TopN {
         let mut columns: Vec<ArrayRef> = self.table.decode_keys(&keys, 0)?;
         if self.rank {
             let ranks = changed.iter().map(|((_, rank), _)| *rank);
-            columns.push(std::sync::Arc::new(Int64Array::from_iter_values(ranks)));
+            let ranks = std::sync::Arc::new(Int64Array::from_iter_values(ranks));
+            columns.insert(self.rank_at, ranks);
         }
         let rows = batch(&self.schema, columns, changed.len())?;
         Ok(Some(Delta::new(rows, changed.into_iter().map(|(_, weight)| weight).collect())))
