@@ -278,7 +278,11 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
         (Emit::Firing { window_end, clock: by, early, late_ms }, _) => {
             let end = input.field(window_end).name();
             let early = if early { ", and before" } else { "" };
-            let late = if late_ms > 0 { format!(", and {} after", duration(late_ms)) } else { String::new() };
+            let late = if late_ms > 0 {
+                format!(", and {} after", duration(late_ms))
+            } else {
+                String::new()
+            };
             write!(text, "; when {end} closes{}{early}{late}", clock(by))
         }
         (Emit::EveryEpoch, Some(ttl)) => write!(text, "; kept {} idle", duration(ttl)),

@@ -82,7 +82,8 @@ impl ByWindow {
 
     fn may_be_late(&self, ctx: &StepCtx, ends: &TimestampMillisecondArray) -> bool {
         let first = || ends.values().iter().copied().min().unwrap_or(Millis::MAX);
-        self.clock == Clock::Watermark && (self.late.is_some() || self.last(first()) <= ctx.late_before)
+        self.clock == Clock::Watermark
+            && (self.late.is_some() || self.last(first()) <= ctx.late_before)
     }
 
     /// The last moment at which rows of a window are on time.

@@ -111,7 +111,9 @@ impl Lowering<'_> {
     fn retain(&self, join: &Join) -> Result<[Retain; 2]> {
         let names = self.provider.names();
         if let Some(close) = window_join::of(join, names).filter(|c| c.clock == Clock::Watermark) {
-            return Ok(close.window_ends.map(|column| Retain::UntilWatermark { column, after_ms: 0 }));
+            return Ok(close
+                .window_ends
+                .map(|column| Retain::UntilWatermark { column, after_ms: 0 }));
         }
         if let Some(retain) = interval::retain(join, names) {
             return Ok(retain);
@@ -164,10 +166,7 @@ impl Lowering<'_> {
             (Some(l), Some(r)) => Some(l.iter().copied().chain(shift(r)).collect()),
             _ => None,
         };
-        let mut on_close = window_join::waits(join, self.provider.names());
-        if let (Some(close), true) = (&mut on_close, matches!(join.join_type, JoinType::RightSemi | JoinType::RightAnti)) {
-            close.window_ends.reverse();
-        }
+        let on_close = window_join::of_sides(join, self.provider.names());
         let insert_only = matches!(kind, JoinKind::Inner | JoinKind::Semi);
         let pairs: Vec<(usize, usize)> =
             sides[0].keys.iter().copied().zip(sides[1].keys.iter().copied()).collect();

@@ -16,6 +16,7 @@ use super::facts::{self, TimeKind};
 use super::needs::Need;
 use super::rel::{self, Rel};
 use super::{Lowering, error, names_of, needs};
+use crate::query::Names;
 use crate::query::clock::is_proctime;
 use crate::query::row_number::ROW_NUMBER;
 
@@ -106,34 +107,23 @@ impl Lowering<'_> {
         let names = self.provider.names();
         let closing = facts::closing(&ranked.partition_by, source, names);
         let closing = closing.map(|(end, bound)| (keys[end], bound.clock));
-        let facts = facts::columns(source, names);
-        let times: Vec<Option<TimeKind>> = ranked
-            .order_by
-            .iter()
-            .map(|s| match facts::trace(&s.expr, source) {
-                Some(i) => facts[i].time,
-                None => is_proctime(&s.expr).then_some(TimeKind::Proctime),
-            })
-            .collect();
+        let times = times(ranked, names);
         let kind = match (ranked.order_by.as_slice(), times.as_slice(), ranked.n) {
-            (order, times, _) if closing.is_some() => {
-                let mut by = Vec::new();
-                for (s, _) in order.iter().zip(times).filter(|(_, t)| **t != Some(TimeKind::Proctime)) {
-                    let column = add(&s.expr, &rel)?;
-                    by.push(SortKey { column, descending: !s.asc, nulls_first: s.nulls_first });
-                }
-                ReduceKind::TopN { order: by, n: ranked.n, rank: ranked.rank && ranked.n > 1 }
-            }
             // Arrival is the order; no column of it is kept.
-            ([by], [Some(TimeKind::Proctime)], 1) => {
+            ([by], [Some(TimeKind::Proctime)], 1) if closing.is_none() => {
                 ReduceKind::Dedup { keep: keep(by), time: None }
             }
-            ([by], [Some(TimeKind::Rowtime)], 1) => {
+            ([by], [Some(TimeKind::Rowtime)], 1) if closing.is_none() => {
                 ReduceKind::Dedup { keep: keep(by), time: Some(add(&by.expr, &rel)?) }
             }
             _ => {
                 let mut order = Vec::new();
-                for s in &ranked.order_by {
+                let arrival = |t: &Option<TimeKind>| *t == Some(TimeKind::Proctime);
+                for (s, time) in ranked.order_by.iter().zip(&times) {
+                    // Within a window arrival is what decides among equal rows anyway.
+                    if closing.is_some() && arrival(time) {
+                        continue;
+                    }
                     let column = add(&s.expr, &rel)?;
                     let (descending, nulls_first) = (!s.asc, s.nulls_first);
                     order.push(SortKey { column, descending, nulls_first });
@@ -141,11 +131,10 @@ impl Lowering<'_> {
                 ReduceKind::TopN { order, n: ranked.n, rank: ranked.rank && ranked.n > 1 }
             }
         };
-        let within = match closing {
-            Some(_) => None,
-            None => self.within(&kind, source, &rel)?,
+        let kind = match (closing, self.within(&kind, source, &rel)?) {
+            (None, Some(within)) => within.over(&mut map),
+            _ => kind,
         };
-        let kind = within.map_or(kind, |within| within.over(&mut map));
         let with_rank = matches!(kind, ReduceKind::TopN { rank: true, .. });
         map.label = match &kind {
             ReduceKind::Dedup { .. } | ReduceKind::FirstWithin { .. } => {
@@ -167,9 +156,9 @@ impl Lowering<'_> {
         Ok(out)
     }
 
-    /// Map, Exchange and Reduce of a top-N or a deduplication.
-    /// `last`: of rows that are equal in order the last comes first. `closing`: the window's end
-    /// among the Map's columns, if the rows are a window's.
+    /// Map, Exchange and Reduce of a top-N or a deduplication. `last`: of rows that are equal in
+    /// order the last comes first. `closing`: the window's end among the Map's columns, if the
+    /// rows are a window's.
     fn top(
         &mut self,
         map: Rel,
@@ -261,12 +250,29 @@ impl Lowering<'_> {
             order.push(SortKey { column, descending: !s.asc, nulls_first: s.nulls_first });
         }
         map.label = format!("LIMIT {n}");
-        let node = self.top(map, vec![], (ReduceKind::TopN { order, n, rank: false }, false), None, below)?;
+        let node = self.top(
+            map,
+            vec![],
+            (ReduceKind::TopN { order, n, rank: false }, false),
+            None,
+            below,
+        )?;
         let mut out = Rel::of_node(&self.plan, node, format!("LIMIT {n}"));
         out.exprs.truncate(width);
         out.names = rel.names;
         Ok(out)
     }
+}
+
+/// What kind of time each column of the order is.
+fn times(ranked: &Ranked, names: &dyn Names) -> Vec<Option<TimeKind>> {
+    let source = &ranked.window.input;
+    let facts = facts::columns(source, names);
+    let time = |s: &Sort| match facts::trace(&s.expr, source) {
+        Some(i) => facts[i].time,
+        None => is_proctime(&s.expr).then_some(TimeKind::Proctime),
+    };
+    ranked.order_by.iter().map(time).collect()
 }
 
 /// Whether it is a deduplication that keeps the last row.

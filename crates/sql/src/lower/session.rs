@@ -80,7 +80,8 @@ impl Lowering<'_> {
             }
         }
         let covers = |key: &usize| groups.iter().any(|g| matches!(g, Group::Key(k) if k == key));
-        let has_bounds = (0..2).all(|b| groups.iter().any(|g| matches!(g, Group::Bound(i) if *i == b)));
+        let has_bounds =
+            (0..2).all(|b| groups.iter().any(|g| matches!(g, Group::Bound(i) if *i == b)));
         if !keys.iter().all(covers) || !has_bounds {
             return Ok(None);
         }
@@ -92,12 +93,9 @@ impl Lowering<'_> {
         for (call, field) in calls.iter_mut().zip(&fields[groups.len()..]) {
             call.ty = field.data_type().clone();
         }
-        let reads_bounds = columns.exprs.iter().any(|e| {
-            let bounds = WINDOW_COLUMNS;
-            e.column_refs().iter().any(|c| bounds.contains(&c.name.as_str()))
-        });
         let appends = self.plan.node(rel.node).append_only;
-        if reads_bounds || !appends || !calls.iter().all(AggCall::merges) {
+        if columns.exprs.iter().any(reads_bounds) || !appends || !calls.iter().all(AggCall::merges)
+        {
             return Ok(None);
         }
         self.firing(Emit::OnClose { window_end: time, clock: Clock::Watermark }, &aggregate.input)?;
@@ -108,12 +106,8 @@ impl Lowering<'_> {
         let node = self.session(input, below.tvf, (keys, time), kind, need)?;
         let label = super::aggregate::label(aggregate);
         self.plan.nodes[node].label = label.clone();
-        let group = |g: &Group| match g {
-            Group::Key(k) => rel::column(*k),
-            Group::Bound(b) => rel::column(width + results + b),
-        };
-        let exprs = groups.iter().map(group);
-        let exprs = exprs.chain((0..results).map(|i| rel::column(width + i))).collect();
+        let groups = groups.iter().map(|group| group.column(width, results));
+        let exprs = groups.chain((0..results).map(|i| rel::column(width + i))).collect();
         Ok(Some(Rel { exprs, names: names_of(plan), ..Rel::of_node(&self.plan, node, label) }))
     }
 
@@ -192,6 +186,20 @@ enum Group {
     Key(usize),
     /// Which window column.
     Bound(usize),
+}
+
+impl Group {
+    /// Where it stands in the output: keys, results, bounds.
+    fn column(&self, keys: usize, results: usize) -> Expr {
+        match self {
+            Group::Key(key) => rel::column(*key),
+            Group::Bound(bound) => rel::column(keys + results + bound),
+        }
+    }
+}
+
+fn reads_bounds(expr: &Expr) -> bool {
+    expr.column_refs().iter().any(|c| WINDOW_COLUMNS.contains(&c.name.as_str()))
 }
 
 /// Sessions are made of rows in the order in which they came.

@@ -37,6 +37,15 @@ pub fn waits(join: &Join, names: &dyn Names) -> Option<JoinOnClose> {
     (!at_once).then_some(close)
 }
 
+/// The same with the sides as the node has them: rows of a semi or anti join come from the left.
+pub fn of_sides(join: &Join, names: &dyn Names) -> Option<JoinOnClose> {
+    let mut close = waits(join, names)?;
+    if matches!(join.join_type, JoinType::RightSemi | JoinType::RightAnti) {
+        close.window_ends.reverse();
+    }
+    Some(close)
+}
+
 /// Whether lateness is judged row by row: of rows of one table only, each of which says what the
 /// watermark was. Those of two tables come in any order.
 pub fn judges_rows(join: &Join, names: &dyn Names) -> bool {

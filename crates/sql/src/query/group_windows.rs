@@ -11,7 +11,9 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use brooklet_plan::node::WindowKind;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, DataFusionError, Result, plan_datafusion_err, plan_err};
+use datafusion::common::{
+    Column, DFSchema, DataFusionError, Result, plan_datafusion_err, plan_err,
+};
 use datafusion::logical_expr::{
     Aggregate, ColumnarValue, Expr, Extension, LogicalPlan, Projection, ScalarFunctionArgs,
     ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -64,7 +66,8 @@ fn hidden(name: &str) -> ast::ObjectName {
 fn around(part: &str, window: ast::Expr) -> ast::Expr {
     let ast::Expr::Function(f) = &window else { return window };
     let arg = FunctionArg::Unnamed(FunctionArgExpr::Expr(window.clone()));
-    let args = ast::FunctionArgumentList { duplicate_treatment: None, args: vec![arg], clauses: vec![] };
+    let args =
+        ast::FunctionArgumentList { duplicate_treatment: None, args: vec![arg], clauses: vec![] };
     ast::Expr::Function(ast::Function {
         name: hidden(part),
         args: FunctionArguments::List(args),
@@ -74,7 +77,8 @@ fn around(part: &str, window: ast::Expr) -> ast::Expr {
 
 fn arguments(f: &ast::Function) -> Vec<&ast::Expr> {
     let FunctionArguments::List(list) = &f.args else { return vec![] };
-    let plain = |arg: &'_ FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(_)));
+    let plain =
+        |arg: &'_ FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(_)));
     if !list.args.iter().all(plain) {
         return vec![];
     }

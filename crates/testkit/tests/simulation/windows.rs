@@ -45,14 +45,14 @@ fn numbered(rel: &Rel) -> String {
     )
 }
 
-const SESSION: &str =
-    "TABLE(SESSION(TABLE x PARTITION BY k, DESCRIPTOR(ts), INTERVAL '5' SECOND))";
+const SESSION: &str = "TABLE(SESSION(TABLE x PARTITION BY k, DESCRIPTOR(ts), INTERVAL '5' SECOND))";
 
 fn session(rel: &Rel, merged: bool) -> Output {
     let (aggregates, columns) = match merged {
-        true => {
-            (MERGED, "n BIGINT, nv BIGINT, sv BIGINT, lv BIGINT, ms STRING, sd DOUBLE, ad DOUBLE, fd BIGINT")
-        }
+        true => (
+            MERGED,
+            "n BIGINT, nv BIGINT, sv BIGINT, lv BIGINT, ms STRING, sd DOUBLE, ad DOUBLE, fd BIGINT",
+        ),
         false => (KEPT, "n BIGINT, ns BIGINT, lv BIGINT, dv BIGINT"),
     };
     Output {
@@ -112,7 +112,9 @@ fn joined(left: &Rel, kind: &str, right: &Rel) -> Output {
             "SELECT l.id, l.id, l.window_start FROM {l} AS l WHERE {kind} (SELECT 1 FROM {r} AS r \
              WHERE {on})"
         ),
-        _ => format!("SELECT l.id, r.id, l.window_start FROM {l} AS l {kind} JOIN {r} AS r ON {on}"),
+        _ => {
+            format!("SELECT l.id, r.id, l.window_start FROM {l} AS l {kind} JOIN {r} AS r ON {on}")
+        }
     };
     let call = |name: &str| {
         format!("(SELECT * FROM TABLE(TUMBLE(TABLE {name}, DESCRIPTOR(ts), {TUMBLE})))")

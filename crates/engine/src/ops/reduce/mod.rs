@@ -1,9 +1,10 @@
 //! Reduce: per key, in meaning a function rows → rows.
 //!
-//! [`aggregate`] emits changes every epoch, [`window`] once when a window closes
-//! ([`firing`] before and after as well); both keep their
-//! groups in a [`group::GroupSet`] of [`accumulator`]s, with a [`multiset`] where values must be
-//! counted or taken back; [`session`] is for windows that grow. [`window_topn`], [`dedup`], [`upserts`] and [`topn`] keep rows instead.
+//! [`aggregate`] emits changes every epoch, [`window`] once when a window closes ([`firing`] before
+//! and after as well), [`session`] is for windows that grow; they keep their groups in a
+//! [`group::GroupSet`] of [`accumulator`]s, with a [`multiset`] where values must be counted or
+//! taken back. [`topn`] (within windows: [`window_topn`]), [`dedup`] and [`upserts`] keep rows
+//! instead.
 
 pub mod accumulator;
 pub mod aggregate;

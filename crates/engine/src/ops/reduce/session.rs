@@ -281,7 +281,6 @@ impl Session {
         let rows = batch(&self.schema, columns, weights.len())?;
         one_by_one(Delta::new(rows, weights)).map(Some)
     }
-
 }
 
 /// `window_start`, `window_end`, `window_time`.

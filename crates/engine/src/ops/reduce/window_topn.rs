@@ -9,8 +9,8 @@ use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Error, Result};
 use brooklet_plan::node::Clock;
 
-use super::{MadeOf, ReduceArgs};
 use super::topn::TopN;
+use super::{MadeOf, ReduceArgs};
 use crate::ops::panes::{ByWindow, pane_name, pane_of};
 use crate::ops::rows::{consolidate, one_by_one};
 use crate::ops::{Operator, StepCtx, StepOutput};
@@ -68,7 +68,10 @@ impl Operator for WindowTopN {
         for rows in inputs[0].iter().filter(|d| !d.is_empty()) {
             out.counts.rows_in += rows.len() as u64;
             let found = self.by_window.deal(ctx, rows)?;
-            found.panes.into_iter().for_each(|(end, rows)| dealt.entry(end).or_default().push(rows));
+            found
+                .panes
+                .into_iter()
+                .for_each(|(end, rows)| dealt.entry(end).or_default().push(rows));
             out.counts.late += found.late.as_ref().map_or(0, |late| late.len() as u64);
             out.late.extend(found.late);
         }
