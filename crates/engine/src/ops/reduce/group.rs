@@ -165,10 +165,8 @@ impl GroupSet {
     /// Adds what another group of this set, or of one laid out like it, holds. `cells` are that
     /// group's columns.
     pub fn merge(&mut self, group: u32, cells: &[Cell]) -> Result<()> {
-        if self.layout.retracts {
-            if let Cell::I64(count) = cells[0] {
-                *self.table.columns[0].i64_mut().get_mut(group) += count;
-            }
+        if let (true, Cell::I64(count)) = (self.layout.retracts, &cells[0]) {
+            *self.table.columns[0].i64_mut().get_mut(group) += count;
         }
         for (number, (call, at)) in self.calls.iter().enumerate() {
             let end = self.calls.get(number + 1).map_or(cells.len(), |(_, next)| *next);

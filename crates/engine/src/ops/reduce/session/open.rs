@@ -133,10 +133,9 @@ impl Open {
         for (at, touched) in self.touched.iter().enumerate() {
             let root = self.root(at as u32);
             let into = self.touched[root as usize].start;
-            if let (Some(from), Some(row)) = (touched.was, row_of.get(&root)) {
-                if from != into {
-                    places.merges.push(Merge { row: *row, from, into });
-                }
+            let (Some(from), Some(row)) = (touched.was, row_of.get(&root)) else { continue };
+            if from != into {
+                places.merges.push(Merge { row: *row, from, into });
             }
         }
         places
