@@ -5,8 +5,6 @@ CREATE TABLE early (id INT, ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts A
 CREATE TABLE l (id INT, ms BIGINT, k STRING, v INT, ts AS TO_TIMESTAMP_LTZ(ms, 3), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/windows_ltz.json','format'='json','scan.watermark.emit.strategy'='on-event');
 CREATE TABLE n (id INT, ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/windows_null.json','format'='json','scan.watermark.emit.strategy'='on-event');
 CREATE TABLE plain (id INT, ts TIMESTAMP(3), k STRING, v INT) WITH ('connector'='filesystem','path'='${DATA}/windows_early.json','format'='json');
-CREATE TABLE s (id INT, ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/windows_t.json','format'='json','scan.watermark.emit.strategy'='on-event');
-CREATE VIEW x AS SELECT * FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '10' SECOND));
 CREATE VIEW a AS SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND));
 CREATE VIEW b AS SELECT * FROM TABLE(TUMBLE(TABLE u, DESCRIPTOR(ts), INTERVAL '10' SECOND));
 CREATE VIEW ca AS SELECT window_start, window_end, k, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, k;
@@ -40,8 +38,5 @@ SELECT L.window_start, L.id, R.id FROM a AS L FULL JOIN a AS R ON L.window_start
 SELECT a.id, b.id FROM (SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(pt), INTERVAL '10' SECOND))) a JOIN (SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(pt), INTERVAL '10' SECOND))) b ON a.window_start = b.window_start AND a.window_end = b.window_end AND a.k = b.k;
 SELECT a.window_start, a.id FROM a LEFT JOIN (SELECT * FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(ts), INTERVAL '10' SECOND))) b ON a.window_start = b.window_start AND a.window_end = b.window_end AND a.k = b.k;
 SELECT best.window_start, ca.k, ca.c FROM ca JOIN (SELECT MAX(c) AS m, window_start, window_end FROM ca GROUP BY window_start, window_end) AS best ON ca.window_start = best.window_start AND ca.window_end = best.window_end AND ca.c >= best.m;
-SELECT L.window_start, L.id, R.id FROM x AS L LEFT JOIN x AS R ON L.window_start = R.window_start AND L.window_end = R.window_end AND L.k = R.k AND L.v < R.v;
-SELECT L.window_start, L.id FROM x AS L WHERE EXISTS (SELECT * FROM x AS R WHERE L.window_start = R.window_start AND L.window_end = R.window_end AND L.v < R.v);
-SELECT L.window_start, L.id FROM x AS L WHERE NOT EXISTS (SELECT * FROM x AS R WHERE L.window_start = R.window_start AND L.window_end = R.window_end AND L.v < R.v);
 SELECT a.id, b.id FROM a JOIN b ON a.window_start = b.window_start;
 SELECT a.id, b.id FROM a LEFT JOIN b ON a.window_end = b.window_end AND a.k = b.k;

@@ -8,8 +8,6 @@ CREATE TABLE plain (id INT, ts TIMESTAMP(3), k STRING, v INT) WITH ('connector'=
 CREATE VIEW w AS SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND));
 CREATE VIEW c AS SELECT window_start, window_end, k, COUNT(*) AS c, SUM(v) AS s FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, k;
 SELECT window_start, window_end, k, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY v DESC) AS rn FROM w) WHERE rn <= 1;
-SELECT window_start, window_end, id, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY v DESC) AS rn FROM w) WHERE rn <= 3;
-SELECT window_start, id, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY v) AS rn FROM w) WHERE rn <= 2;
 SELECT window_start, k, id, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k ORDER BY v DESC, id) AS rn FROM w) WHERE rn <= 2;
 SELECT window_start, k, id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k, window_end, window_start ORDER BY d DESC, id DESC) AS rn FROM w) WHERE rn < 3;
 SELECT window_start, k, id, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k ORDER BY d NULLS LAST, id) AS rn FROM w) WHERE rn <= 2;
@@ -28,10 +26,14 @@ SELECT window_start, COUNT(*), SUM(c) FROM (SELECT *, ROW_NUMBER() OVER (PARTITI
 SELECT window_start, id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY v DESC, id) AS rn FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND))) WHERE rn <= 2;
 SELECT window_start, window_end, id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY v DESC, id) AS rn FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND))) WHERE rn <= 1;
 SELECT id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY v DESC, id) AS rn FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(pt), INTERVAL '10' SECOND))) WHERE rn <= 1;
-SELECT id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k ORDER BY pt) AS rn FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))) WHERE rn <= 1;
-SELECT id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k ORDER BY pt DESC) AS rn FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))) WHERE rn <= 1;
 SELECT window_start, id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, k ORDER BY v DESC, id) AS rn FROM w) WHERE rn <= 1;
 SELECT window_start, window_end, id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY window_time, id) AS rn FROM w) WHERE rn <= 1;
 SELECT window_start, window_end, s FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY s) AS rn FROM c WHERE k IS NOT NULL) WHERE rn <= 1 AND s > 3;
 SELECT window_start, window_end, k, v FROM w QUALIFY ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY v DESC, id) <= 1;
 SELECT ws, we, id FROM (SELECT ws, we, id, ROW_NUMBER() OVER (PARTITION BY ws, we ORDER BY v DESC, id) AS rn FROM (SELECT window_start AS ws, window_end AS we, id, v FROM w)) WHERE rn <= 1;
+-- Of equal rows the first to come is the first on a stream; in batch mode any may be.
+SET 'execution.runtime-mode' = 'streaming';
+SELECT window_start, window_end, id, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY v DESC) AS rn FROM w) WHERE rn <= 3;
+SELECT window_start, id, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY v) AS rn FROM w) WHERE rn <= 2;
+SELECT id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k ORDER BY pt) AS rn FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))) WHERE rn <= 1;
+SELECT id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k ORDER BY pt DESC) AS rn FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))) WHERE rn <= 1;
