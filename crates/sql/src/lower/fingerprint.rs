@@ -49,7 +49,8 @@ fn spec(node: &Node) -> String {
         NodeOp::Exchange(s) => format!("Exchange {:?}", s.keys),
         NodeOp::Join(s) => {
             let filter = s.filter.as_ref().map(|f| f.to_string());
-            format!("Join {:?} {:?} {filter:?}", s.kind, s.on)
+            let close = s.on_close.map(|close| format!(" {close:?}")).unwrap_or_default();
+            format!("Join {:?} {:?} {filter:?}{close}", s.kind, s.on)
         }
         NodeOp::Reduce(s) => format!("Reduce {:?} {:?} {:?}", s.keys, s.kind, s.emit),
         NodeOp::Lookup(s) => {

@@ -1,10 +1,10 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
 //! [`prepare`] and [`calls`] rewrite the parsed text (names, literals, calls), [`provider`] says
-//! what names mean, [`window_tvf`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`]
-//! where no engine does), [`row_number`], [`temporal`] and [`types`] teach Flink's meaning,
-//! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn
-//! what goes wrong into faults.
+//! what names mean, [`window_tvf`], [`group_windows`], [`clock`], [`operators`], [`aggregates`]
+//! (run by [`folds`] where no engine does), [`row_number`], [`temporal`] and [`types`] teach
+//! Flink's meaning, [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and
+//! [`check`] turn what goes wrong into faults.
 
 pub mod aggregates;
 mod calls;
@@ -12,6 +12,7 @@ pub mod check;
 pub mod clock;
 pub mod errors;
 mod folds;
+mod group_windows;
 pub mod operators;
 pub mod optimize;
 pub mod parameters;
@@ -43,6 +44,7 @@ pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
 /// The same for a query that is prepared already.
 fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
+    let plan = group_windows::resolve(plan)?;
     let plan = parameters::typed(plan, provider.parameters())?;
     operators::check_choices(&plan)?;
     let plan = optimize::coerce(plan, provider.options())?;

@@ -296,7 +296,7 @@ impl Rel {
 }
 
 /// Batch SQL for a row in each of its windows.
-fn assigned(window: Window, sql: &str) -> String {
+pub fn assigned(window: Window, sql: &str) -> String {
     let seconds = |n: i64| format!("INTERVAL '{n} seconds'");
     let one = |start: String, size: i64, filter: String| {
         format!(
@@ -406,4 +406,7 @@ pub fn features() -> Vec<Query> {
         },
         both("two sources", a.union(&b).keyed(), a.union(&b).windowed(Window::Tumble)),
     ]
+    .into_iter()
+    .chain(crate::windows::features())
+    .collect()
 }

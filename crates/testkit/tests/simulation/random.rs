@@ -3,6 +3,7 @@
 use brooklet_testkit::dice::Dice;
 
 use crate::queries::{FILTERS, Output, Query, Rel, Window, arrived, base, in_order, late_windows};
+use crate::windows;
 
 const WINDOWS: [Window; 3] = [Window::Tumble, Window::Hop, Window::Cumulate];
 const KINDS: [&str; 4] = ["INNER", "LEFT", "RIGHT", "FULL"];
@@ -31,6 +32,11 @@ fn late_output(dice: &mut Dice) -> Output {
 }
 
 fn output(dice: &mut Dice, splits: i64) -> Output {
+    // Drawn from a copy: what other seeds give stays as it was.
+    let mut own = dice.clone();
+    if own.chance(0.15) {
+        return windows::drawn(&mut own);
+    }
     if dice.chance(0.05) {
         return Rel::distinct(["a", "b"][dice.below(2) as usize]);
     }
