@@ -109,8 +109,8 @@ fn joined(left: &Rel, kind: &str, right: &Rel) -> Output {
               l.v <= r.v";
     let sql = |l: &str, r: &str| match kind {
         "EXISTS" | "NOT EXISTS" => format!(
-            "SELECT l.id, l.id, l.window_start FROM {l} AS l WHERE {kind} (SELECT 1 FROM {r} AS r \
-             WHERE {on})"
+            "SELECT l.id, l.id + 0 AS r, l.window_start FROM {l} AS l WHERE {kind} (SELECT 1 FROM \
+             {r} AS r WHERE {on})"
         ),
         _ => {
             format!("SELECT l.id, r.id, l.window_start FROM {l} AS l {kind} JOIN {r} AS r ON {on}")
