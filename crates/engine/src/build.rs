@@ -3,7 +3,7 @@
 use datafusion::physical_expr::expressions::Column;
 
 use brooklet_core::{Error, Result};
-use brooklet_plan::node::{Expr, JoinKind, NodeId, NodeOp, StreamPlan};
+use brooklet_plan::node::{Expr, JoinKind, NodeId, NodeOp, ReduceKind, StreamPlan};
 
 use crate::ops::Operator;
 use crate::ops::join::Join;
@@ -60,7 +60,7 @@ pub fn dealt_by(plan: &StreamPlan, id: NodeId) -> Option<Vec<usize>> {
         NodeOp::Reduce(spec) => {
             let below = dealt_by(plan, node.inputs[0])?;
             match spec.kind {
-                brooklet_plan::node::ReduceKind::Aggregate { .. } => below
+                ReduceKind::Aggregate { .. } | ReduceKind::Match(_) => below
                     .iter()
                     .map(|column| spec.keys.iter().position(|key| key == column))
                     .collect(),

@@ -10,6 +10,7 @@ use brooklet_core::connector::Guarantee;
 use brooklet_core::source::Reading;
 use datafusion::physical_expr::expressions::Column;
 
+use crate::pattern::MatchSpec;
 use crate::node::{
     AggCall, AggFunc, Emit, JoinSpec, LookupSpec, MapSpec, Node, NodeId, NodeOp, ReduceKind,
     ReduceSpec, Retain, ScanSpec, SinkSpec, SortKey, StreamPlan, WatermarkEmit, WindowKind,
@@ -250,6 +251,7 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
             return format!("{keys}keep first by {by}; kept until {time} + {until}");
         }
         ReduceKind::Upserts => "upserts".to_string(),
+        ReduceKind::Match(spec) => return format!("{keys}{}", pattern(spec, input)),
     };
     let mut text = format!("{keys}{what}");
     let _ = match (spec.emit, spec.ttl_ms) {
@@ -260,6 +262,24 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
         (Emit::EveryEpoch, None) => write!(text, "; kept for ever"),
     };
     text
+}
+
+fn pattern(spec: &MatchSpec, input: &SchemaRef) -> String {
+    let by = spec.time.map_or("arrival", |t| input.field(t).name().as_str());
+    let mut text = format!("pattern {} by {by}", spec.text());
+    if !spec.order.is_empty() {
+        let _ = write!(text, ", {}", order_by(&spec.order, input));
+    }
+    for variable in &spec.variables {
+        let Some(condition) = &variable.condition else { continue };
+        let exprs: Vec<String> = condition.exprs.iter().map(short).collect();
+        let _ = write!(text, "; {} if {}", variable.name, exprs.join(", "));
+    }
+    match spec.within_ms {
+        Some(ms) => write!(text, "; runs kept {}", duration(ms)),
+        None => write!(text, "; runs kept until they end"),
+    }
+    .map_or_else(|_| String::new(), |()| text)
 }
 
 fn order_by(order: &[SortKey], input: &SchemaRef) -> String {

@@ -23,6 +23,7 @@ pub fn late(
             (Emit::OnClose { window_end }, _) => (Some(window_end), true),
             (_, ReduceKind::Dedup { time, .. }) => (*time, false),
             (_, ReduceKind::FirstWithin { time, .. }) => (Some(*time), false),
+            (_, ReduceKind::Match(spec)) => (spec.time, false),
             _ => (None, false),
         },
         _ => (None, false),

@@ -7,6 +7,7 @@ use datafusion::common::JoinType;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
 use crate::query::clock::is_proctime;
+use crate::query::pattern::{RowPattern, as_pattern, is_match_time};
 use crate::query::window_tvf::{WindowTvf, as_window};
 use crate::query::{Names, temporal};
 
@@ -87,7 +88,7 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         }
         LogicalPlan::Extension(e) => match as_window(e) {
             Some(tvf) => of_window(tvf, plan, names),
-            None => nothing(),
+            None => as_pattern(e).map_or_else(nothing, |pattern| of_pattern(pattern, names)),
         },
         _ => nothing(),
     }
@@ -120,6 +121,22 @@ fn of_window(tvf: &WindowTvf, plan: &LogicalPlan, names: &dyn Names) -> Vec<Fact
     facts.push(Facts { time: None, window: Some((Bound::Start, id)) });
     facts.push(Facts { time: None, window: Some((Bound::End, id)) });
     facts.push(Facts { time, window: None });
+    facts
+}
+
+/// The columns of PARTITION BY, then the measures: MATCH_ROWTIME() and MATCH_PROCTIME() are times.
+fn of_pattern(pattern: &RowPattern, names: &dyn Names) -> Vec<Facts> {
+    let of_time = columns(&pattern.input, names);
+    let time = trace(&pattern.time, &pattern.input).and_then(|i| of_time[i].time);
+    let mut facts = vec![Facts::default(); pattern.partition.len()];
+    facts.extend(pattern.measures.iter().map(|(_, formula)| {
+        let time = match () {
+            _ if is_match_time(formula) => time.filter(|t| *t == TimeKind::Rowtime),
+            _ if is_proctime(&formula.expr) => Some(TimeKind::Proctime),
+            _ => None,
+        };
+        Facts { time, window: None }
+    }));
     facts
 }
 

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::facts::{self, TimeKind};
 use super::{letters, within};
+use crate::query::pattern::as_pattern;
 use crate::query::{Names, aggregates, temporal};
 
 /// Hidden columns a node's output must carry.
@@ -37,7 +38,7 @@ fn is_of_records(plan: &LogicalPlan) -> bool {
             | LogicalPlan::Distinct(_)
             | LogicalPlan::Limit(_)
             | LogicalPlan::Values(_)
-    );
+    ) || matches!(plan, LogicalPlan::Extension(e) if as_pattern(e).is_some());
     !combines && plan.inputs().into_iter().all(is_of_records)
 }
 
@@ -74,6 +75,9 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
             vec![Need { ord: true, late: need.late || late, ..need }]
         }
         LogicalPlan::Limit(_) => vec![Need { ord: true, ..need }],
+        LogicalPlan::Extension(e) if as_pattern(e).is_some() => {
+            vec![Need { ord: true, late: true, ..need }]
+        }
         LogicalPlan::Join(j) => match j.join_type {
             JoinType::LeftSemi | JoinType::LeftAnti => vec![need, beside(need)],
             JoinType::RightSemi | JoinType::RightAnti => vec![beside(need), need],

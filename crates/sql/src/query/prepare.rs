@@ -31,6 +31,7 @@ const TYPED_BY_VALUE: [&str; 3] = ["round", "truncate", "to_timestamp_ltz"];
 fn change(changed: Changed<'_>) {
     match changed {
         Changed::Select(select) => name_columns(select),
+        Changed::Enter(_) => {}
         Changed::Expr(expr) => change_expr(expr),
     }
 }

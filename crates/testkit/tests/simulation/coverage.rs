@@ -21,7 +21,7 @@ pub struct Coverage {
 }
 
 /// All that a plan can be made of.
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 23] = [
     "Scan",
     "Map",
     "Exchange",
@@ -36,6 +36,7 @@ const KINDS: [&str; 22] = [
     "Reduce keep-first",
     "Reduce keep-first by time",
     "Reduce keep-last",
+    "Reduce pattern",
     "Join Inner",
     "Join Left",
     "Join Right",
@@ -70,6 +71,7 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
                 (ReduceKind::Dedup { .. }, _) => "Reduce keep-last".into(),
                 (ReduceKind::FirstWithin { .. }, _) => "Reduce first within".into(),
                 (ReduceKind::Upserts, _) => "Reduce upserts".into(),
+                (ReduceKind::Match(_), _) => "Reduce pattern".into(),
             }
         }
         NodeOp::Lookup(_) if node.append_only => "Lookup append".into(),

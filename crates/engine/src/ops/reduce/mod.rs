@@ -2,13 +2,16 @@
 //!
 //! [`aggregate`] emits changes every epoch, [`window`] once when a window closes; both keep their
 //! groups in a [`group::GroupSet`] of [`accumulator`]s, with a [`multiset`] where values must be
-//! counted or taken back. [`dedup`], [`upserts`] and [`topn`] keep rows instead.
+//! counted or taken back. [`dedup`], [`upserts`] and [`topn`] keep rows instead; [`pattern`]
+//! finds MATCH_RECOGNIZE's patterns. [`pattern`] finds
+//! row patterns.
 
 pub mod accumulator;
 pub mod aggregate;
 pub mod dedup;
 pub mod group;
 pub mod multiset;
+pub mod pattern;
 pub mod topn;
 pub mod upserts;
 pub mod window;
@@ -37,6 +40,7 @@ pub fn build(args: ReduceArgs<'_>) -> Result<Box<dyn Operator>> {
             Box::new(window::WindowAggregate::new(args, window_end)?)
         }
         (ReduceKind::Dedup { .. } | ReduceKind::FirstWithin { .. }, _) => dedup::build(args)?,
+        (ReduceKind::Match(_), _) => Box::new(pattern::PatternMatch::new(args)?),
         (ReduceKind::Upserts, _) => Box::new(upserts::Upserts::new(args)?),
         (ReduceKind::TopN { .. }, _) => Box::new(topn::TopN::new(args)?),
     })
