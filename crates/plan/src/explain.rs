@@ -10,11 +10,11 @@ use brooklet_core::connector::Guarantee;
 use brooklet_core::source::Reading;
 use datafusion::physical_expr::expressions::Column;
 
-use crate::pattern::MatchSpec;
 use crate::node::{
     AggCall, AggFunc, Emit, JoinSpec, LookupSpec, MapSpec, Node, NodeId, NodeOp, ReduceKind,
     ReduceSpec, Retain, ScanSpec, SinkSpec, SortKey, StreamPlan, WatermarkEmit, WindowKind,
 };
+use crate::pattern::MatchSpec;
 
 /// The plan as an indented tree for each sink.
 pub fn text(plan: &StreamPlan) -> String {

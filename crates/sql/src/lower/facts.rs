@@ -124,16 +124,21 @@ fn of_window(tvf: &WindowTvf, plan: &LogicalPlan, names: &dyn Names) -> Vec<Fact
     facts
 }
 
-/// The columns of PARTITION BY, then the measures: MATCH_ROWTIME() and MATCH_PROCTIME() are times.
+/// The columns of PARTITION BY, then the measures: MATCH_ROWTIME() and MATCH_PROCTIME() are times,
+/// and so is the event time of a row.
 fn of_pattern(pattern: &RowPattern, names: &dyn Names) -> Vec<Facts> {
-    let of_time = columns(&pattern.input, names);
-    let time = trace(&pattern.time, &pattern.input).and_then(|i| of_time[i].time);
+    let inner = columns(&pattern.input, names);
+    let of = |e: &Expr| trace(e, &pattern.input).and_then(|i| inner[i].time);
+    let is_rowtime = |e: &Expr| of(e) == Some(TimeKind::Rowtime);
     let mut facts = vec![Facts::default(); pattern.partition.len()];
     facts.extend(pattern.measures.iter().map(|(_, formula)| {
-        let time = match () {
-            _ if is_match_time(formula) => time.filter(|t| *t == TimeKind::Rowtime),
-            _ if is_proctime(&formula.expr) => Some(TimeKind::Proctime),
-            _ => None,
+        let rowtime = match formula.only_read() {
+            Some(read) => is_rowtime(&read.column),
+            None => is_match_time(formula) && is_rowtime(&pattern.time),
+        };
+        let time = match rowtime {
+            true => Some(TimeKind::Rowtime),
+            false => is_proctime(&formula.expr).then_some(TimeKind::Proctime),
         };
         Facts { time, window: None }
     }));

@@ -13,8 +13,8 @@ use super::facts::{self, TimeKind};
 use super::needs::Need;
 use super::rel::{self, Physical, Rel};
 use super::{Lowering, error, names_of, needs};
-use crate::query::{aggregates, clock};
 use crate::query::pattern::{Folded, Formula, RowPattern, SkipTo, as_pattern};
+use crate::query::{aggregates, clock};
 
 impl Lowering<'_> {
     pub(super) fn pattern(
@@ -40,7 +40,8 @@ impl Lowering<'_> {
             let message = "MATCH_RECOGNIZE reads rows that are only added; these are changed later";
             return Err(error(message, place));
         }
-        let mut columns = Columns { input: pattern.input.schema(), rel: &rel, exprs: vec![], names: vec![] };
+        let mut columns =
+            Columns { input: pattern.input.schema(), rel: &rel, exprs: vec![], names: vec![] };
         let keys: Vec<usize> =
             pattern.partition.iter().map(|e| columns.add(e)).collect::<Result<_>>()?;
         let placed = placed(pattern, time, &mut columns)?;
@@ -186,7 +187,9 @@ impl Placed {
         let mut variables = Vec::new();
         for (variable, placed) in pattern.variables.iter().zip(self.conditions) {
             let condition = match (&variable.condition, placed) {
-                (Some(formula), Some(placed)) => Some(formulas(vec![(formula, placed)], input, &names)?),
+                (Some(formula), Some(placed)) => {
+                    Some(formulas(vec![(formula, placed)], input, &names)?)
+                }
                 _ => None,
             };
             variables.push(Variable {

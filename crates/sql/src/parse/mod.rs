@@ -156,8 +156,9 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
                        texts in single quotes";
         return Err(Fault::new(message, quoted.span));
     }
-    let mut parser =
-        Parser::new(&Flink).with_recursion_limit(200).with_tokens_with_locations(pattern::rewritten(chunk));
+    let mut parser = Parser::new(&Flink)
+        .with_recursion_limit(200)
+        .with_tokens_with_locations(pattern::rewritten(chunk));
     let end = span_of(chunk).end;
     let fault = |e| underline(Fault::from_parser(&e, end), chunk);
     let kind = statement::statement(&mut parser).map_err(fault)?;

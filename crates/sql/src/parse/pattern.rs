@@ -76,7 +76,8 @@ fn name_derived(out: &mut Vec<TokenWithSpan>) {
     }
     let at = out[open].clone();
     let token = |token: Token| TokenWithSpan { token, span: at.span };
-    let plain = |text: &str| Word { value: text.into(), quote_style: None, keyword: Keyword::NoKeyword };
+    let plain =
+        |text: &str| Word { value: text.into(), quote_style: None, keyword: Keyword::NoKeyword };
     let (mut front, mut back) = (vec![token(Token::Word(plain(DERIVED))), token(Token::LParen)], 1);
     if is_call {
         front.extend([token(Token::LParen), made(&at, "SELECT"), token(Token::Mul)]);

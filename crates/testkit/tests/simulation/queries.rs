@@ -201,7 +201,7 @@ impl Rel {
              ({})), m AS (SELECT *, MIN(CASE WHEN v > 20 THEN NULL ELSE rn END) OVER (PARTITION BY \
              k ORDER BY rn ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS crn FROM n) \
              SELECT m.id, m.k, n.s, n.v, CAST(n.rn - m.rn - 1 AS DOUBLE) AS d, n.ts FROM m JOIN n \
-             ON m.k IS NOT DISTINCT FROM n.k AND m.crn = n.rn \
+             ON (m.k IS NOT DISTINCT FROM n.k) AND m.crn = n.rn \
              WHERE n.ts < m.ts + INTERVAL '20 seconds'",
             self.batch
         );

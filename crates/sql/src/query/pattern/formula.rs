@@ -7,13 +7,15 @@ use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use brooklet_plan::pattern::MATCH_TIME;
 use datafusion::common::{DFSchema, DataFusionError, ExprSchema, Result};
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Aggregate, EmptyRelation, Expr, LogicalPlan, Projection};
-use sqlparser::ast::{
-    self, AccessExpr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Spanned,
-    SymbolDefinition, Value,
+use datafusion::logical_expr::{
+    Aggregate, EmptyRelation, Expr, ExprSchemable, LogicalPlan, Projection,
 };
+use sqlparser::ast::{self, Function, Ident, Spanned, SymbolDefinition};
 use sqlparser::tokenizer::Span;
 
+use super::syntax::{
+    arguments, first_argument, has_distinct, identifier, joined, lift_names, offset,
+};
 use super::{Folded, Formula, Navigation};
 use crate::query::provider::options;
 use crate::query::walk::{Changed, walk_mut};
@@ -119,7 +121,10 @@ struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// FIRST or LAST (PREV and NEXT of nothing are LAST) and the offset.
-    Navigation { first: bool, offset: usize },
+    Navigation {
+        first: bool,
+        offset: usize,
+    },
     Aggregate,
 }
 
@@ -152,7 +157,7 @@ impl Finder<'_, '_> {
         let ast::Expr::Function(function) = expr else { return Ok(()) };
         let Some(kind) = self.kind(function)? else { return Ok(()) };
         let span = function.name.span();
-        if kind == Kind::Aggregate && function_has_distinct(function) {
+        if kind == Kind::Aggregate && has_distinct(function) {
             return Err(fault("DISTINCT is not supported in MATCH_RECOGNIZE".into(), span));
         }
         let nested = self.open.iter().any(|open| match (open.kind, kind) {
@@ -208,7 +213,11 @@ impl Finder<'_, '_> {
             ast::Expr::Function(function) => {
                 let name = function.name.to_string().to_lowercase();
                 match name.as_str() {
-                    "match_rowtime" => *expr = identifier(MATCH_TIME.into(), function.name.span()),
+                    "match_rowtime" => {
+                        let span = function.name.span();
+                        self.must_be_time(function)?;
+                        *expr = identifier(MATCH_TIME.into(), span);
+                    }
                     "match_proctime" => {
                         function.name = vec![Ident::new("PROCTIME")].into();
                     }
@@ -217,6 +226,29 @@ impl Finder<'_, '_> {
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// MATCH_ROWTIME takes nothing, or an event time, which it does not look at.
+    fn must_be_time(&self, function: &Function) -> Result<()> {
+        let time = match arguments(function).as_slice() {
+            [] => true,
+            [ast::Expr::Identifier(id)] => {
+                let read = id.value.strip_prefix('$').and_then(|n| n.parse::<usize>().ok());
+                let read = read.and_then(|n| self.reads.get(n));
+                read.is_some_and(|read| {
+                    let ty = read.column.get_type(self.binder.input.schema());
+                    matches!(ty, Ok(DataType::Timestamp(..)))
+                })
+            }
+            _ => false,
+        };
+        match time {
+            true => Ok(()),
+            false => {
+                let message = "MATCH_ROWTIME takes the column of an event time, or nothing";
+                Err(fault(message.into(), function.name.span()))
+            }
         }
     }
 
@@ -300,74 +332,6 @@ impl Finder<'_, '_> {
 
 /// Before the number of an aggregate.
 const FOLD: &str = "$fold";
-
-/// `a.b[1]`: the names in front of the index belong together.
-fn lift_names(root: &mut ast::Expr, chain: &mut Vec<AccessExpr>) {
-    let mut ids = match root {
-        ast::Expr::Identifier(id) => vec![id.clone()],
-        ast::Expr::CompoundIdentifier(ids) => ids.clone(),
-        _ => return,
-    };
-    let named = |a: &AccessExpr| matches!(a, AccessExpr::Dot(ast::Expr::Identifier(_)));
-    let count = chain.iter().take_while(|a| named(a)).count();
-    ids.extend(chain.drain(..count).filter_map(|a| match a {
-        AccessExpr::Dot(ast::Expr::Identifier(id)) => Some(id),
-        _ => None,
-    }));
-    *root = ast::Expr::CompoundIdentifier(ids);
-}
-
-fn joined(mut ids: Vec<Ident>) -> ast::Expr {
-    match ids.len() {
-        1 => ast::Expr::Identifier(ids.remove(0)),
-        _ => ast::Expr::CompoundIdentifier(ids),
-    }
-}
-
-fn identifier(name: String, span: Span) -> ast::Expr {
-    ast::Expr::Identifier(Ident::with_span(span, name))
-}
-
-fn function_has_distinct(function: &Function) -> bool {
-    let FunctionArguments::List(list) = &function.args else { return false };
-    list.duplicate_treatment.is_some()
-}
-
-fn arguments(function: &Function) -> Vec<&ast::Expr> {
-    let FunctionArguments::List(list) = &function.args else { return Vec::new() };
-    let each = list.args.iter().filter_map(|argument| match argument {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e),
-        _ => None,
-    });
-    each.collect()
-}
-
-fn first_argument(function: &Function) -> Option<ast::Expr> {
-    arguments(function).first().map(|e| (*e).clone())
-}
-
-fn offset(function: &Function, default: usize) -> Result<usize, String> {
-    let name = function.name.to_string().to_uppercase();
-    match arguments(function).as_slice() {
-        [_] => Ok(default),
-        [_, offset] => whole(offset).ok_or_else(|| {
-            format!("{name}: the second argument is a whole number, not below 0")
-        }),
-        _ => Err(format!("{name} takes a column and a whole number")),
-    }
-}
-
-/// A literal, with or without the type that it was given.
-fn whole(expr: &ast::Expr) -> Option<usize> {
-    match expr {
-        ast::Expr::Cast { expr, .. } | ast::Expr::Nested(expr) => whole(expr),
-        ast::Expr::Value(value) => match &value.value {
-            Value::Number(text, _) => text.parse().ok(),
-            _ => None,
-        },
-        _ => None,
-    }
-}
 
 /// Whether a measure is MATCH_ROWTIME() and nothing else.
 pub fn is_match_time(formula: &Formula) -> bool {

@@ -1,23 +1,28 @@
 //! MATCH_RECOGNIZE: its clauses to a node of the logical plan.
 //!
-//! [`quantifiers`] read the pattern, [`formula`] binds conditions and measures, [`node`] is the
-//! result. What Flink refuses is refused.
+//! [`quantifiers`] read the pattern, [`formula`] binds conditions and measures ([`syntax`] helps),
+//! [`node`] is the result. What Flink refuses is refused.
 
 mod formula;
 mod node;
 mod quantifiers;
+mod syntax;
 
-use datafusion::common::{Result, Span as Place_};
+use std::sync::Arc;
+
+use datafusion::common::Result;
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 use sqlparser::ast::{
-    self, AfterMatchSkip, FunctionArg, FunctionArgExpr, Ident, Measure, OrderByExpr, RowsPerMatch, Spanned, SymbolDefinition,
-    TableFactor,
+    self, AfterMatchSkip, FunctionArg, FunctionArgExpr, Ident, Measure, OrderByExpr, RowsPerMatch,
+    Spanned, SymbolDefinition, TableFactor,
 };
-use std::sync::Arc;
+use sqlparser::tokenizer::Span;
 
 pub use self::formula::is_match_time;
-pub use self::node::{Folded, Formula, Navigation, PatternVariable, RowPattern, SkipTo, as_pattern};
+pub use self::node::{
+    Folded, Formula, Navigation, PatternVariable, RowPattern, SkipTo, as_pattern,
+};
 
 use self::formula::{Binder, Scope};
 use self::node::Parts;
@@ -26,7 +31,10 @@ use crate::parse::pattern::{DERIVED, SUBSET, WITHIN};
 use crate::query::window_tvf::{Place, fault};
 
 /// The plan of `table MATCH_RECOGNIZE (…)`.
-pub fn plan(relation: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
+pub fn plan(
+    relation: TableFactor,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
     let TableFactor::MatchRecognize {
         table,
         partition_by,
@@ -43,7 +51,10 @@ pub fn plan(relation: TableFactor, context: &mut dyn RelationPlannerContext) -> 
     };
     let place = table.span();
     if let Some(RowsPerMatch::AllRows(_)) = rows_per_match {
-        return Err(fault("ALL ROWS PER MATCH is not supported: write ONE ROW PER MATCH".into(), place));
+        return Err(fault(
+            "ALL ROWS PER MATCH is not supported: write ONE ROW PER MATCH".into(),
+            place,
+        ));
     }
     let input = context.plan(derived(*table))?;
     let within = symbols.iter().position(|s| s.symbol.value == WITHIN).map(|at| symbols.remove(at));
@@ -72,13 +83,11 @@ pub fn plan(relation: TableFactor, context: &mut dyn RelationPlannerContext) -> 
     }
     let measures = measures_of(measures, &partition, &mut binder, place)?;
     let within_ms = within_ms.filter(|ms| *ms > 0);
-    let place = Place(Place_::try_from_sqlparser_span(place));
+    let place = Place(datafusion::common::Span::try_from_sqlparser_span(place));
     let parts =
         Parts { input, partition, time, order, variables, skip, within_ms, measures, place };
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(RowPattern::new(parts)?) }))
 }
-
-type Span = sqlparser::tokenizer::Span;
 
 /// A query that the parser knows as the argument of a table's name.
 fn derived(table: TableFactor) -> TableFactor {
@@ -152,7 +161,8 @@ fn measures_of(
     if measures.is_empty() {
         return Err(fault("MATCH_RECOGNIZE needs MEASURES: what a match gives".into(), place));
     }
-    let is_key = |name: &str| partition.iter().any(|e| matches!(e, Expr::Column(c) if c.name == name));
+    let is_key =
+        |name: &str| partition.iter().any(|e| matches!(e, Expr::Column(c) if c.name == name));
     let mut bound: Vec<(String, Formula)> = Vec::new();
     for Measure { expr, alias } in measures {
         let Ident { value: name, span, .. } = alias;
@@ -167,7 +177,8 @@ fn measures_of(
 fn skip_to(skip: Option<&AfterMatchSkip>, names: &[String]) -> Result<SkipTo> {
     let number = |name: &Ident| {
         names.iter().position(|n| *n == name.value).ok_or_else(|| {
-            let message = format!("AFTER MATCH SKIP TO {0}: the pattern has no variable {0}", name.value);
+            let message =
+                format!("AFTER MATCH SKIP TO {0}: the pattern has no variable {0}", name.value);
             fault(message, name.span)
         })
     };

@@ -59,6 +59,14 @@ pub struct Formula {
     pub field: FieldRef,
 }
 
+impl Formula {
+    /// The read, if there is nothing else.
+    pub fn only_read(&self) -> Option<&Navigation> {
+        let Expr::Column(column) = &self.expr else { return None };
+        self.reads.get(self.schema.index_of_column(column).ok()?)
+    }
+}
+
 /// A column of one row: `LAST(variable.column, offset)`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Navigation {
@@ -124,7 +132,6 @@ impl RowPattern {
         conditions.chain(self.measures.iter().map(|(_, formula)| formula))
     }
 
-
     /// Every expression over the input, in the order of `expressions`.
     fn over_input(&mut self) -> Vec<&mut Expr> {
         let RowPattern { partition, time, order, variables, measures, .. } = self;
@@ -182,9 +189,8 @@ impl UserDefinedLogicalNodeCore for RowPattern {
         let schema = self.input.schema();
         let exprs = self.expressions();
         let refs = exprs.iter().flat_map(Expr::column_refs);
-        let mut needed = refs
-            .map(|c| schema.index_of_column(c).ok())
-            .collect::<Option<Vec<usize>>>()?;
+        let mut needed =
+            refs.map(|c| schema.index_of_column(c).ok()).collect::<Option<Vec<usize>>>()?;
         needed.sort_unstable();
         needed.dedup();
         Some(vec![needed])

@@ -71,7 +71,9 @@ fn quantified(
     };
     let name = name.value.clone();
     if most.is_some_and(|most| most < least.max(1)) {
-        return Err(format!("{name}: the upper bound of a quantifier is at least the lower one and 1"));
+        return Err(format!(
+            "{name}: the upper bound of a quantifier is at least the lower one and 1"
+        ));
     }
     if most.unwrap_or(least) > MOST {
         return Err(format!("{name}: a quantifier counts to {MOST} at most"));

@@ -127,7 +127,13 @@ impl Automaton {
     }
 
     /// The states of the rows a variable must take.
-    fn times(&mut self, number: usize, sink: usize, next: usize, (least, optional): (u32, bool)) -> usize {
+    fn times(
+        &mut self,
+        number: usize,
+        sink: usize,
+        next: usize,
+        (least, optional): (u32, bool),
+    ) -> usize {
         let mut sink = sink;
         for _ in 1..least {
             sink = self.once(number, sink, None);

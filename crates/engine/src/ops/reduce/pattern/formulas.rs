@@ -75,7 +75,12 @@ impl Evaluator {
     }
 
     /// One value a view for each expression.
-    pub fn over(&self, rows: &RecordBatch, views: &[View<'_>], now: Millis) -> Result<Vec<ArrayRef>> {
+    pub fn over(
+        &self,
+        rows: &RecordBatch,
+        views: &[View<'_>],
+        now: Millis,
+    ) -> Result<Vec<ArrayRef>> {
         let mut columns = Vec::with_capacity(self.formulas.schema.fields().len());
         for read in &self.formulas.reads {
             let at = UInt32Array::from_iter(views.iter().map(|view| view.read(read)));
@@ -92,13 +97,23 @@ impl Evaluator {
     }
 
     /// The same for conditions that look at one row only, over each row.
-    pub fn over_rows(&self, rows: &RecordBatch, now: Millis) -> Result<Vec<ArrayRef>> {
+    pub fn over_rows(
+        &self,
+        rows: &RecordBatch,
+        times: &[Millis],
+        now: Millis,
+    ) -> Result<Vec<ArrayRef>> {
         let reads = &self.formulas.reads;
         let columns = reads.iter().map(|read| rows.column(read.column).clone()).collect();
-        self.evaluate(columns, vec![0; rows.num_rows()], now)
+        self.evaluate(columns, times.to_vec(), now)
     }
 
-    fn evaluate(&self, mut columns: Vec<ArrayRef>, times: Vec<Millis>, now: Millis) -> Result<Vec<ArrayRef>> {
+    fn evaluate(
+        &self,
+        mut columns: Vec<ArrayRef>,
+        times: Vec<Millis>,
+        now: Millis,
+    ) -> Result<Vec<ArrayRef>> {
         let len = times.len();
         columns.push(Arc::new(TimestampMillisecondArray::from(times)));
         columns.push(now_column(now, len));

@@ -1,12 +1,13 @@
 //! MATCH_RECOGNIZE: finds a pattern among the rows of each key, one row out for each match.
 //!
 //! With event time, rows wait until the watermark has reached them and are taken by time; late
-//! ones are dropped. [`automaton`] is the pattern, [`runs`] what has been taken of it,
+//! ones are dropped. [`due`] is that, [`automaton`] the pattern, [`runs`] what has been taken of it,
 //! [`formulas`] what conditions and measures compute, [`kept`] the state. The first rows of all
 //! keys are shown to their runs together, then the second ones, and so on: conditions that look at
 //! other rows of a run are evaluated over all keys at once, those of the row alone over all rows.
 
 mod automaton;
+mod due;
 mod formulas;
 mod heap;
 mod kept;
@@ -16,25 +17,22 @@ mod saved;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
-use arrow::compute::{self, SortOptions};
-use arrow::datatypes::{Int64Type, SchemaRef, TimestampMillisecondType};
-use arrow::row::{RowConverter, SortField};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute;
+use arrow::datatypes::SchemaRef;
 
-use brooklet_core::delta;
 use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Error, Result};
-use brooklet_plan::node::{ReduceKind, SortKey};
+use brooklet_plan::node::ReduceKind;
 use brooklet_plan::pattern::MatchSpec;
 
 use self::automaton::Automaton;
+use self::due::{Due, take};
 use self::formulas::{Evaluator, View, truths};
 use self::kept::{Kept, Saving};
 use self::runs::{Position, Rules, Run, Runs, Seen};
 use super::ReduceArgs;
-use crate::ops::bisect::all_but;
-use crate::ops::map::{batch, millis};
-use crate::ops::rows::by_arrival;
+use crate::ops::map::batch;
 use crate::ops::{Operator, StepCtx, StepOutput};
 use crate::table::Table;
 
@@ -97,15 +95,19 @@ impl PatternMatch {
             return Err(Error::bug("a row pattern is made for a match spec"));
         };
         if !args.input.append_only {
-            return Err(Error::config("MATCH_RECOGNIZE over an updating input")
-                .at(args.node.label.clone()));
+            return Err(
+                Error::config("MATCH_RECOGNIZE over an updating input").at(args.node.label.clone())
+            );
         }
         let (schema, label) = (&args.input.schema, &args.node.label);
         let mut conditions = Vec::with_capacity(spec.variables.len());
         for (number, variable) in spec.variables.iter().enumerate() {
             let condition = variable.condition.as_ref().map(|formulas| {
                 let of_one_row = formulas.is_of_one_row(number);
-                Ok::<_, Error>(Condition { evaluator: Evaluator::new(formulas, label)?, of_one_row })
+                Ok::<_, Error>(Condition {
+                    evaluator: Evaluator::new(formulas, label)?,
+                    of_one_row,
+                })
             });
             conditions.push(condition.transpose()?);
         }
@@ -131,91 +133,6 @@ impl PatternMatch {
             within_ms: self.spec.within_ms,
             names: &self.names,
         }
-    }
-
-    /// The rows that can be taken now, in order; others wait.
-    fn due(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>], out: &mut StepOutput) -> Result<Due> {
-        let schema = self.kept.schema().clone();
-        let arrived = delta::concat(&schema, &inputs[0])?;
-        let arrived = arrived.map(|rows| by_arrival(rows, &self.ord)).transpose()?;
-        out.counts.rows_in += arrived.as_ref().map_or(0, |rows| rows.len() as u64);
-        let Some(time) = self.spec.time else {
-            let Some(rows) = arrived else { return Ok(Due::none(schema)) };
-            let times = vec![ctx.now; rows.len()];
-            return self.in_order(Due { rows: rows.rows, times });
-        };
-        let (old, mut times) = self.kept.take_due(ctx.watermark)?;
-        let mut parts = vec![old];
-        if let Some(rows) = arrived {
-            let (rows, of_rows) = self.on_time(ctx, rows, time, out)?;
-            let (now, later): (Vec<u32>, Vec<u32>) = (0..rows.num_rows() as u32)
-                .partition(|row| of_rows[*row as usize] <= ctx.watermark);
-            let of = |part: &[u32]| part.iter().map(|r| of_rows[*r as usize]).collect::<Vec<_>>();
-            if !later.is_empty() {
-                let later_rows = take(&rows, &later)?;
-                self.kept.wait(&later_rows, &of(&later))?;
-            }
-            times.extend(of(&now));
-            parts.push(if later.is_empty() { rows } else { take(&rows, &now)? });
-        }
-        let rows = compute::concat_batches(&schema, &parts)?;
-        self.in_order(Due { rows, times })
-    }
-
-    /// Without late rows.
-    fn on_time(
-        &self,
-        ctx: &StepCtx,
-        rows: Delta,
-        time: usize,
-        out: &mut StepOutput,
-    ) -> Result<(RecordBatch, Vec<Millis>)> {
-        let times = millis(rows.column(time))?;
-        let times = times.as_primitive::<TimestampMillisecondType>();
-        let limits = self.late.map(|c| rows.column(c).as_primitive::<Int64Type>());
-        let limit = |row: usize| limits.map_or(ctx.late_before, |limits| limits.value(row));
-        if times.null_count() > 0 {
-            return Err(Error::data(
-                "MATCH_RECOGNIZE: the event time that it is ordered by is NULL; filter such rows",
-            ));
-        }
-        let kept: Vec<u32> = (0..rows.len())
-            .filter(|row| times.value(*row) > limit(*row))
-            .map(|row| row as u32)
-            .collect();
-        let of_kept = kept.iter().map(|row| times.value(*row as usize)).collect();
-        if kept.len() == rows.len() {
-            return Ok((rows.rows, of_kept));
-        }
-        out.counts.late += (rows.len() - kept.len()) as u64;
-        out.late.push(rows.take(&all_but(&kept, rows.len()))?);
-        Ok((take(&rows.rows, &kept)?, of_kept))
-    }
-
-    /// By time, then by the other columns of ORDER BY, then by arrival.
-    fn in_order(&self, due: Due) -> Result<Due> {
-        if due.times.is_sorted() && self.spec.order.is_empty() {
-            return Ok(due);
-        }
-        let mut order: Vec<u32> = (0..due.times.len() as u32).collect();
-        let time = |row: &u32| due.times[*row as usize];
-        if self.spec.order.is_empty() {
-            order.sort_by_key(time);
-        } else {
-            let fields = self.spec.order.iter().map(|key| {
-                let SortKey { column, descending, nulls_first } = *key;
-                let options = SortOptions { descending, nulls_first };
-                SortField::new_with_options(due.rows.column(column).data_type().clone(), options)
-            });
-            let converter = RowConverter::new(fields.collect())?;
-            let columns: Vec<ArrayRef> =
-                self.spec.order.iter().map(|key| due.rows.column(key.column).clone()).collect();
-            let keys = converter.convert_columns(&columns)?;
-            let key = |row: u32| keys.row(row as usize);
-            order.sort_by(|a, b| time(a).cmp(&time(b)).then_with(|| key(*a).cmp(&key(*b))));
-        }
-        let times = order.iter().map(time).collect();
-        Ok(Due { rows: take(&due.rows, &order)?, times })
     }
 
     /// The keys of new rows and those with a run that has lasted too long.
@@ -246,7 +163,13 @@ impl PatternMatch {
     }
 
     /// Shows each key its rows.
-    fn run(&self, keys: &mut [Key], rows: &Rows, ctx: &StepCtx, limit: Millis) -> Result<Vec<Found>> {
+    fn run(
+        &self,
+        keys: &mut [Key],
+        rows: &Rows,
+        ctx: &StepCtx,
+        limit: Millis,
+    ) -> Result<Vec<Found>> {
         let rules = self.rules();
         let plain = self.of_one_row(rows, ctx.now);
         let mut found = Vec::new();
@@ -302,7 +225,8 @@ impl PatternMatch {
         let new = rows.all.slice(rows.first_new, rows.times.len());
         let each = self.conditions.iter().map(|condition| {
             let condition = condition.as_ref().filter(|c| c.of_one_row)?;
-            truths(condition.evaluator.over_rows(&new, now).ok()?.first()?).ok()
+            let values = condition.evaluator.over_rows(&new, &rows.times, now).ok()?;
+            truths(values.first()?).ok()
         });
         each.collect()
     }
@@ -395,18 +319,6 @@ impl PatternMatch {
     }
 }
 
-/// Rows in the order they are taken, with their times.
-struct Due {
-    rows: RecordBatch,
-    times: Vec<Millis>,
-}
-
-impl Due {
-    fn none(schema: SchemaRef) -> Self {
-        Due { rows: RecordBatch::new_empty(schema), times: Vec::new() }
-    }
-}
-
 /// Ends what lasts too long at `now`; what that sets free comes behind its own last row.
 fn pass_time(
     number: usize,
@@ -424,10 +336,6 @@ fn pass_time(
     });
     found.extend(free);
     Ok(())
-}
-
-fn take(rows: &RecordBatch, indices: &[u32]) -> Result<RecordBatch> {
-    Ok(compute::take_record_batch(rows, &UInt32Array::from(indices.to_vec()))?)
 }
 
 impl Operator for PatternMatch {

@@ -59,11 +59,8 @@ fn a_bounded_greedy_variable_keeps_its_successor_off_behind_the_bound() {
 
 #[test]
 fn the_number_of_rows_is_between_the_bounds() {
-    let pattern = [
-        variable("A", ONE, true),
-        variable("B", (2, Some(3)), false),
-        variable("C", ONE, true),
-    ];
+    let pattern =
+        [variable("A", ONE, true), variable("B", (2, Some(3)), false), variable("C", ONE, true)];
     let found = |text| matches(&pattern, &["a", "b", "c"], Skip::ToNextRow, text);
     assert_eq!(found("abc abbc abbbc abbbbc"), ["a|bb|c", "a|bbb|c"]);
 }
