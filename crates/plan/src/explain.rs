@@ -275,6 +275,8 @@ fn pattern(spec: &MatchSpec, input: &SchemaRef) -> String {
         let exprs: Vec<String> = condition.exprs.iter().map(short).collect();
         let _ = write!(text, "; {} if {}", variable.name, exprs.join(", "));
     }
+    let measures: Vec<String> = spec.measures.exprs.iter().map(short).collect();
+    let _ = write!(text, "; gives [{}]", measures.join(", "));
     match spec.within_ms {
         Some(ms) => write!(text, "; runs kept {}", duration(ms)),
         None => write!(text, "; runs kept until they end"),

@@ -262,12 +262,12 @@ impl Finder<'_, '_> {
         let schema = self.binder.input.schema();
         let Ok((qualifier, field)) = schema.qualified_field_with_unqualified_name(&ids[0].value)
         else {
-            let all: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-            let name = &ids[0].value;
-            let message = match ids.len() {
-                1 => format!("no column '{name}'; there are {}", all.join(", ")),
-                _ => format!("'{name}' is neither a variable of the pattern nor a column"),
-            };
+            if variable.is_some() || ids.len() == 1 {
+                // What is said of an unknown column everywhere.
+                ids.truncate(1);
+                self.binder.context.sql_to_expr(joined(ids.clone()), schema)?;
+            }
+            let message = format!("'{}' is neither a variable of the pattern nor a column", ids[0]);
             return Err(fault(message, span));
         };
         let column = Expr::Column((qualifier, field).into());

@@ -60,7 +60,7 @@ pub fn plan(
     let within = symbols.iter().position(|s| s.symbol.value == WITHIN).map(|at| symbols.remove(at));
     let (subsets, symbols): (Vec<_>, Vec<_>) =
         symbols.into_iter().partition(|s| s.symbol.value.starts_with(SUBSET));
-    let quantified = quantifiers::read(&pattern, place)?;
+    let quantified = quantifiers::read(&pattern)?;
     let mut names: Vec<String> = quantified.iter().map(|q| q.name.clone()).collect();
     let skip = skip_to(after_match_skip.as_ref(), &names)?;
     let within_ms = within.map(|w| within_of(&w)).transpose()?;

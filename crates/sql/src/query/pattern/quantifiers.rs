@@ -2,17 +2,16 @@
 //! sets.
 
 use datafusion::common::Result;
-use sqlparser::ast::{MatchRecognizePattern, MatchRecognizeSymbol, RepetitionQuantifier};
-use sqlparser::tokenizer::Span;
+use sqlparser::ast::{MatchRecognizePattern, MatchRecognizeSymbol, RepetitionQuantifier, Spanned};
 
 use super::PatternVariable;
 use crate::query::window_tvf::fault;
 
 /// The variables, without conditions.
-pub fn read(pattern: &MatchRecognizePattern, place: Span) -> Result<Vec<PatternVariable>> {
+pub fn read(pattern: &MatchRecognizePattern) -> Result<Vec<PatternVariable>> {
     let mut found = Vec::new();
-    sequence(pattern, &mut found).map_err(|message| fault(message, place))?;
-    check(&found).map_err(|message| fault(message, place))?;
+    let read = sequence(pattern, &mut found).and_then(|()| check(&found));
+    read.map_err(|message| fault(message, pattern.span()))?;
     Ok(found)
 }
 
