@@ -125,6 +125,8 @@ fn clauses(body: &[TokenWithSpan], out: &mut Vec<TokenWithSpan>) {
         if top && is(t, "PATTERN") {
             pattern = Some(2);
         }
+        let is_final = in_measures && is(t, "FINAL") && rest.get(1).is_some_and(starts_value);
+        let passed_over = is_final || pattern == Some(depth) && is_anchor(&t.token);
         if top && is(t, "WITHIN") {
             let taken = until(&rest[1..], &["DEFINE", "SUBSET"]);
             moved.extend(definition(t, WITHIN, taken));
@@ -136,9 +138,7 @@ fn clauses(body: &[TokenWithSpan], out: &mut Vec<TokenWithSpan>) {
                 moved.extend(definition(t, &format!("{SUBSET}{name}"), &[made(t, "TRUE")]));
             }
             at += taken.len();
-        } else if in_measures && is(t, "FINAL") && rest.get(1).is_some_and(starts_value) {
-            continue;
-        } else if pattern == Some(depth) && is_anchor(&t.token) {
+        } else if passed_over {
             continue;
         } else {
             out.push(t.clone());

@@ -183,7 +183,7 @@ impl PatternMatch {
                 let time = rows.times[keys[*key].due[round] as usize - rows.first_new];
                 pass_time(*key, &mut keys[*key], time, &rules, &mut found)?;
             }
-            let asked = self.ask(keys, &open, round, rows, &plain, ctx.now)?;
+            let asked = self.ask((keys, &open, round), rows, &plain, ctx.now)?;
             let mut first = 0;
             for number in &open {
                 let key = &mut keys[*number];
@@ -234,9 +234,7 @@ impl PatternMatch {
     /// The other conditions, for each run of the open keys that asks: by variable, then by run.
     fn ask(
         &self,
-        keys: &[Key],
-        open: &[usize],
-        round: usize,
+        (keys, open, round): (&[Key], &[usize], usize),
         rows: &Rows,
         plain: &[Option<Vec<bool>>],
         now: Millis,
