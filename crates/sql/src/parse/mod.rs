@@ -1,8 +1,8 @@
 //! SQL text to statements.
 //!
 //! sqlparser cuts the text into tokens and reads queries and expressions; [`statement`] and
-//! [`table`] read Flink's statements, [`types`] its types, [`expr`] its own expressions and [`pattern`]
-//! MATCH_RECOGNIZE.
+//! [`table`] read Flink's statements, [`types`] its types, [`expr`] its own expressions and
+//! [`pattern`] MATCH_RECOGNIZE.
 
 pub mod ast;
 pub mod dialect;

@@ -1,8 +1,8 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
 //! [`prepare`] and [`calls`] rewrite the parsed text (names, literals, calls), [`provider`] says
-//! what names mean, [`window_tvf`], [`pattern`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`]
-//! where no engine does), [`row_number`], [`temporal`] and [`types`] teach Flink's meaning,
+//! what names mean, [`window_tvf`], [`pattern`], [`clock`], [`operators`], [`aggregates`] (run by
+//! [`folds`] where no engine does), [`row_number`], [`temporal`] and [`types`] teach Flink's meaning,
 //! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn
 //! what goes wrong into faults.
 

@@ -1,8 +1,8 @@
 //! MATCH_RECOGNIZE: finds a pattern among the rows of each key, one row out for each match.
 //!
 //! With event time, rows wait until the watermark has reached them and are taken by time; late
-//! ones are dropped. [`due`] is that, [`automaton`] the pattern, [`runs`] what has been taken of it,
-//! [`formulas`] what conditions and measures compute, [`kept`] the state. The first rows of all
+//! ones are dropped. [`due`] is that, [`automaton`] the pattern, [`runs`] what has been taken of
+//! it, [`formulas`] what conditions and measures compute, [`kept`] the state. The first rows of all
 //! keys are shown to their runs together, then the second ones, and so on: conditions that look at
 //! other rows of a run are evaluated over all keys at once, those of the row alone over all rows.
 
