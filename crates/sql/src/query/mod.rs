@@ -2,9 +2,9 @@
 //!
 //! [`prepare`] and [`calls`] rewrite the parsed text (names, literals, calls), [`provider`] says
 //! what names mean, [`window_tvf`], [`pattern`], [`clock`], [`operators`], [`aggregates`] (run by
-//! [`folds`] where no engine does), [`row_number`], [`temporal`] and [`types`] teach Flink's meaning,
-//! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn
-//! what goes wrong into faults.
+//! [`folds`] where no engine does), [`row_number`], [`temporal`] and [`types`] teach Flink's
+//! meaning, [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`]
+//! turn what goes wrong into faults.
 
 pub mod aggregates;
 mod calls;
