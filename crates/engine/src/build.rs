@@ -66,7 +66,9 @@ pub fn dealt_by(plan: &StreamPlan, id: NodeId) -> Option<Vec<usize>> {
         NodeOp::Reduce(spec) => {
             let below = dealt_by(plan, node.inputs[0])?;
             match spec.kind {
-                ReduceKind::Aggregate { .. } | ReduceKind::Session { calls: Some(_), .. } => below
+                ReduceKind::Aggregate { .. }
+                | ReduceKind::Match(_)
+                | ReduceKind::Session { calls: Some(_), .. } => below
                     .iter()
                     .map(|column| spec.keys.iter().position(|key| key == column))
                     .collect(),

@@ -14,6 +14,7 @@ use crate::node::{
     AggCall, AggFunc, Clock, Emit, JoinSpec, LookupSpec, MapSpec, Node, NodeId, NodeOp, ReduceKind,
     ReduceSpec, Retain, ScanSpec, SinkSpec, SortKey, StreamPlan, WatermarkEmit, WindowKind,
 };
+use crate::pattern::MatchSpec;
 
 /// The plan as an indented tree for each sink.
 pub fn text(plan: &StreamPlan) -> String {
@@ -269,6 +270,7 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
             let of = if calls.is_some() { of.join(", ") } else { "rows".into() };
             format!("[{of}] of SESSION {}", duration(*gap_ms))
         }
+        ReduceKind::Match(spec) => return format!("{keys}{}", pattern(spec, input)),
     };
     let mut text = format!("{keys}{what}");
     let _ = match (spec.emit, spec.ttl_ms) {
@@ -289,6 +291,26 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
         (Emit::EveryEpoch, None) => write!(text, "; kept for ever"),
     };
     text
+}
+
+fn pattern(spec: &MatchSpec, input: &SchemaRef) -> String {
+    let by = spec.time.map_or("arrival", |t| input.field(t).name().as_str());
+    let mut text = format!("pattern {} by {by}", spec.text());
+    if !spec.order.is_empty() {
+        let _ = write!(text, ", {}", order_by(&spec.order, input));
+    }
+    for variable in &spec.variables {
+        let Some(condition) = &variable.condition else { continue };
+        let exprs: Vec<String> = condition.exprs.iter().map(short).collect();
+        let _ = write!(text, "; {} if {}", variable.name, exprs.join(", "));
+    }
+    let measures: Vec<String> = spec.measures.exprs.iter().map(short).collect();
+    let _ = write!(text, "; gives [{}]", measures.join(", "));
+    match spec.within_ms {
+        Some(ms) => write!(text, "; runs kept {}", duration(ms)),
+        None => write!(text, "; runs kept until they end"),
+    }
+    .map_or_else(|_| String::new(), |()| text)
 }
 
 fn order_by(order: &[SortKey], input: &SchemaRef) -> String {

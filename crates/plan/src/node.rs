@@ -18,6 +18,7 @@ use brooklet_core::time::Millis;
 pub use crate::file_names::{FileNames, NamePart};
 use crate::letters::{LetterKind, LetterRoute, LetterTo, is_letter_table};
 use crate::partition_time::PartitionTime;
+use crate::pattern::MatchSpec;
 
 pub type NodeId = usize;
 
@@ -177,6 +178,10 @@ pub enum ReduceKind {
     /// one of weight −1 says that the key has none any more, whatever its other columns hold.
     /// Output: the input's columns.
     Upserts,
+    /// MATCH_RECOGNIZE. Append-only; output: keys in their order, measures, then (if the node has
+    /// `ord`) the time of the match, the ord columns of the row that completed it, and a number
+    /// among the matches of that row.
+    Match(Box<MatchSpec>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -348,7 +348,9 @@ fn keeps_records(op: &NodeOp) -> bool {
         NodeOp::Union => true,
         NodeOp::Reduce(spec) => !matches!(
             spec.kind,
-            ReduceKind::Aggregate { .. } | ReduceKind::Session { calls: Some(_), .. }
+            ReduceKind::Aggregate { .. }
+                | ReduceKind::Match(_)
+                | ReduceKind::Session { calls: Some(_), .. }
         ),
         NodeOp::Scan(_) | NodeOp::Join(_) | NodeOp::Sink(_) => false,
     }

@@ -28,6 +28,7 @@ pub fn late(
             }
             (_, ReduceKind::Dedup { time, .. }) => (*time, false),
             (_, ReduceKind::FirstWithin { time, .. }) => (Some(*time), false),
+            (_, ReduceKind::Match(spec)) => (spec.time, false),
             _ => (None, false),
         },
         _ => (None, false),

@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
 use super::interval;
 use crate::query::clock::is_proctime;
+use crate::query::pattern::{RowPattern, as_pattern, is_match_time};
 use crate::query::window_tvf::{WindowTvf, as_window};
 use crate::query::{Names, temporal};
 
@@ -107,7 +108,7 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         }
         LogicalPlan::Extension(e) => match as_window(e) {
             Some(tvf) => of_window(tvf, plan, names),
-            None => nothing(),
+            None => as_pattern(e).map_or_else(nothing, |pattern| of_pattern(pattern, names)),
         },
         _ => nothing(),
     }
@@ -152,6 +153,27 @@ fn of_window(tvf: &WindowTvf, plan: &LogicalPlan, names: &dyn Names) -> Vec<Fact
         facts.push(Facts { time: None, window });
     }
     facts.push(Facts { time, window: None });
+    facts
+}
+
+/// The columns of PARTITION BY, then the measures: MATCH_ROWTIME() and MATCH_PROCTIME() are times,
+/// and so is the event time of a row.
+fn of_pattern(pattern: &RowPattern, names: &dyn Names) -> Vec<Facts> {
+    let inner = columns(&pattern.input, names);
+    let of = |e: &Expr| trace(e, &pattern.input).and_then(|i| inner[i].time);
+    let is_rowtime = |e: &Expr| of(e) == Some(TimeKind::Rowtime);
+    let mut facts = vec![Facts::default(); pattern.partition.len()];
+    facts.extend(pattern.measures.iter().map(|(_, formula)| {
+        let rowtime = match formula.only_read() {
+            Some(read) => is_rowtime(&read.column),
+            None => is_match_time(formula) && is_rowtime(&pattern.time),
+        };
+        let time = match rowtime {
+            true => Some(TimeKind::Rowtime),
+            false => is_proctime(&formula.expr).then_some(TimeKind::Proctime),
+        };
+        Facts { time, window: None }
+    }));
     facts
 }
 

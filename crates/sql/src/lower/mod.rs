@@ -14,6 +14,7 @@ mod join;
 mod letters;
 mod lookup;
 mod needs;
+mod pattern;
 mod rank;
 mod rel;
 mod scan;
@@ -36,6 +37,7 @@ use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
 use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, Span};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 
+use crate::query::pattern::as_pattern;
 use crate::query::window_tvf::as_window;
 use crate::query::{Provider, temporal};
 use needs::{Need, Wanted};
@@ -175,6 +177,7 @@ impl Lowering<'_> {
             LogicalPlan::Distinct(Distinct::All(input)) => self.lower(input, need),
             LogicalPlan::Extension(e) => match as_window(e) {
                 Some(tvf) => self.window(tvf, need),
+                None if as_pattern(e).is_some() => self.pattern(e, plan, need),
                 None => Err(error(format!("{} is not supported", e.node.name()), None)),
             },
             LogicalPlan::Sort(_) => Err(error(

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 
 use super::facts::{self, TimeKind};
 use super::{letters, window_join, within};
+use crate::query::pattern::as_pattern;
 use crate::query::window_tvf::{TvfKind, as_window};
 use crate::query::{Names, aggregates, temporal};
 
@@ -38,7 +39,7 @@ fn is_of_records(plan: &LogicalPlan) -> bool {
             | LogicalPlan::Distinct(_)
             | LogicalPlan::Limit(_)
             | LogicalPlan::Values(_)
-    );
+    ) || matches!(plan, LogicalPlan::Extension(e) if as_pattern(e).is_some());
     !combines && plan.inputs().into_iter().all(is_of_records)
 }
 
@@ -86,6 +87,9 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
         }
         LogicalPlan::Join(j) if window_join::judges_rows(j, names) => {
             vec![Need { late: true, ..need }; 2]
+        }
+        LogicalPlan::Extension(e) if as_pattern(e).is_some() => {
+            vec![Need { ord: true, late: true, ..need }]
         }
         LogicalPlan::Join(j) => match j.join_type {
             JoinType::LeftSemi | JoinType::LeftAnti => vec![need, beside(need)],

@@ -35,6 +35,7 @@ fn change(changed: Changed<'_>) {
             group_windows::mark(select);
             name_columns(select);
         }
+        Changed::Enter(_) => {}
         Changed::Expr(expr) => change_expr(expr),
     }
 }

@@ -173,6 +173,11 @@ impl RelationPlanner for FlinkRelations {
                 let plan = plan_window(function, context)?;
                 Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
             }
+            TableFactor::MatchRecognize { ref alias, .. } => {
+                let alias = alias.clone();
+                let plan = super::pattern::plan(relation, context)?;
+                Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+            }
             TableFactor::Table { version: Some(version), mut name, alias, .. } => {
                 let last = name.0.split_off(name.0.len().saturating_sub(1));
                 let base = context.plan(table(ObjectName(last)))?;

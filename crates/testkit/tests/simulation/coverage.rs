@@ -21,7 +21,7 @@ pub struct Coverage {
 }
 
 /// All that a plan can be made of.
-const KINDS: [&str; 31] = [
+const KINDS: [&str; 32] = [
     "Scan",
     "Map",
     "Exchange",
@@ -36,6 +36,7 @@ const KINDS: [&str; 31] = [
     "Reduce keep-first",
     "Reduce keep-first by time",
     "Reduce keep-last",
+    "Reduce pattern",
     "Join Inner",
     "Reduce session",
     "Reduce session rows",
@@ -82,6 +83,7 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
                 (ReduceKind::Upserts, _) => "Reduce upserts".into(),
                 (ReduceKind::Session { calls: Some(_), .. }, _) => "Reduce session".into(),
                 (ReduceKind::Session { calls: None, .. }, _) => "Reduce session rows".into(),
+                (ReduceKind::Match(_), _) => "Reduce pattern".into(),
             }
         }
         NodeOp::Lookup(_) if node.append_only => "Lookup append".into(),

@@ -4,7 +4,7 @@
 //! and after as well), [`session`] is for windows that grow; they keep their groups in a
 //! [`group::GroupSet`] of [`accumulator`]s, with a [`multiset`] where values must be counted or
 //! taken back. [`topn`] (within windows: [`window_topn`]), [`dedup`] and [`upserts`] keep rows
-//! instead.
+//! instead; [`pattern`] finds row patterns.
 
 pub mod accumulator;
 pub mod aggregate;
@@ -12,6 +12,7 @@ pub mod dedup;
 pub mod firing;
 pub mod group;
 pub mod multiset;
+pub mod pattern;
 pub mod session;
 pub mod topn;
 pub mod upserts;
@@ -69,6 +70,7 @@ pub fn build(args: ReduceArgs<'_>) -> Result<Box<dyn Operator>> {
         }
         (ReduceKind::Session { .. }, _) => Box::new(session::Session::new(args)?),
         (ReduceKind::Dedup { .. } | ReduceKind::FirstWithin { .. }, _) => dedup::build(args)?,
+        (ReduceKind::Match(_), _) => Box::new(pattern::PatternMatch::new(args)?),
         (ReduceKind::Upserts, _) => Box::new(upserts::Upserts::new(args)?),
         (ReduceKind::TopN { .. }, _) => Box::new(topn::TopN::new(args)?),
     })
