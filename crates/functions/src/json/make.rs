@@ -36,6 +36,27 @@ pub(super) const JSON_OBJECT: Function =
 pub(super) const JSON_ARRAY: Function =
     Function::text("__json_array", &[T, Any], array).optional(1).variadic().never_null();
 
+/// `__json_text('VALUE' | 'JSON', value)`: what JSON_OBJECTAGG and JSON_ARRAYAGG are made of
+///
+/// The value as JSON text; NULL for NULL. A text that is JSON already stays as it is.
+///
+/// ```sql
+/// __JSON_TEXT('VALUE', 'a"b') = '"a\"b"'
+/// __JSON_TEXT('JSON', '{"a":1}') = '{"a":1}'
+/// ```
+pub(super) const JSON_TEXT: Function = Function::text("__json_text", &[T, Any], text);
+
+fn text(call: &Call) -> Result<ArrayRef> {
+    let nested = call.text(0)?.constant() == Some(Some("JSON"));
+    let mode = Mode { keeps_null: true, nested: if nested { vec![1] } else { vec![] } };
+    let value = Value::of(call, 1, &mode)?;
+    Ok(write_rows(call.rows, |row, out| {
+        value.get(row)?;
+        value.write(row, out);
+        Some(())
+    }))
+}
+
 /// What the first argument says: `NULL` or `ABSENT`, then the arguments that are JSON already.
 struct Mode {
     keeps_null: bool,

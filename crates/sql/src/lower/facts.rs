@@ -6,6 +6,7 @@ use brooklet_core::hash::hash_bytes;
 use datafusion::common::JoinType;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
+use super::grouping_sets;
 use crate::query::clock::is_proctime;
 use crate::query::window_tvf::{WindowTvf, as_window};
 use crate::query::{Names, temporal};
@@ -57,7 +58,12 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         LogicalPlan::Aggregate(a) => {
             let inner = columns(&a.input, names);
             let of = |e: &Expr| trace(e, &a.input).map(|i| inner[i]).unwrap_or_default();
-            let mut facts: Vec<Facts> = a.group_expr.iter().map(of).collect();
+            let (keys, sets) = grouping_sets::of(a);
+            let everywhere = |key: usize| sets.iter().all(|set| set.contains(&key));
+            let mut facts: Vec<Facts> = keys.iter().map(of).collect();
+            for (key, facts) in facts.iter_mut().enumerate() {
+                *facts = if everywhere(key) { *facts } else { Facts::default() };
+            }
             if window_end(a, names).is_none() {
                 facts.iter_mut().for_each(|f| *f = Facts::default());
             }
@@ -143,12 +149,15 @@ pub fn trace(expr: &Expr, input: &LogicalPlan) -> Option<usize> {
     }
 }
 
-/// The group expression that holds window_end, when both bounds of one window are grouped by:
+/// The group key that holds window_end, when both bounds of one window are in every grouping set:
 /// such an aggregate emits each group once, when its window closes.
 pub fn window_end(aggregate: &Aggregate, names: &dyn Names) -> Option<usize> {
     let inner = columns(&aggregate.input, names);
     let bound = |e: &Expr| trace(e, &aggregate.input).and_then(|i| inner[i].window);
-    let bounds: Vec<_> = aggregate.group_expr.iter().map(bound).collect();
+    let (keys, sets) = grouping_sets::of(aggregate);
+    let everywhere = |key: usize| sets.iter().all(|set| set.contains(&key));
+    let bounds = keys.iter().enumerate().map(|(key, e)| bound(e).filter(|_| everywhere(key)));
+    let bounds: Vec<_> = bounds.collect();
     let end = bounds.iter().position(|b| matches!(b, Some((Bound::End, _))))?;
     let (_, id) = bounds[end]?;
     bounds.contains(&Some((Bound::Start, id))).then_some(end)

@@ -6,8 +6,10 @@
 pub mod facts;
 
 mod aggregate;
+mod aggregate_calls;
 mod either;
 mod fingerprint;
+mod grouping_sets;
 mod interval;
 mod join;
 mod letters;

@@ -246,10 +246,16 @@ fn json(p: &mut Parser) -> Parsed {
     let name = p.parse_identifier()?;
     let pairs =
         ["JSON_OBJECT", "JSON_OBJECTAGG"].iter().any(|pair| name.value.eq_ignore_ascii_case(pair));
+    let aggregate = name.value.eq_ignore_ascii_case("JSON_ARRAYAGG");
     p.expect_token(&Token::LParen)?;
     let mut args = Vec::new();
     while p.peek_token_ref().token != Token::RParen {
         if json_clause(p, &mut args)? {
+            continue;
+        }
+        if aggregate && kws(p, &["ORDER", "BY"]) {
+            // Flink reads it and goes by arrival.
+            p.parse_comma_separated(Parser::parse_order_by_expr)?;
             continue;
         }
         if !args.is_empty() {

@@ -1,6 +1,7 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`] and [`calls`] rewrite the parsed text (names, literals, calls), [`provider`] says
+//! [`prepare`], [`calls`] and [`grouping`] rewrite the parsed text (names, literals, calls,
+//! grouping sets), [`provider`] says
 //! what names mean, [`window_tvf`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`]
 //! where no engine does), [`row_number`], [`temporal`] and [`types`] teach Flink's meaning,
 //! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn
@@ -12,6 +13,7 @@ pub mod check;
 pub mod clock;
 pub mod errors;
 mod folds;
+mod grouping;
 pub mod operators;
 pub mod optimize;
 pub mod parameters;

@@ -10,9 +10,9 @@ use sqlparser::ast::{
     TypedString, Value, ValueWithSpan,
 };
 
-use super::calls;
 use super::types::flink_type;
 use super::walk::{Changed, walk_mut};
+use super::{calls, grouping};
 use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.
@@ -30,7 +30,10 @@ const TYPED_BY_VALUE: [&str; 3] = ["round", "truncate", "to_timestamp_ltz"];
 
 fn change(changed: Changed<'_>) {
     match changed {
-        Changed::Select(select) => name_columns(select),
+        Changed::Select(select) => {
+            name_columns(select);
+            grouping::prepare(select);
+        }
         Changed::Expr(expr) => change_expr(expr),
     }
 }

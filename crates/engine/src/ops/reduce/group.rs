@@ -162,6 +162,11 @@ impl GroupSet {
         self.table.touch(group);
     }
 
+    /// Removes a group whose values were all taken back.
+    pub fn remove_empty(&mut self, group: u32) {
+        self.table.remove(group);
+    }
+
     /// Removes a group.
     pub fn remove(&mut self, group: u32) {
         let key = self.table.key(group).to_vec();

@@ -8,6 +8,7 @@ pub mod accumulator;
 pub mod aggregate;
 pub mod dedup;
 pub mod group;
+mod java_order;
 pub mod multiset;
 pub mod topn;
 pub mod upserts;
