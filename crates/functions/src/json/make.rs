@@ -88,6 +88,9 @@ impl Value {
     fn of(call: &Call, argument: usize, mode: &Mode) -> Result<Value> {
         let column = call.any(argument);
         let ty = SqlType::from_arrow(column.array.data_type()).unwrap_or(SqlType::STRING);
+        if matches!(ty, SqlType::Date | SqlType::Time(_)) {
+            return plan_err!("{ty} cannot be converted into JSON: CAST it to STRING");
+        }
         if matches!(ty, SqlType::Row(_) | SqlType::Array(_) | SqlType::Map(..)) {
             return plan_err!("JSON of {ty} is not supported: CAST it to STRING");
         }
@@ -107,6 +110,7 @@ impl Value {
         let moment = matches!(ty, SqlType::Timestamp(_) | SqlType::TimestampLtz(_));
         let text = match ty {
             SqlType::Boolean => respelt(&text, |t, out| out.push_str(&t.to_lowercase())),
+            SqlType::Float | SqlType::Double => respelt(&text, decimal_layout),
             _ if moment => respelt(&text, |t, out| {
                 out.push_str(&t.replacen(' ', "T", 1));
                 if matches!(ty, SqlType::TimestampLtz(_)) {
@@ -136,6 +140,24 @@ impl Value {
 fn respelt(text: &ArrayRef, write: impl Fn(&str, &mut String)) -> ArrayRef {
     let text = text.as_string::<i32>();
     write_rows(text.len(), |row, out| text.is_valid(row).then(|| write(text.value(row), out)))
+}
+
+/// A DOUBLE in the layout of a decimal number: 1.0E10 as 1.0E+10, 1.0E-4 as 0.00010.
+fn decimal_layout(text: &str, out: &mut String) {
+    let Some((digits, exponent)) = text.split_once('E') else { return out.push_str(text) };
+    let (sign, digits) = match digits.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", digits),
+    };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    out.push_str(sign);
+    if (-6..0).contains(&exponent) {
+        out.push_str("0.");
+        out.extend(std::iter::repeat_n('0', (-exponent - 1) as usize));
+        out.extend(digits.chars().filter(|c| *c != '.'));
+    } else {
+        let _ = write!(out, "{digits}E{exponent:+}");
+    }
 }
 
 fn quote(text: &str, out: &mut String) {

@@ -68,7 +68,7 @@ impl Lowering<'_> {
         columns.own = if several { keys.len() } else { 0 };
         let width = keys.len() + usize::from(several);
         let (set, batch) = (keys.len(), self.settings.is_batch());
-        let scope = Scope { keys: &written, sets: &sets, set, width, batch };
+        let scope = Scope { input: schema, keys: &written, sets: &sets, set, width, batch };
         let mut calls = Calls::default();
         for (e, field) in aggregate.aggr_expr.iter().zip(&plan.schema().fields()[width..]) {
             calls.add(e, field, &mut columns, &over, &scope)?;

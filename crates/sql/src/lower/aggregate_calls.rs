@@ -4,9 +4,9 @@
 use arrow::datatypes::{DataType, Field};
 use brooklet_core::types::SqlType;
 use brooklet_plan::node::{AggCall, AggFunc, Percentages};
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment};
-use datafusion::logical_expr::{Cast, Expr, when};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, when};
 
 use super::aggregate::{Columns, key_name};
 use super::{error, grouping_sets, rel};
@@ -23,6 +23,7 @@ pub struct Calls {
 
 /// What a call is made from.
 pub struct Scope<'a> {
+    pub input: &'a DFSchema,
     /// The keys as they are written, and the sets of them.
     pub keys: &'a [Expr],
     pub sets: &'a [Vec<usize>],
@@ -59,6 +60,7 @@ impl Calls {
             return Err(error(format!("aggregate {name} is not supported"), None));
         };
         check(&call, function, &name, scope)?;
+        check_types(&call, &name, scope)?;
         let set = rel::column(scope.set);
         let result = match function {
             Function::Grouping => {
@@ -154,6 +156,24 @@ fn check(
         let message = "APPROX_COUNT_DISTINCT needs SET 'execution.runtime-mode' = 'batch'; \
                        COUNT(DISTINCT …) counts exactly";
         return Err(error(message, None));
+    }
+    Ok(())
+}
+
+/// Values that Flink does not compare for DISTINCT, and a condition that is none.
+fn check_types(call: &AggregateFunction, name: &str, scope: &Scope<'_>) -> Result<()> {
+    if matches!(call.params.filter.as_deref(), Some(Expr::Literal(ScalarValue::Null, _))) {
+        return Err(error(format!("FILTER of {name}: NULL is no condition"), None));
+    }
+    for arg in call.params.args.iter().filter(|_| call.params.distinct) {
+        let ty = arg.get_type(scope.input)?;
+        if matches!(ty, DataType::Struct(_) | DataType::Map(..) | DataType::Binary) {
+            let message = format!(
+                "{name}(DISTINCT …) does not exist for values of type {}",
+                aggregates::flink_name(&ty)
+            );
+            return Err(error(message, None));
+        }
     }
     Ok(())
 }

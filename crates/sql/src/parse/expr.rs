@@ -264,13 +264,14 @@ fn json(p: &mut Parser) -> Parsed {
         if pairs && is(p, 0, "KEY") && !is(p, 1, "VALUE") {
             p.advance_token();
         }
-        args.push(arg(p.parse_expr()?));
         if pairs {
+            // The colon behind the key is not one into a JSON value.
+            args.push(arg(p.parse_subexpr(Flink.prec_value(Precedence::Colon))?));
             if !p.consume_token(&Token::Colon) {
                 expect(p, "VALUE")?;
             }
-            args.push(arg(p.parse_expr()?));
         }
+        args.push(arg(p.parse_expr()?));
     }
     p.expect_token(&Token::RParen)?;
     Ok(call(name, args))

@@ -166,6 +166,9 @@ impl AggregateUDFImpl for Planned {
                 | F::GroupId
         )
     }
+    fn supports_null_handling_clause(&self) -> bool {
+        self.function == F::ArrayAgg
+    }
     fn coerce_types(&self, args: &[DataType]) -> Result<Vec<DataType>> {
         check(&shown(self.name), self.function, args)?;
         Ok(args.to_vec())

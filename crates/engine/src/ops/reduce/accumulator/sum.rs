@@ -47,6 +47,9 @@ impl Sum {
     }
 }
 
+/// A sum that no DECIMAL holds.
+const TOO_LARGE: i128 = i128::MIN;
+
 impl Accumulator for Sum {
     fn columns(&self) -> Vec<ValueType> {
         vec![self.kind.value_type(), ValueType::I64]
@@ -85,9 +88,15 @@ impl Accumulator for Sum {
                 let values = arg.as_primitive::<Decimal128Type>();
                 let sums = sums[0].i128_mut();
                 each_row(batch, self.filter, Some(&arg), |row, group, weight| {
-                    let sum = sums.get_mut(group);
-                    *sum = sum.wrapping_add(values.value(row).wrapping_mul(i128::from(weight)));
-                    *counts.get_mut(group) += weight;
+                    let (sum, count) = (sums.get_mut(group), counts.get_mut(group));
+                    *count += weight;
+                    *sum = match values.value(row).checked_mul(i128::from(weight)) {
+                        _ if *count == 0 => 0,
+                        Some(value) if *sum != TOO_LARGE => {
+                            sum.checked_add(value).unwrap_or(TOO_LARGE)
+                        }
+                        _ => TOO_LARGE,
+                    };
                 });
             }
             Kind::Bytes | Kind::Nested => return Err(Error::bug("SUM of what is no number")),
