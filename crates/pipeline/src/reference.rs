@@ -20,8 +20,35 @@ const INTERNAL: [&str; 2] = ["memory", "values"];
 /// Written by the planner only.
 const PLANNER: [&str; 3] = ["GET_FIELD", "NAMED_STRUCT", "MAKE_ARRAY"];
 /// Calls that the planner turns into others.
-const REWRITTEN: [&str; 4] = ["JSON_ARRAY", "JSON_OBJECT", "MOD", "ROW"];
-const AGGREGATES: [&str; 7] = ["AVG", "COUNT", "FIRST_VALUE", "LAST_VALUE", "MAX", "MIN", "SUM"];
+const REWRITTEN: [&str; 6] =
+    ["JSON_ARRAY", "JSON_ARRAYAGG", "JSON_OBJECT", "JSON_OBJECTAGG", "MOD", "ROW"];
+const AGGREGATES: [&str; 25] = [
+    "$SUM0",
+    "APPROX_COUNT_DISTINCT",
+    "ARRAY_AGG",
+    "AVG",
+    "COLLECT",
+    "COUNT",
+    "FIRST_VALUE",
+    "GROUPING",
+    "GROUPING_ID",
+    "GROUP_ID",
+    "JSON_ARRAYAGG",
+    "JSON_OBJECTAGG",
+    "LAST_VALUE",
+    "LISTAGG",
+    "MAX",
+    "MIN",
+    "PERCENTILE",
+    "SINGLE_VALUE",
+    "STDDEV",
+    "STDDEV_POP",
+    "STDDEV_SAMP",
+    "SUM",
+    "VARIANCE",
+    "VAR_POP",
+    "VAR_SAMP",
+];
 
 const INTRODUCTION: &str = "\
 # Reference
@@ -92,7 +119,8 @@ fn functions(out: &mut String) {
         .chain(REWRITTEN.map(String::from))
         .partition(|name| AGGREGATES.contains(&name.as_str()));
     assert_eq!(aggregates.len(), AGGREGATES.len(), "{aggregates:?}");
-    let mut scalars: Vec<String> = scalars;
+    let (mut aggregates, mut scalars): (Vec<String>, Vec<String>) = (aggregates, scalars);
+    aggregates.sort();
     scalars.sort();
     let _ = write!(
         out,

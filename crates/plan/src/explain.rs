@@ -11,7 +11,7 @@ use brooklet_core::source::Reading;
 use datafusion::physical_expr::expressions::Column;
 
 use crate::node::{
-    AggCall, AggFunc, Clock, Emit, JoinSpec, LookupSpec, MapSpec, Node, NodeId, NodeOp, ReduceKind,
+    AggCall, Clock, Emit, JoinSpec, LookupSpec, MapSpec, Node, NodeId, NodeOp, ReduceKind,
     ReduceSpec, Retain, ScanSpec, SinkSpec, SortKey, StreamPlan, WatermarkEmit, WindowKind,
 };
 use crate::pattern::MatchSpec;
@@ -325,15 +325,7 @@ fn order_by(order: &[SortKey], input: &SchemaRef) -> String {
 }
 
 fn call(call: &AggCall, input: &SchemaRef) -> String {
-    let name = match call.func {
-        AggFunc::Count => "COUNT",
-        AggFunc::Sum => "SUM",
-        AggFunc::Avg => "AVG",
-        AggFunc::Min => "MIN",
-        AggFunc::Max => "MAX",
-        AggFunc::FirstValue => "FIRST_VALUE",
-        AggFunc::LastValue => "LAST_VALUE",
-    };
+    let name = &call.func;
     let args = if call.args.is_empty() { "*".to_string() } else { names(input, &call.args) };
     let distinct = if call.distinct { "DISTINCT " } else { "" };
     let filter = call.filter.map_or(String::new(), |f| format!(" if {}", input.field(f).name()));

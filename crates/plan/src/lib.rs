@@ -5,6 +5,7 @@
 //! [`explain`] the plan as text, [`letters`] what happens to records that are set aside,
 //! [`partition_time`] what time a partition of files stands for, [`pattern`] row patterns.
 
+mod aggregates;
 mod calls;
 pub mod explain;
 mod file_names;

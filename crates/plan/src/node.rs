@@ -15,6 +15,7 @@ use brooklet_core::schema::TableDef;
 use brooklet_core::source::Reading;
 use brooklet_core::time::Millis;
 
+pub use crate::aggregates::{AggCall, AggFunc, Percentages};
 pub use crate::file_names::{FileNames, NamePart};
 use crate::letters::{LetterKind, LetterRoute, LetterTo, is_letter_table};
 use crate::partition_time::PartitionTime;
@@ -223,38 +224,6 @@ pub struct SortKey {
     pub column: usize,
     pub descending: bool,
     pub nulls_first: bool,
-}
-
-#[derive(Debug, Clone)]
-pub struct AggCall {
-    pub func: AggFunc,
-    /// Input columns; empty for COUNT(*).
-    pub args: Vec<usize>,
-    pub distinct: bool,
-    /// A boolean input column; rows where it is not true are not counted.
-    pub filter: Option<usize>,
-    /// Type of the result, Flink's.
-    pub ty: DataType,
-}
-
-impl AggCall {
-    /// Whether the states of two groups of rows that are only added can be made one.
-    pub fn merges(&self) -> bool {
-        use AggFunc::*;
-        let known = matches!(self.func, Count | Sum | Avg | Min | Max | FirstValue | LastValue);
-        known && (!self.distinct || matches!(self.func, Min | Max))
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AggFunc {
-    Count,
-    Sum,
-    Avg,
-    Min,
-    Max,
-    FirstValue,
-    LastValue,
 }
 
 /// A two-sided join; both inputs are exchanged on the equality columns.

@@ -36,6 +36,27 @@ pub(super) const JSON_OBJECT: Function =
 pub(super) const JSON_ARRAY: Function =
     Function::text("__json_array", &[T, Any], array).optional(1).variadic().never_null();
 
+/// `__json_text('VALUE' | 'JSON', value)`: what JSON_OBJECTAGG and JSON_ARRAYAGG are made of
+///
+/// The value as JSON text; NULL for NULL. A text that is JSON already stays as it is.
+///
+/// ```sql
+/// __JSON_TEXT('VALUE', 'a"b') = '"a\"b"'
+/// __JSON_TEXT('JSON', '{"a":1}') = '{"a":1}'
+/// ```
+pub(super) const JSON_TEXT: Function = Function::text("__json_text", &[T, Any], text);
+
+fn text(call: &Call) -> Result<ArrayRef> {
+    let nested = call.text(0)?.constant() == Some(Some("JSON"));
+    let mode = Mode { keeps_null: true, nested: if nested { vec![1] } else { vec![] } };
+    let value = Value::of(call, 1, &mode)?;
+    Ok(write_rows(call.rows, |row, out| {
+        value.get(row)?;
+        value.write(row, out);
+        Some(())
+    }))
+}
+
 /// What the first argument says: `NULL` or `ABSENT`, then the arguments that are JSON already.
 struct Mode {
     keeps_null: bool,
@@ -67,6 +88,9 @@ impl Value {
     fn of(call: &Call, argument: usize, mode: &Mode) -> Result<Value> {
         let column = call.any(argument);
         let ty = SqlType::from_arrow(column.array.data_type()).unwrap_or(SqlType::STRING);
+        if matches!(ty, SqlType::Date | SqlType::Time(_)) {
+            return plan_err!("{ty} cannot be converted into JSON: CAST it to STRING");
+        }
         if matches!(ty, SqlType::Row(_) | SqlType::Array(_) | SqlType::Map(..)) {
             return plan_err!("JSON of {ty} is not supported: CAST it to STRING");
         }
@@ -86,6 +110,7 @@ impl Value {
         let moment = matches!(ty, SqlType::Timestamp(_) | SqlType::TimestampLtz(_));
         let text = match ty {
             SqlType::Boolean => respelt(&text, |t, out| out.push_str(&t.to_lowercase())),
+            SqlType::Float | SqlType::Double => respelt(&text, decimal_layout),
             _ if moment => respelt(&text, |t, out| {
                 out.push_str(&t.replacen(' ', "T", 1));
                 if matches!(ty, SqlType::TimestampLtz(_)) {
@@ -115,6 +140,24 @@ impl Value {
 fn respelt(text: &ArrayRef, write: impl Fn(&str, &mut String)) -> ArrayRef {
     let text = text.as_string::<i32>();
     write_rows(text.len(), |row, out| text.is_valid(row).then(|| write(text.value(row), out)))
+}
+
+/// A DOUBLE in the layout of a decimal number: 1.0E10 as 1.0E+10, 1.0E-4 as 0.00010.
+fn decimal_layout(text: &str, out: &mut String) {
+    let Some((digits, exponent)) = text.split_once('E') else { return out.push_str(text) };
+    let (sign, digits) = match digits.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", digits),
+    };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    out.push_str(sign);
+    if (-6..0).contains(&exponent) {
+        out.push_str("0.");
+        out.extend(std::iter::repeat_n('0', (-exponent - 1) as usize));
+        out.extend(digits.chars().filter(|c| *c != '.'));
+    } else {
+        let _ = write!(out, "{digits}E{exponent:+}");
+    }
 }
 
 fn quote(text: &str, out: &mut String) {

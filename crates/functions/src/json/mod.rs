@@ -79,8 +79,15 @@ const IS_JSON: Function =
         .never_null();
 
 /// Every function of this family.
-pub(crate) const ALL: &[Function] =
-    &[JSON_VALUE, JSON_QUERY, JSON_EXISTS, IS_JSON, make::JSON_OBJECT, make::JSON_ARRAY];
+pub(crate) const ALL: &[Function] = &[
+    JSON_VALUE,
+    JSON_QUERY,
+    JSON_EXISTS,
+    IS_JSON,
+    make::JSON_OBJECT,
+    make::JSON_ARRAY,
+    make::JSON_TEXT,
+];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Want {

@@ -3,34 +3,46 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
-use brooklet_plan::node::{AggCall, AggFunc, Emit, ReduceKind, ReduceSpec};
+use brooklet_plan::node::{AggCall, Emit, ReduceKind, ReduceSpec};
 use brooklet_plan::{Node, NodeOp};
 use datafusion::common::Result;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 
+use super::aggregate_calls::{Calls, Scope};
 use super::needs::Need;
 use super::rel::{self, Rel};
-use super::{Lowering, error, facts, names_of, needs};
-use crate::query::aggregates;
+use super::{Lowering, error, facts, grouping_sets, names_of, needs};
 
 /// The columns a Reduce reads, each distinct expression once.
 #[derive(Default)]
-pub(super) struct Columns {
+pub struct Columns {
     pub exprs: Vec<Expr>,
     pub names: Vec<String>,
+    /// Columns that others may not be: keys that grouping sets replace by NULL.
+    own: usize,
 }
 
 impl Columns {
     pub fn add(&mut self, expr: Expr, name: String) -> usize {
-        match self.exprs.iter().position(|e| *e == expr) {
-            Some(i) => i,
-            None => {
-                self.exprs.push(expr);
-                self.names.push(name);
-                self.exprs.len() - 1
-            }
+        match self.exprs.iter().skip(self.own).position(|e| *e == expr) {
+            Some(i) => i + self.own,
+            None => self.push(expr, name),
         }
     }
+
+    fn push(&mut self, expr: Expr, name: String) -> usize {
+        self.exprs.push(expr);
+        self.names.push(name);
+        self.exprs.len() - 1
+    }
+}
+
+/// How a Reduce groups and what it gives.
+struct Grouped {
+    keys: Vec<usize>,
+    emit: Emit,
+    calls: Vec<AggCall>,
+    fields: Vec<Field>,
 }
 
 impl Lowering<'_> {
@@ -51,27 +63,32 @@ impl Lowering<'_> {
         let rel = self.lower(&aggregate.input, below)?;
         let schema = aggregate.input.schema();
         let over = |e: &Expr| rel::substitute(e.clone(), schema, &rel.exprs);
+        let (written, sets) = grouping_sets::of(aggregate);
+        let several = grouping_sets::is_written(aggregate);
         let mut columns = Columns::default();
         let mut keys = Vec::new();
-        for e in &aggregate.group_expr {
-            if matches!(e, Expr::GroupingSet(_)) {
-                return Err(error("GROUPING SETS, ROLLUP and CUBE are not supported", None));
-            }
-            let name = key_name(e, keys.len());
-            keys.push(columns.add(over(&e.clone().unalias())?, name));
+        for e in &written {
+            let (name, expr) = (key_name(e, keys.len()), over(&e.clone().unalias())?);
+            keys.push(if several { columns.push(expr, name) } else { columns.add(expr, name) });
         }
-        let mut calls = Vec::new();
-        for e in &aggregate.aggr_expr {
-            calls.push(call(e, &mut columns, &over)?);
+        columns.own = if several { keys.len() } else { 0 };
+        let width = keys.len() + usize::from(several);
+        let (set, batch) = (keys.len(), self.settings.is_batch());
+        let scope = Scope { input: schema, keys: &written, sets: &sets, set, width, batch };
+        let mut calls = Calls::default();
+        for (e, field) in aggregate.aggr_expr.iter().zip(&plan.schema().fields()[width..]) {
+            calls.add(e, field, &mut columns, &over, &scope)?;
         }
-        let fields = plan.schema().fields();
-        for (call, field) in calls.iter_mut().zip(&fields[keys.len()..]) {
-            call.ty = field.data_type().clone();
-        }
-        let label = label(aggregate);
+        let label = label(&written, aggregate);
+        let set = columns.exprs.len();
         let map = Rel { exprs: columns.exprs, names: columns.names, ..rel };
-        let input = self.emit(&map, below)?;
+        let input = match several {
+            true => self.for_each_set(map, &keys, &sets, below)?,
+            false => self.emit(&map, below)?,
+        };
+        keys.extend(several.then_some(set));
         let input = self.exchange(input, &keys, false);
+        let Calls { calls, fields, results } = calls;
         let emit = match end {
             Some((end, bound)) => {
                 let emit = Emit::OnClose { window_end: keys[end], clock: bound.clock };
@@ -79,22 +96,23 @@ impl Lowering<'_> {
             }
             None => Emit::EveryEpoch,
         };
-        let node = self.reduce(input, keys, calls, emit, need)?;
+        let node = self.reduce(input, Grouped { keys, emit, calls, fields }, need)?;
         self.plan.nodes[node].label = label.clone();
-        Ok(Rel { names: names_of(plan), ..Rel::of_node(&self.plan, node, label) })
+        let mut rel = Rel::of_node(&self.plan, node, label);
+        rel.exprs.truncate(width);
+        if several {
+            rel.exprs[width - 1] =
+                grouping_sets::unread(plan.schema().field(width - 1).data_type());
+        }
+        rel.exprs.extend(results);
+        Ok(Rel { names: names_of(plan), ..rel })
     }
 
-    fn reduce(
-        &mut self,
-        input: usize,
-        keys: Vec<usize>,
-        calls: Vec<AggCall>,
-        emit: Emit,
-        need: Need,
-    ) -> Result<usize> {
+    fn reduce(&mut self, input: usize, grouped: Grouped, need: Need) -> Result<usize> {
+        let Grouped { keys, emit, calls, fields: gives } = grouped;
         let below = self.plan.node(input).clone();
         let mut fields: Vec<Field> = keys.iter().map(|k| below.schema.field(*k).clone()).collect();
-        fields.extend(results(&calls, &below.schema));
+        fields.extend(results(&calls, gives, &below.schema));
         let visible = fields.len();
         let ord: Vec<usize> = match need.ord {
             true => (0..below.ord.len()).map(|n| visible + n).collect(),
@@ -133,66 +151,28 @@ impl Lowering<'_> {
     }
 }
 
-pub(super) fn call(
-    expr: &Expr,
-    columns: &mut Columns,
-    over: &impl Fn(&Expr) -> Result<Expr>,
-) -> Result<AggCall> {
-    let Expr::AggregateFunction(f) = expr.clone().unalias() else {
-        return Err(error(format!("{expr} is not an aggregate"), None));
-    };
-    let name = f.func.name().to_uppercase();
-    let Some(func) = aggregates::func(&f.func) else {
-        return Err(error(format!("aggregate {name} is not supported"), None));
-    };
-    if !f.params.order_by.is_empty() {
-        return Err(error(format!("ORDER BY within {name} is not supported"), None));
-    }
-    let filter = match &f.params.filter {
-        Some(e) => {
-            let filter = over(e)?;
-            let number = columns.exprs.len();
-            Some(columns.add(filter, format!("filter{number}")))
-        }
-        None => None,
-    };
-    let mut args = Vec::new();
-    for e in &f.params.args {
-        let never_null = matches!(e, Expr::Literal(v, _) if !v.is_null());
-        if func == AggFunc::Count && never_null && !f.params.distinct {
-            continue;
-        }
-        let number = columns.exprs.len();
-        args.push(columns.add(over(e)?, key_name(e, number)));
-    }
-    Ok(AggCall {
-        func,
-        args,
-        distinct: f.params.distinct,
-        filter,
-        ty: arrow::datatypes::DataType::Null,
-    })
-}
-
 /// A key's name: the column's, or a number for expressions.
-fn key_name(expr: &Expr, number: usize) -> String {
+pub fn key_name(expr: &Expr, number: usize) -> String {
     match expr {
         Expr::Alias(_) | Expr::Column(_) => name_of(expr),
         _ => format!("key{number}"),
     }
 }
 
-/// The columns that calls give.
-pub(super) fn results(calls: &[AggCall], input: &Schema) -> Vec<Field> {
-    let result = |c: &AggCall| Field::new(call_name(c, input), c.ty.clone(), true);
-    calls.iter().map(result).collect()
+/// The columns that calls give, named after them.
+pub fn results(calls: &[AggCall], fields: Vec<Field>, input: &Schema) -> Vec<Field> {
+    let result = |(c, field): (&AggCall, Field)| {
+        field.with_name(call_name(c, input)).with_nullable(true)
+    };
+    calls.iter().zip(fields).map(result).collect()
 }
 
 /// `SUM(price)`, as a person would write the call.
 fn call_name(call: &AggCall, input: &Schema) -> String {
     let arg = call.args.first().map_or("*", |a| input.field(*a).name());
     let distinct = if call.distinct { "DISTINCT " } else { "" };
-    format!("{:?}({distinct}{arg})", call.func).to_lowercase()
+    let name = call.func.to_string().replace('_', "");
+    format!("{name}({distinct}{arg})").to_lowercase()
 }
 
 fn name_of(expr: &Expr) -> String {
@@ -203,8 +183,8 @@ fn name_of(expr: &Expr) -> String {
     }
 }
 
-pub(super) fn label(aggregate: &Aggregate) -> String {
-    let names: Vec<String> = aggregate.group_expr.iter().map(name_of).collect();
+pub fn label(keys: &[Expr], aggregate: &Aggregate) -> String {
+    let names: Vec<String> = keys.iter().map(name_of).collect();
     match (names.is_empty(), aggregate.aggr_expr.is_empty()) {
         (true, _) => "aggregate without GROUP BY".into(),
         (_, true) => format!("DISTINCT {}", names.join(", ")),

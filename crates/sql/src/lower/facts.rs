@@ -7,7 +7,7 @@ use brooklet_plan::node::Clock;
 use datafusion::common::JoinType;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
-use super::interval;
+use super::{grouping_sets, interval};
 use crate::query::clock::is_proctime;
 use crate::query::pattern::{RowPattern, as_pattern, is_match_time};
 use crate::query::window_tvf::{WindowTvf, as_window};
@@ -77,7 +77,12 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         LogicalPlan::Aggregate(a) => {
             let inner = columns(&a.input, names);
             let of = |e: &Expr| trace(e, &a.input).map(|i| inner[i]).unwrap_or_default();
-            let mut facts: Vec<Facts> = a.group_expr.iter().map(of).collect();
+            let (keys, sets) = grouping_sets::of(a);
+            let everywhere = |key: usize| sets.iter().all(|set| set.contains(&key));
+            let mut facts: Vec<Facts> = keys.iter().map(of).collect();
+            for (key, facts) in facts.iter_mut().enumerate() {
+                *facts = if everywhere(key) { *facts } else { Facts::default() };
+            }
             if window_end(a, names).is_none() {
                 facts.iter_mut().for_each(|f| *f = Facts::default());
             }
@@ -197,10 +202,17 @@ pub fn trace(expr: &Expr, input: &LogicalPlan) -> Option<usize> {
     }
 }
 
-/// The group expression that holds window_end, when both bounds of one window are grouped by:
+/// The group key that holds window_end, when both bounds of one window are in every grouping set:
 /// such an aggregate emits each group once, when its window closes.
 pub fn window_end(aggregate: &Aggregate, names: &dyn Names) -> Option<(usize, WindowBound)> {
-    closing(&aggregate.group_expr, &aggregate.input, names)
+    let (keys, sets) = grouping_sets::of(aggregate);
+    let mut bounds = bounds(&keys, &aggregate.input, names);
+    for (key, bound) in bounds.iter_mut().enumerate() {
+        if !sets.iter().all(|set| set.contains(&key)) {
+            *bound = None;
+        }
+    }
+    end_of(&bounds)
 }
 
 /// The expression that holds window_end, when both bounds of one window are among them.
@@ -209,9 +221,15 @@ pub fn closing(
     input: &LogicalPlan,
     names: &dyn Names,
 ) -> Option<(usize, WindowBound)> {
+    end_of(&bounds(exprs, input, names))
+}
+
+fn bounds(exprs: &[Expr], input: &LogicalPlan, names: &dyn Names) -> Vec<Option<WindowBound>> {
     let inner = columns(input, names);
-    let bound = |e: &Expr| trace(e, input).and_then(|i| inner[i].window);
-    let bounds: Vec<Option<WindowBound>> = exprs.iter().map(bound).collect();
+    exprs.iter().map(|e| trace(e, input).and_then(|i| inner[i].window)).collect()
+}
+
+fn end_of(bounds: &[Option<WindowBound>]) -> Option<(usize, WindowBound)> {
     let is_end = |b: &Option<WindowBound>| b.is_some_and(|b| b.bound == Bound::End);
     let place = bounds.iter().position(is_end)?;
     let end = bounds[place]?;

@@ -6,9 +6,11 @@
 pub mod facts;
 
 mod aggregate;
+mod aggregate_calls;
 mod either;
 mod fingerprint;
 mod firing;
+mod grouping_sets;
 mod interval;
 mod join;
 mod letters;

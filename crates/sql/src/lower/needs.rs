@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use brooklet_plan::node::AggFunc;
 use datafusion::common::JoinType;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 
@@ -55,10 +54,7 @@ pub struct Wanted {
 pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need> {
     match plan {
         LogicalPlan::Aggregate(a) => {
-            let ordered = a
-                .aggr_expr
-                .iter()
-                .any(|e| matches!(call(e), Some(AggFunc::FirstValue | AggFunc::LastValue)));
+            let ordered = a.aggr_expr.iter().any(is_ordered);
             let late = facts::window_end(a, names).is_some();
             let found_again = late && letters::keeps_late(&a.input, names);
             vec![Need { ord: need.ord || ordered || found_again, late, ..need }]
@@ -109,11 +105,11 @@ fn beside(need: Need) -> Need {
     Need { found: need.found, ..Need::default() }
 }
 
-fn call(expr: &Expr) -> Option<AggFunc> {
-    match expr {
-        Expr::Alias(alias) => call(&alias.expr),
-        Expr::AggregateFunction(f) => aggregates::func(&f.func),
-        _ => None,
+fn is_ordered(call: &Expr) -> bool {
+    match call {
+        Expr::Alias(alias) => is_ordered(&alias.expr),
+        Expr::AggregateFunction(f) => aggregates::is_ordered(&f.func),
+        _ => false,
     }
 }
 

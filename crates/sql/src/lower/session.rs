@@ -8,10 +8,11 @@ use brooklet_plan::{Node, NodeOp};
 use datafusion::common::Result;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 
+use super::aggregate_calls::{Calls, Scope};
 use super::facts::TimeKind;
 use super::needs::Need;
 use super::rel::{self, Rel};
-use super::{Lowering, names_of};
+use super::{Lowering, aggregate, grouping_sets, names_of};
 use crate::query::window_tvf::{TvfKind, WINDOW_COLUMNS, WindowTvf, as_window};
 
 /// A window function below an aggregate, and its columns' expressions there.
@@ -35,7 +36,7 @@ impl Lowering<'_> {
             false => tvf.time_index().unwrap_or(time),
         };
         let kind = ReduceKind::Session { gap_ms: gap, calls: None };
-        let node = self.session(input, tvf, (tvf.partition_indices(), time), kind, need)?;
+        let node = self.session(input, tvf, (tvf.partition_indices(), time), (kind, vec![]), need)?;
         let label = self.plan.node(node).label.clone();
         let all = names.into_iter().chain(WINDOW_COLUMNS.map(String::from)).collect();
         Ok(Rel { names: all, ..Rel::of_node(&self.plan, node, label) })
@@ -49,6 +50,9 @@ impl Lowering<'_> {
         need: Need,
     ) -> Result<Option<Rel>> {
         let Some(below) = session_below(&aggregate.input) else { return Ok(None) };
+        if grouping_sets::is_written(aggregate) {
+            return Ok(None);
+        }
         let input_need = session_need(need);
         self.time_attribute(below.tvf)?;
         let (rel, time) = self.timed(below.tvf, input_need)?;
@@ -63,7 +67,7 @@ impl Lowering<'_> {
         let over = |e: &Expr| rel::substitute(e.clone(), schema, &exprs);
         let partition: Vec<Expr> =
             below.tvf.partition_indices().iter().map(|i| rel.exprs[*i].clone()).collect();
-        let mut columns = super::aggregate::Columns::default();
+        let mut columns = aggregate::Columns::default();
         let mut groups = Vec::new();
         for (i, e) in partition.iter().enumerate() {
             columns.add(e.clone(), rel.names[below.tvf.partition_indices()[i]].clone());
@@ -85,14 +89,20 @@ impl Lowering<'_> {
         if !keys.iter().all(covers) || !has_bounds {
             return Ok(None);
         }
-        let mut calls: Vec<AggCall> = Vec::new();
-        for e in &aggregate.aggr_expr {
-            calls.push(super::aggregate::call(e, &mut columns, &over)?);
+        let sets = [(0..groups.len()).collect()];
+        let scope = Scope {
+            input: schema,
+            keys: &aggregate.group_expr,
+            sets: &sets,
+            set: 0,
+            width: keys.len(),
+            batch: self.settings.is_batch(),
+        };
+        let mut of = Calls::default();
+        for (e, field) in aggregate.aggr_expr.iter().zip(&plan.schema().fields()[groups.len()..]) {
+            of.add(e, field, &mut columns, &over, &scope)?;
         }
-        let fields = plan.schema().fields();
-        for (call, field) in calls.iter_mut().zip(&fields[groups.len()..]) {
-            call.ty = field.data_type().clone();
-        }
+        let Calls { calls, fields, results } = of;
         let appends = self.plan.node(rel.node).append_only;
         if columns.exprs.iter().any(reads_bounds) || !appends || !calls.iter().all(AggCall::merges)
         {
@@ -101,13 +111,13 @@ impl Lowering<'_> {
         self.firing(Emit::OnClose { window_end: time, clock: Clock::Watermark }, &aggregate.input)?;
         let map = Rel { exprs: columns.exprs, names: columns.names, ..rel };
         let input = self.emit(&map, input_need)?;
-        let (width, results) = (keys.len(), calls.len());
+        let (width, given) = (keys.len(), calls.len());
         let kind = ReduceKind::Session { gap_ms: below.gap, calls: Some(calls) };
-        let node = self.session(input, below.tvf, (keys, time), kind, need)?;
-        let label = super::aggregate::label(aggregate);
+        let node = self.session(input, below.tvf, (keys, time), (kind, fields), need)?;
+        let label = aggregate::label(&aggregate.group_expr, aggregate);
         self.plan.nodes[node].label = label.clone();
-        let groups = groups.iter().map(|group| group.column(width, results));
-        let exprs = groups.chain((0..results).map(|i| rel::column(width + i))).collect();
+        let groups = groups.iter().map(|group| group.column(width, given));
+        let exprs = groups.chain(results).collect();
         Ok(Some(Rel { exprs, names: names_of(plan), ..Rel::of_node(&self.plan, node, label) }))
     }
 
@@ -116,7 +126,7 @@ impl Lowering<'_> {
         input: usize,
         tvf: &WindowTvf,
         (keys, time): (Vec<usize>, usize),
-        kind: ReduceKind,
+        (kind, gives): (ReduceKind, Vec<Field>),
         need: Need,
     ) -> Result<usize> {
         let (_, time_kind) = self.time_attribute(tvf)?;
@@ -129,7 +139,7 @@ impl Lowering<'_> {
         let mut fields: Vec<Field> = match &kind {
             ReduceKind::Session { calls: Some(calls), .. } => {
                 let of_keys = keys.iter().map(|k| below.schema.field(*k).clone());
-                of_keys.chain(super::aggregate::results(calls, &below.schema)).collect()
+                of_keys.chain(aggregate::results(calls, gives, &below.schema)).collect()
             }
             _ => {
                 let visible = &below.schema.fields()[..rel::visible(&below)];

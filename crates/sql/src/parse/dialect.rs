@@ -28,6 +28,9 @@ impl Dialect for Flink {
     fn supports_filter_during_aggregation(&self) -> bool {
         true
     }
+    fn supports_window_function_null_treatment_arg(&self) -> bool {
+        true
+    }
     fn supports_match_recognize(&self) -> bool {
         true
     }

@@ -267,10 +267,16 @@ fn json(p: &mut Parser) -> Parsed {
     let name = p.parse_identifier()?;
     let pairs =
         ["JSON_OBJECT", "JSON_OBJECTAGG"].iter().any(|pair| name.value.eq_ignore_ascii_case(pair));
+    let aggregate = name.value.eq_ignore_ascii_case("JSON_ARRAYAGG");
     p.expect_token(&Token::LParen)?;
     let mut args = Vec::new();
     while p.peek_token_ref().token != Token::RParen {
         if json_clause(p, &mut args)? {
+            continue;
+        }
+        if aggregate && kws(p, &["ORDER", "BY"]) {
+            // Flink reads it and goes by arrival.
+            p.parse_comma_separated(Parser::parse_order_by_expr)?;
             continue;
         }
         if !args.is_empty() {
@@ -279,13 +285,14 @@ fn json(p: &mut Parser) -> Parsed {
         if pairs && is(p, 0, "KEY") && !is(p, 1, "VALUE") {
             p.advance_token();
         }
-        args.push(arg(p.parse_expr()?));
         if pairs {
+            // The colon behind the key is not one into a JSON value.
+            args.push(arg(p.parse_subexpr(Flink.prec_value(Precedence::Colon))?));
             if !p.consume_token(&Token::Colon) {
                 expect(p, "VALUE")?;
             }
-            args.push(arg(p.parse_expr()?));
         }
+        args.push(arg(p.parse_expr()?));
     }
     p.expect_token(&Token::RParen)?;
     Ok(call(name, args))

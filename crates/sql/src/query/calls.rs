@@ -1,9 +1,9 @@
-//! Calls that mean another expression: MOD, ROW, the clauses of JSON functions.
+//! Calls that mean another expression: MOD, ROW, COUNT of rows, the clauses of JSON functions.
 
 use brooklet_core::types::SqlType;
 use sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Value,
+    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Value,
 };
 
 use super::prepare::cast_call;
@@ -20,6 +20,8 @@ pub fn rewritten(function: &Function) -> Option<Expr> {
         "UNIX_TIMESTAMP" if list.args.is_empty() => Some(seconds_of_now()),
         "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" => json_read(&name, list),
         "JSON_OBJECT" | "JSON_ARRAY" => json_made(&name, list),
+        "JSON_OBJECTAGG" | "JSON_ARRAYAGG" => json_aggregate(&name, function, list),
+        "COUNT" => count_of_rows(function, list),
         _ => None,
     }
 }
@@ -153,4 +155,35 @@ fn json_made(name: &str, list: &FunctionArgumentList) -> Option<Expr> {
     }
     let args = std::iter::once(text(&mode)).chain(given).collect();
     Some(call(&format!("__{}", name.to_lowercase()), args))
+}
+
+/// The aggregate of JSON texts; objects keep NULLs and arrays do not, unless a clause says so.
+fn json_aggregate(name: &str, function: &Function, list: &FunctionArgumentList) -> Option<Expr> {
+    let on_null = match (named(list, "on_null").and_then(word), name) {
+        (Some(on_null), _) => on_null.to_lowercase(),
+        (None, "JSON_OBJECTAGG") => "null".to_string(),
+        (None, _) => "absent".to_string(),
+    };
+    let mut args: Vec<Expr> = list.args.iter().filter_map(plain).cloned().collect();
+    let value = args.pop()?;
+    let mode = if is_json(&value) { "JSON" } else { "VALUE" };
+    args.push(call("__json_text", vec![text(mode), value]));
+    let made = call(&format!("__{}_{on_null}", name.to_lowercase()), args);
+    let Expr::Function(mut made) = made else { return None };
+    made.filter = function.filter.clone();
+    Some(Expr::Function(made))
+}
+
+/// COUNT((a, b)): a row is never NULL.
+fn count_of_rows(function: &Function, list: &FunctionArgumentList) -> Option<Expr> {
+    let [argument] = list.args.as_slice() else { return None };
+    let row = matches!(plain(argument)?, Expr::Tuple(_));
+    if !row || list.duplicate_treatment == Some(DuplicateTreatment::Distinct) {
+        return None;
+    }
+    let mut counted = function.clone();
+    let one = FunctionArg::Unnamed(FunctionArgExpr::Expr(text("row")));
+    let args = FunctionArgumentList { args: vec![one], ..list.clone() };
+    counted.args = FunctionArguments::List(args);
+    Some(Expr::Function(counted))
 }

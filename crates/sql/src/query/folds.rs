@@ -10,31 +10,30 @@ use datafusion::functions_aggregate::min_max::{MaxAccumulator, MinAccumulator};
 use datafusion::logical_expr::Accumulator;
 
 /// An aggregate of values of type `from`; the result is of type `to`.
-pub fn accumulator(func: AggFunc, from: &DataType, to: &DataType) -> Result<Box<dyn Accumulator>> {
+pub fn accumulator(func: &AggFunc, from: &DataType, to: &DataType) -> Result<Box<dyn Accumulator>> {
     Ok(match func {
         AggFunc::Count => Box::new(Count(0)),
         AggFunc::Min => Box::new(MinAccumulator::try_new(to)?),
         AggFunc::Max => Box::new(MaxAccumulator::try_new(to)?),
         AggFunc::Sum | AggFunc::Avg => Box::new(Total {
-            average: func == AggFunc::Avg,
+            average: *func == AggFunc::Avg,
             scale: scale_of(from),
             to: to.clone(),
             sum: Sum::zero(from),
             count: 0,
         }),
-        AggFunc::FirstValue | AggFunc::LastValue => {
-            return not_impl_err!("a table's rows have no order to be first or last in");
-        }
+        _ => return not_impl_err!("a table's rows have no order to be first or last in"),
     })
 }
 
 /// Whether [`accumulator`] knows the function.
-pub fn is_known(func: AggFunc) -> bool {
-    !matches!(func, AggFunc::FirstValue | AggFunc::LastValue)
+pub fn is_known(func: &AggFunc) -> bool {
+    use AggFunc::{Avg, Count, Max, Min, Sum};
+    matches!(func, Count | Sum | Avg | Min | Max)
 }
 
 /// The columns of what is known half way.
-pub fn state_fields(func: AggFunc, from: &DataType, to: &DataType) -> Vec<FieldRef> {
+pub fn state_fields(func: &AggFunc, from: &DataType, to: &DataType) -> Vec<FieldRef> {
     let field = |name: &str, ty: DataType| FieldRef::new(Field::new(name, ty, true));
     match func {
         AggFunc::Sum | AggFunc::Avg => vec![

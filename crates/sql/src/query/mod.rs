@@ -1,10 +1,10 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`] and [`calls`] rewrite the parsed text (names, literals, calls), [`provider`] says
-//! what names mean, [`window_tvf`], [`group_windows`], [`pattern`], [`clock`], [`operators`],
-//! [`aggregates`] (run by [`folds`] where no engine does), [`row_number`], [`temporal`] and
-//! [`types`] teach Flink's meaning, [`parameters`] stand for values, [`optimize`] runs the rules,
-//! [`errors`] and [`check`] turn what goes wrong into faults.
+//! [`prepare`], [`calls`] and [`grouping`] rewrite the parsed text (names, literals, calls,
+//! grouping sets), [`provider`] says what names mean, [`window_tvf`], [`group_windows`],
+//! [`pattern`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`] where no engine does),
+//! [`row_number`], [`temporal`] and [`types`] teach Flink's meaning, [`parameters`] stand for
+//! values, [`optimize`] runs the rules, [`errors`] and [`check`] turn what goes wrong into faults.
 
 pub mod aggregates;
 mod calls;
@@ -13,6 +13,7 @@ pub mod clock;
 pub mod errors;
 mod folds;
 mod group_windows;
+mod grouping;
 pub mod operators;
 pub mod optimize;
 pub mod parameters;

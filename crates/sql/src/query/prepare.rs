@@ -10,10 +10,9 @@ use sqlparser::ast::{
     TypedString, Value, ValueWithSpan,
 };
 
-use super::calls;
-use super::group_windows;
 use super::types::flink_type;
 use super::walk::{Changed, walk_mut};
+use super::{calls, group_windows, grouping};
 use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.
@@ -34,6 +33,7 @@ fn change(changed: Changed<'_>) {
         Changed::Select(select) => {
             group_windows::mark(select);
             name_columns(select);
+            grouping::prepare(select);
         }
         Changed::Enter(_) => {}
         Changed::Expr(expr) => change_expr(expr),

@@ -41,10 +41,23 @@ pub enum Window {
 }
 
 const VISIBLE: &str = "id, k, s, v, d, ts";
-const AGGREGATES: &str = "COUNT(*), COUNT(v), SUM(v), MIN(v), MAX(s), SUM(d), AVG(d), MAX(ts), \
-     COUNT(DISTINCT s), SUM(v) FILTER (WHERE d > 100)";
+/// What reads the same in both dialects.
+const PLAIN: &str = "COUNT(*), COUNT(v), SUM(v), MIN(v), MAX(s), SUM(d), AVG(d), MAX(ts), \
+     COUNT(DISTINCT s), SUM(v) FILTER (WHERE d > 100), VAR_POP(d), VAR_SAMP(d), SUM(DISTINCT v)";
+const STREAMING: &str = "CHAR_LENGTH(LISTAGG(s, '; ')), CARDINALITY(COLLECT(v)), \
+     CARDINALITY(ARRAY_AGG(v)), CHAR_LENGTH(JSON_ARRAYAGG(k NULL ON NULL)), \
+     PERCENTILE(v, 0.0), PERCENTILE(v, 1.0)";
+const BATCH: &str = "CHARACTER_LENGTH(STRING_AGG(s, '; ')), COUNT(DISTINCT v), COUNT(*), \
+     2 + COUNT(*) - 1 + COUNT(k) + 4 * (COUNT(*) - COUNT(k)), \
+     CAST(MIN(v) AS DOUBLE), CAST(MAX(v) AS DOUBLE)";
 const AGGREGATE_COLUMNS: &str = "n BIGINT, nv BIGINT, sv BIGINT, lv BIGINT, ms STRING, \
-     sd DOUBLE, ad DOUBLE, mt TIMESTAMP(3), ns BIGINT, fv BIGINT";
+     sd DOUBLE, ad DOUBLE, mt TIMESTAMP(3), ns BIGINT, fv BIGINT, vp DOUBLE, vs DOUBLE, \
+     dv BIGINT, ll INT, cc INT, ca INT, lj INT, p0 DOUBLE, p1 DOUBLE";
+
+/// The aggregates of a stream and of a batch.
+fn aggregates() -> [String; 2] {
+    [STREAMING, BATCH].map(|own| format!("{PLAIN}, {own}"))
+}
 
 /// Filters that read the same in both dialects.
 pub const FILTERS: [&str; 5] =
@@ -62,10 +75,23 @@ pub fn in_order(rel: &Rel) -> Output {
     let sql =
         |first: &str, last: &str, of: &str| format!("SELECT k, {first}, {last} FROM ({of}) {by}");
     let ordered = |f: &str| format!("{f}(v ORDER BY id) FILTER (WHERE v IS NOT NULL)");
+    let lists = "LAST_VALUE(v), LISTAGG(s), CAST(ARRAY_AGG(v) AS STRING), JSON_ARRAYAGG(v)";
+    let listed = |separator: &str, null: &str, filter: &str| {
+        format!(
+            "'[' || COALESCE(ARRAY_TO_STRING(ARRAY_AGG(v ORDER BY id) {filter}, '{separator}'\
+             {null}), '') || ']'"
+        )
+    };
+    let batch_lists = format!(
+        "{}, STRING_AGG(s, ',' ORDER BY id), {}, {}",
+        ordered("LAST_VALUE"),
+        listed(", ", ", 'NULL'", ""),
+        listed(",", "", "FILTER (WHERE v IS NOT NULL)"),
+    );
     Output {
-        columns: "k INT, f BIGINT, l BIGINT".into(),
-        stream: sql("FIRST_VALUE(v)", "LAST_VALUE(v)", &rel.stream),
-        batch: sql(&ordered("FIRST_VALUE"), &ordered("LAST_VALUE"), &rel.batch),
+        columns: "k INT, f BIGINT, l BIGINT, ls STRING, lv STRING, jv STRING".into(),
+        stream: sql("FIRST_VALUE(v)", lists, &rel.stream),
+        batch: sql(&ordered("FIRST_VALUE"), &batch_lists, &rel.batch),
     }
 }
 
@@ -92,8 +118,9 @@ pub fn late_windows(table: &str, window: Window, condition: &str) -> Output {
     );
     let windows = assigned(window, &format!("SELECT * FROM ({before}) WHERE {condition}"));
     let batch = format!(
-        "SELECT window_start, window_end, k, {AGGREGATES} FROM ({windows}) WHERE closed IS NULL \
-         OR window_end - INTERVAL '1 millisecond' > closed GROUP BY window_start, window_end, k"
+        "SELECT window_start, window_end, k, {} FROM ({windows}) WHERE closed IS NULL \
+         OR window_end - INTERVAL '1 millisecond' > closed GROUP BY window_start, window_end, k",
+        aggregates()[1]
     );
     Output { batch, ..rel.windowed(window) }
 }
@@ -296,13 +323,42 @@ impl Rel {
     }
 
     fn aggregated(&self, keys: &str, select: &str, group: &str) -> Output {
-        let sql = |of: &str| format!("SELECT {select}{AGGREGATES} FROM ({of}) {group}");
+        let [stream, batch] = aggregates();
+        let sql = |calls: &str, of: &str| format!("SELECT {select}{calls} FROM ({of}) {group}");
         let columns = format!("{keys}{AGGREGATE_COLUMNS}");
-        Output { columns, stream: sql(&self.stream), batch: sql(&self.batch) }
+        Output { columns, stream: sql(&stream, &self.stream), batch: sql(&batch, &self.batch) }
     }
 
     pub fn keyed(&self) -> Output {
         self.aggregated("k INT, ", "k, ", "GROUP BY k")
+    }
+
+    /// By k and s, by k and altogether.
+    pub fn grouping_sets(&self) -> Output {
+        let select =
+            "SELECT k, s, GROUPING(k), GROUPING(s), COUNT(*), COUNT(k), SUM(v), MIN(s) FROM";
+        let group = "GROUP BY GROUPING SETS ((k, s), (k), ()) HAVING COUNT(*) > 0";
+        let sql = |of: &str| format!("{select} ({of}) {group}");
+        Output {
+            columns: "k INT, s STRING, gk BIGINT, gs BIGINT, n BIGINT, nk BIGINT, sv BIGINT, \
+                      ms STRING"
+                .into(),
+            stream: sql(&self.stream),
+            batch: sql(&self.batch),
+        }
+    }
+
+    /// Tumbling windows, by k and altogether.
+    pub fn windowed_rollup(&self) -> Output {
+        let by = "SELECT window_start, window_end, k, COUNT(*), SUM(v) FROM";
+        let group = "GROUP BY GROUPING SETS ((window_start, window_end, k), \
+                     (window_start, window_end))";
+        let call = "TUMBLE(TABLE x, DESCRIPTOR(ts), INTERVAL '10' SECOND)";
+        Output {
+            columns: "ws TIMESTAMP(3), we TIMESTAMP(3), k INT, n BIGINT, sv BIGINT".into(),
+            stream: format!("WITH x AS ({}) {by} TABLE({call}) {group}", self.stream),
+            batch: format!("{by} ({}) {group}", assigned(Window::Tumble, &self.batch)),
+        }
     }
 
     /// Without rows there is no row: the two dialects differ there.
@@ -336,12 +392,14 @@ impl Rel {
         Output {
             columns: format!("ws TIMESTAMP(3), we TIMESTAMP(3), k INT, {AGGREGATE_COLUMNS}"),
             stream: format!(
-                "WITH x AS ({}) {by} {AGGREGATES} FROM TABLE({call}) \
+                "WITH x AS ({}) {by} {} FROM TABLE({call}) \
                  GROUP BY window_start, window_end, k",
-                self.stream
+                self.stream,
+                aggregates()[0]
             ),
             batch: format!(
-                "{by} {AGGREGATES} FROM ({}) GROUP BY window_start, window_end, k",
+                "{by} {} FROM ({}) GROUP BY window_start, window_end, k",
+                aggregates()[1],
                 assigned(window, &self.batch)
             ),
         }
@@ -466,6 +524,7 @@ pub fn features() -> Vec<Query> {
                 late_pattern("b", "id IS NOT NULL"),
             )
         },
+        both("grouping sets", a.windowed_rollup(), a.last().grouping_sets()),
         both("two sources", a.union(&b).keyed(), a.union(&b).windowed(Window::Tumble)),
     ]
     .into_iter()

@@ -52,7 +52,9 @@ fn output(dice: &mut Dice, splits: i64) -> Output {
     }
     let rel = relation(dice);
     let windows = rel.rowtime && rel.append_only;
-    match dice.below(8) {
+    match dice.below(9) {
+        8 if windows && dice.chance(0.5) => rel.windowed_rollup(),
+        8 => rel.grouping_sets(),
         0..3 if windows => rel.windowed(*dice.pick(&WINDOWS)),
         0..4 => rel.keyed(),
         4 => rel.global(),

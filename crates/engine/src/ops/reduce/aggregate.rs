@@ -157,8 +157,11 @@ impl Operator for Aggregate {
         }
         let changes = self.changes(&touched, old)?;
         for group in &touched.all {
-            if !self.set.is_filled(*group) {
-                self.set.remove(*group);
+            match self.set.is_filled(*group) {
+                true => {}
+                // What was forgotten by age may be taken back: then something is left.
+                false if self.ttl.is_set() => self.set.remove(*group),
+                false => self.set.remove_empty(*group),
             }
         }
         let rows_out = changes.as_ref().map_or(0, |d| d.len() as u64);

@@ -182,6 +182,11 @@ impl GroupSet {
         cells.extend(self.table.columns.iter().map(|column| column.cell(group)));
     }
 
+    /// Removes a group whose values were all taken back.
+    pub fn remove_empty(&mut self, group: u32) {
+        self.table.remove(group);
+    }
+
     /// Removes a group.
     pub fn remove(&mut self, group: u32) {
         let key = self.table.key(group).to_vec();

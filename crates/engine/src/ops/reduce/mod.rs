@@ -11,6 +11,7 @@ pub mod aggregate;
 pub mod dedup;
 pub mod firing;
 pub mod group;
+mod java_order;
 pub mod multiset;
 pub mod pattern;
 pub mod session;

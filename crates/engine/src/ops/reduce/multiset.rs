@@ -1,6 +1,6 @@
 //! Values of each group with their counts: what DISTINCT and retraction need.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -12,11 +12,12 @@ use brooklet_core::Result;
 use crate::column::ValueType;
 use crate::table::Table;
 
-/// A table (group key ++ value) → count. With `ordered`, the smallest and largest value of a group
-/// are found through an index that is derived from the table.
+/// A table (group key ++ value) → count. With `ordered`, the values of a group are found in order
+/// through an index that is derived from the table.
 pub struct Multiset {
     pub table: Table,
-    ordered: Option<BTreeSet<Box<[u8]>>>,
+    /// Encoded key → group of the table.
+    ordered: Option<BTreeMap<Box<[u8]>, u32>>,
     key_columns: usize,
 }
 
@@ -31,7 +32,7 @@ impl Multiset {
     ) -> Result<Self> {
         let fields = keys.iter().chain(values).cloned().collect();
         let table = Table::new(name, fields, dealt_by, &[ValueType::I64])?;
-        let ordered = ordered.then(BTreeSet::new);
+        let ordered = ordered.then(BTreeMap::new);
         Ok(Multiset { table, ordered, key_columns: keys.len() })
     }
 
@@ -59,8 +60,8 @@ impl Multiset {
             let count = *self.table.columns[0].i64().get(*group);
             if let Some(ordered) = &mut self.ordered {
                 let key = self.table.key(*group);
-                if count > 0 && !ordered.contains(key) {
-                    ordered.insert(key.into());
+                if count > 0 && !ordered.contains_key(key) {
+                    ordered.insert(key.into(), *group);
                 } else if count <= 0 {
                     ordered.remove(key);
                 }
@@ -88,7 +89,18 @@ impl Multiset {
             let from = Bound::Included(group_key);
             ordered.range::<[u8], _>((from, Bound::Unbounded)).next()
         };
-        found.map(AsRef::as_ref).filter(|key: &&[u8]| key.starts_with(group_key))
+        let found = found.map(|(key, _)| key.as_ref());
+        found.filter(|key: &&[u8]| key.starts_with(group_key))
+    }
+
+    /// The encoded (group key ++ value) of each value of a group, ascending, with its count; none
+    /// without an order.
+    pub fn entries<'a>(&'a self, group_key: &'a [u8]) -> impl Iterator<Item = (&'a [u8], i64)> {
+        let counts = self.table.columns[0].i64();
+        let from = (Bound::Included(group_key), Bound::Unbounded);
+        let all = self.ordered.iter().flat_map(move |ordered| ordered.range::<[u8], _>(from));
+        let own = all.take_while(move |(key, _)| key.starts_with(group_key));
+        own.map(move |(key, group)| (key.as_ref(), *counts.get(*group)))
     }
 
     /// The value columns of encoded keys; `None` gives NULL.
@@ -96,21 +108,9 @@ impl Multiset {
         self.table.decode_keys(keys, self.key_columns)
     }
 
-    /// The encoded (group key ++ value) of a group's values, ascending, with their counts; only of
-    /// an ordered one.
-    pub fn entries(&self, group_key: &[u8]) -> Vec<(&[u8], i64)> {
-        let from = Bound::Included(group_key);
-        let keys = self.ordered.iter().flat_map(|o| o.range::<[u8], _>((from, Bound::Unbounded)));
-        let of_group = keys.take_while(|key| key.starts_with(group_key));
-        let count = |key: &[u8]| {
-            self.table.find_encoded(key).map_or(0, |group| *self.table.columns[0].i64().get(group))
-        };
-        of_group.map(|key| (&**key, count(key))).collect()
-    }
-
     /// Moves the values of a group into another's; of an ordered one.
     pub fn absorb(&mut self, from: &[u8], into: &[u8]) {
-        let entries = self.entries(from).into_iter();
+        let entries = self.entries(from);
         let moved: Vec<(Vec<u8>, i64)> =
             entries.map(|(key, count)| ([into, &key[from.len()..]].concat(), count)).collect();
         self.forget(from);
@@ -129,15 +129,13 @@ impl Multiset {
         let groups: Vec<u32> = match &mut self.ordered {
             Some(ordered) => {
                 let from = Bound::Included(group_key);
-                let keys: Vec<Box<[u8]>> = ordered
+                let own: Vec<(Box<[u8]>, u32)> = ordered
                     .range::<[u8], _>((from, Bound::Unbounded))
-                    .take_while(|key| key.starts_with(group_key))
-                    .cloned()
+                    .take_while(|(key, _)| key.starts_with(group_key))
+                    .map(|(key, group)| (key.clone(), *group))
                     .collect();
-                for key in &keys {
-                    ordered.remove(key);
-                }
-                keys.iter().filter_map(|key| self.table.find_encoded(key)).collect()
+                own.iter().for_each(|(key, _)| _ = ordered.remove(key));
+                own.into_iter().map(|(_, group)| group).collect()
             }
             None => {
                 let mut groups = self.table.groups();
@@ -154,7 +152,7 @@ impl Multiset {
             ordered.clear();
             for group in self.table.groups() {
                 if *self.table.columns[0].i64().get(group) > 0 {
-                    ordered.insert(self.table.key(group).into());
+                    ordered.insert(self.table.key(group).into(), group);
                 }
             }
         }

@@ -1,0 +1,18 @@
+CREATE TABLE t (id INT, uk STRING, k STRING, t TINYINT, sm SMALLINT, i INT, b BIGINT, f FLOAT, d DOUBLE, de DECIMAL(10,2), s STRING, v VARCHAR(3), bo BOOLEAN, da DATE, ti TIME, ts TIMESTAMP(3), t6 TIMESTAMP(6), tz TIMESTAMP_LTZ(3), `by` BYTES, ar ARRAY<INT>, m MAP<STRING, INT>, r ROW<x INT, y STRING>, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/aggregation.json','format'='json','json.timestamp-format.standard'='SQL','scan.watermark.emit.strategy'='on-event');
+SELECT SUM(t), SUM(sm), SUM(i), SUM(b), SUM(f), SUM(d), SUM(de) FROM t;
+SELECT AVG(t), AVG(sm), AVG(i), AVG(b), AVG(f), AVG(d), AVG(de) FROM t;
+SELECT k, SUM(t), SUM(sm), SUM(i), SUM(b), SUM(f), SUM(d), SUM(de) FROM t GROUP BY k;
+SELECT k, AVG(t), AVG(sm), AVG(i), AVG(b), AVG(f), AVG(d), AVG(de) FROM t GROUP BY k;
+SELECT MIN(t), MIN(sm), MIN(i), MIN(b), MIN(f), MIN(d), MIN(de), MIN(s), MIN(v), MIN(bo), MIN(da), MIN(ti), MIN(ts), MIN(t6), MIN(tz) FROM t;
+SELECT MAX(t), MAX(sm), MAX(i), MAX(b), MAX(f), MAX(d), MAX(de), MAX(s), MAX(v), MAX(bo), MAX(da), MAX(ti), MAX(ts), MAX(t6), MAX(tz) FROM t;
+SELECT COUNT(DISTINCT bo), COUNT(DISTINCT da), COUNT(DISTINCT de), COUNT(DISTINCT t6) FROM t;
+SELECT STDDEV(t), STDDEV_POP(sm), STDDEV_SAMP(b), VAR_POP(t), VAR_SAMP(sm), VARIANCE(b) FROM t;
+SELECT k, STDDEV(i), STDDEV_POP(d), VAR_SAMP(de), CAST(VAR_POP(f) AS DOUBLE), VARIANCE(sm) FROM t GROUP BY k;
+SELECT APPROX_COUNT_DISTINCT(i) FROM t;
+SELECT FIRST_VALUE(t), FIRST_VALUE(sm), FIRST_VALUE(b), FIRST_VALUE(f), FIRST_VALUE(d), FIRST_VALUE(de), FIRST_VALUE(v), FIRST_VALUE(da), FIRST_VALUE(ti), FIRST_VALUE(ts), FIRST_VALUE(t6), FIRST_VALUE(tz) FROM t;
+SELECT CAST(STDDEV(f) AS DOUBLE), CAST(VAR_POP(f) AS DOUBLE) FROM t;
+SELECT CAST(FIRST_VALUE(`by`) AS STRING), CAST(LAST_VALUE(`by`) AS STRING) FROM t;
+SELECT SUM(1), SUM(1.5), AVG(1), AVG(2.5), COUNT('x') FROM t;
+SELECT MIN(d), MAX(d) FROM (VALUES (1.0E0), (CAST('NaN' AS DOUBLE)), (CAST('-Infinity' AS DOUBLE))) AS x(d);
+SELECT MIN(d) FROM (VALUES (1.0E0), (CAST('NaN' AS DOUBLE)), (0.5E0)) AS x(d);
+SELECT CAST(`by` AS STRING), COUNT(*) FROM t GROUP BY `by`;
