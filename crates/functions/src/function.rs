@@ -11,7 +11,6 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, FieldRef};
 use brooklet_core::types::SqlType;
 use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
-use datafusion::logical_expr::type_coercion::binary::type_union_resolution;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
@@ -19,7 +18,7 @@ use datafusion::logical_expr::{
 
 use crate::column::Call;
 use crate::lookup::ip::IpDatabase;
-use crate::types::sql_type;
+use crate::types::{common_type, sql_type};
 
 /// What an argument must be; other string, integer and number widths are cast to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +45,18 @@ pub(crate) struct Typing<'a> {
     pub name: &'a str,
     pub types: Vec<SqlType>,
     pub constants: &'a [Option<&'a ScalarValue>],
+    /// Whether each argument may be NULL.
+    pub nullables: Vec<bool>,
 }
 
 impl Typing<'_> {
+    /// The function's name as users write it.
+    pub fn upper(&self) -> String {
+        self.name.to_uppercase()
+    }
+    pub fn nullable(&self, argument: usize) -> bool {
+        self.nullables.get(argument).copied().unwrap_or(true)
+    }
     /// The text of a constant argument.
     pub fn text(&self, argument: usize) -> Option<&str> {
         self.constants.get(argument).copied().flatten()?.try_as_str().flatten()
@@ -112,6 +120,8 @@ pub(crate) enum Nulls {
     Never,
     /// NULL only where the last argument is.
     Last,
+    /// NULL only where the first argument is.
+    First,
 }
 
 pub(crate) type Body = fn(&Call) -> Result<ArrayRef>;
@@ -127,7 +137,11 @@ pub(crate) struct Function {
     output: Output,
     nulls: Nulls,
     body: Body,
+    coercion: Option<Coercion>,
 }
+
+/// The types that arguments of these types are cast to.
+type Coercion = fn(&str, &[DataType]) -> Result<Vec<DataType>>;
 
 impl Function {
     /// A function that gives NULL exactly when an argument is NULL.
@@ -146,6 +160,7 @@ impl Function {
             output,
             nulls: Nulls::Strict,
             body,
+            coercion: None,
         }
     }
     pub const fn text(name: &'static str, kinds: &'static [Kind], body: Body) -> Function {
@@ -180,6 +195,16 @@ impl Function {
         self.nulls = Nulls::Last;
         self
     }
+    /// NULL comes out only where the first argument is NULL.
+    pub const fn first_nulls(mut self) -> Function {
+        self.nulls = Nulls::First;
+        self
+    }
+    /// Types of arguments by a rule of its own.
+    pub const fn coerced(mut self, rule: Coercion) -> Function {
+        self.coercion = Some(rule);
+        self
+    }
     pub fn udf(self) -> Arc<ScalarUDF> {
         self.with(None)
     }
@@ -210,6 +235,9 @@ impl Function {
                 types.len()
             );
         }
+        if let Some(rule) = self.coercion {
+            return rule(self.name, types);
+        }
         let common = self.common(types)?;
         let each = types.iter().enumerate().map(|(i, ty)| {
             if let (Kind::Common, Some(common)) = (self.kind(i), &common) {
@@ -235,11 +263,9 @@ impl Function {
         if all.iter().all(|ty| ty == first) {
             return Ok(Some(first.clone()));
         }
-        // Text and other types have nothing in common, though DataFusion would find something.
-        let mixed = all.contains(&DataType::Utf8)
-            && all.iter().any(|ty| !matches!(ty, DataType::Utf8 | DataType::Null));
-        match type_union_resolution(&all).filter(|_| !mixed) {
-            Some(common) => Ok(Some(common)),
+        let known: Vec<SqlType> = all.iter().filter_map(SqlType::from_arrow).collect();
+        match common_type(&known).filter(|_| known.len() == all.len()) {
+            Some(common) => Ok(Some(common.arrow())),
             None => {
                 let names = all.iter().map(|t| match SqlType::from_arrow(t) {
                     Some(ty) => ty.to_string(),
@@ -354,15 +380,17 @@ impl ScalarUDFImpl for Udf {
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         let types = types.iter().map(|t| SqlType::from_arrow(t).unwrap_or(SqlType::STRING));
         let constants: Vec<Option<&ScalarValue>> = vec![None; types.len()];
-        Ok(self.typed(types.collect(), &constants)?.arrow())
+        Ok(self.typed(types.collect(), &constants, vec![])?.arrow())
     }
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         let types = args.arg_fields.iter().map(|f| sql_type(f)).collect();
-        let ty = self.typed(types, args.scalar_arguments)?;
+        let nullables = args.arg_fields.iter().map(|f| f.is_nullable()).collect();
+        let ty = self.typed(types, args.scalar_arguments, nullables)?;
         let nullable = match self.function.nulls {
             Nulls::Strict => args.arg_fields.iter().any(|f| f.is_nullable()),
             Nulls::Possible => true,
             Nulls::Never => false,
+            Nulls::First => args.arg_fields.first().is_none_or(|f| f.is_nullable()),
             Nulls::Last => args.arg_fields.last().is_none_or(|f| f.is_nullable()),
         };
         Ok(Arc::new(ty.field(self.function.name, nullable)))
@@ -383,11 +411,18 @@ impl ScalarUDFImpl for Udf {
 }
 
 impl Udf {
-    fn typed(&self, types: Vec<SqlType>, constants: &[Option<&ScalarValue>]) -> Result<SqlType> {
+    fn typed(
+        &self,
+        types: Vec<SqlType>,
+        constants: &[Option<&ScalarValue>],
+        nullables: Vec<bool>,
+    ) -> Result<SqlType> {
         match self.function.output {
             Output::Is(ty) => Ok(ty.sql()),
             Output::Like(argument) => Ok(types[argument].clone()),
-            Output::By(rule) => rule(&Typing { name: self.function.name, types, constants }),
+            Output::By(rule) => {
+                rule(&Typing { name: self.function.name, types, constants, nullables })
+            }
         }
     }
 }

@@ -3,14 +3,16 @@
 //! [`all`] lists the functions, [`IpDatabase::functions`] those over a database of places,
 //! [`cast_udf`] makes the cast to a type, [`decimal_operator`] the
 //! arithmetic of DECIMALs. Results, types and NULLs are
-//! Flink's. The session time zone is UTC.
+//! Flink's. The session's time zone is UTC unless DataFusion's options name another.
 
 use std::sync::Arc;
 
 use datafusion::logical_expr::ScalarUDF;
 
-pub use cast::{CastError, cast, cast_udf, castable};
+pub use cast::{CastError, cast, cast_in, cast_udf, castable, retyped_udf};
 pub use lookup::ip::{IP_DATABASE, IpDatabase};
+pub use time::zone::Zone;
+pub use types::{NULL, common_type};
 pub use number::decimal::{Arithmetic, decimal_operator};
 
 mod cast;

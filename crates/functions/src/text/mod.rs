@@ -4,7 +4,9 @@ use crate::function::Function;
 
 mod basic;
 mod encode;
+mod inet;
 mod java_regex;
+mod printf;
 mod regexp;
 mod split;
 mod url;
@@ -69,4 +71,7 @@ pub(crate) const ALL: &[Function] = &[
     regexp::REGEXP_EXTRACT_ALL,
     split::SPLIT,
     split::STR_TO_MAP,
+    inet::INET_ATON,
+    inet::INET_NTOA,
+    printf::PRINTF,
 ];
