@@ -105,12 +105,12 @@ impl Call {
             rows,
             result: args.return_field.data_type().clone(),
             database: None,
-            zone: Zone::of_session(&args.config_options),
+            zone: Zone::UTC,
             args: args.args.iter().map(column).collect::<Result<_>>()?,
         })
     }
-    pub fn over(self, database: Option<Arc<IpDatabase>>) -> Call {
-        Call { database, ..self }
+    pub fn over(self, database: Option<Arc<IpDatabase>>, zone: Zone) -> Call {
+        Call { database, zone, ..self }
     }
     /// The session's zone for an instant, UTC for other moments.
     pub fn zone_of(&self, argument: usize) -> Zone {
@@ -147,6 +147,12 @@ impl Call {
     }
     pub fn ints(&self, argument: usize) -> Result<Values<Int32Type>> {
         self.values(argument)
+    }
+    /// The first value of an integer argument of any width.
+    pub fn numbers(&self, argument: usize) -> Result<Option<i64>> {
+        let longs = cast(&self.args[argument].array, &DataType::Int64)?;
+        let longs = longs.as_primitive::<Int64Type>();
+        Ok((!longs.is_empty() && longs.is_valid(0)).then(|| longs.value(0)))
     }
     pub fn longs(&self, argument: usize) -> Result<Values<Int64Type>> {
         self.values(argument)

@@ -13,11 +13,12 @@ use brooklet_core::types::SqlType;
 use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    TypeSignature, Volatility,
 };
 
 use crate::column::Call;
 use crate::lookup::ip::IpDatabase;
+use crate::time::zone::Zone;
 use crate::types::{common_type, sql_type};
 
 /// What an argument must be; other string, integer and number widths are cast to it.
@@ -138,6 +139,7 @@ pub(crate) struct Function {
     nulls: Nulls,
     body: Body,
     coercion: Option<Coercion>,
+    volatility: Volatility,
 }
 
 /// The types that arguments of these types are cast to.
@@ -161,7 +163,12 @@ impl Function {
             nulls: Nulls::Strict,
             body,
             coercion: None,
+            volatility: Volatility::Immutable,
         }
+    }
+    /// A text no longer than its first argument, or of that length and kind with `Output::Like(0)`.
+    pub const fn shorter(name: &'static str, kinds: &'static [Kind], body: Body) -> Function {
+        Function::new(name, kinds, Output::By(shorter), body)
     }
     pub const fn text(name: &'static str, kinds: &'static [Kind], body: Body) -> Function {
         Function::new(name, kinds, Output::Is(SqlTypeOf::Text), body)
@@ -200,25 +207,38 @@ impl Function {
         self.nulls = Nulls::First;
         self
     }
+    /// Each call may give something else.
+    pub const fn volatile(mut self) -> Function {
+        self.volatility = Volatility::Volatile;
+        self
+    }
     /// Types of arguments by a rule of its own.
     pub const fn coerced(mut self, rule: Coercion) -> Function {
         self.coercion = Some(rule);
         self
     }
     pub fn udf(self) -> Arc<ScalarUDF> {
-        self.with(None)
+        self.with(None, Zone::UTC)
+    }
+    /// The function in a session with this time zone.
+    pub fn udf_in(self, zone: Zone) -> Arc<ScalarUDF> {
+        self.with(None, zone)
     }
     /// The function over this database.
     pub fn over(self, database: Arc<IpDatabase>) -> Arc<ScalarUDF> {
-        self.with(Some(database))
+        self.with(Some(database), Zone::UTC)
     }
-    fn with(self, database: Option<Arc<IpDatabase>>) -> Arc<ScalarUDF> {
+    fn with(self, database: Option<Arc<IpDatabase>>, zone: Zone) -> Arc<ScalarUDF> {
         let signature = match self.kinds {
-            [] => Signature::nullary(Volatility::Immutable),
-            _ => Signature::user_defined(Volatility::Immutable),
+            [] => Signature::nullary(self.volatility),
+            _ if self.optional == self.kinds.len() => Signature::one_of(
+                vec![TypeSignature::Nullary, TypeSignature::UserDefined],
+                self.volatility,
+            ),
+            _ => Signature::user_defined(self.volatility),
         };
         let aliases = self.aliases.iter().map(|a| a.to_string()).collect();
-        Arc::new(ScalarUDF::from(Udf { function: self, signature, aliases, database }))
+        Arc::new(ScalarUDF::from(Udf { function: self, signature, aliases, database, zone }))
     }
 
     fn kind(&self, argument: usize) -> Kind {
@@ -291,6 +311,14 @@ impl Function {
     }
 }
 
+/// VARCHAR of the first argument's length.
+fn shorter(typing: &Typing) -> Result<SqlType> {
+    Ok(match &typing.types[0] {
+        SqlType::Char(n) | SqlType::Varchar(n) => SqlType::Varchar(*n),
+        _ => SqlType::STRING,
+    })
+}
+
 impl Kind {
     fn wanted(self) -> &'static str {
         match self {
@@ -342,6 +370,7 @@ struct Udf {
     signature: Signature,
     aliases: Vec<String>,
     database: Option<Arc<IpDatabase>>,
+    zone: Zone,
 }
 
 impl fmt::Debug for Udf {
@@ -352,7 +381,7 @@ impl fmt::Debug for Udf {
 
 impl PartialEq for Udf {
     fn eq(&self, other: &Self) -> bool {
-        self.function.name == other.function.name
+        self.function.name == other.function.name && self.zone == other.zone
     }
 }
 
@@ -401,7 +430,7 @@ impl ScalarUDFImpl for Udf {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
-        let call = Call::new(self.function.name, &args, rows)?.over(self.database.clone());
+        let call = Call::new(self.function.name, &args, rows)?.over(self.database.clone(), self.zone);
         let result = (self.function.body)(&call)?;
         if constant {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));

@@ -76,6 +76,8 @@ fn number(a: &SqlType, b: &SqlType) -> Option<SqlType> {
         let decimal = |t: &S| matches!(t, S::Decimal(..));
         return match () {
             _ if (float(a, b) && !decimal(b)) || (float(b, a) && !decimal(a)) => Some(S::Float),
+            // The first of FLOAT and DOUBLE stays.
+            _ if floating(a) && floating(b) => Some(a.clone()),
             _ if (floating(a) || exact(a)) && (floating(b) || exact(b)) => Some(S::Double),
             _ => None,
         };

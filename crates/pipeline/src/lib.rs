@@ -17,6 +17,8 @@ pub mod letters;
 #[cfg(test)]
 mod probes;
 #[cfg(test)]
+mod functions_page;
+#[cfg(test)]
 mod reference;
 pub mod rows;
 pub mod serve;

@@ -171,15 +171,20 @@ fn arrow_failed(e: arrow::error::ArrowError) -> CastError {
 pub fn retyped_udf(to: SqlType) -> Arc<ScalarUDF> {
     let signature = Signature::any(1, Volatility::Immutable);
     let name = format!("as {to}");
-    Arc::new(ScalarUDF::from(Cast { to, try_cast: false, relabels: true, name, signature }))
+    Arc::new(ScalarUDF::from(Cast { to, try_cast: false, relabels: true, zone: Zone::UTC, name, signature }))
 }
 
 /// The function `CAST(value AS to)` or `TRY_CAST(value AS to)`, for the planner to call in place of
 /// DataFusion's own cast.
 pub fn cast_udf(to: SqlType, try_cast: bool) -> Arc<ScalarUDF> {
+    cast_udf_in(to, try_cast, Zone::UTC)
+}
+
+/// The same in a session with this time zone.
+pub fn cast_udf_in(to: SqlType, try_cast: bool, zone: Zone) -> Arc<ScalarUDF> {
     let signature = Signature::any(1, Volatility::Immutable);
     let name = format!("{} AS {to}", if try_cast { "try_cast" } else { "cast" });
-    Arc::new(ScalarUDF::from(Cast { to, try_cast, relabels: false, name, signature }))
+    Arc::new(ScalarUDF::from(Cast { to, try_cast, relabels: false, zone, name, signature }))
 }
 
 #[derive(Debug)]
@@ -188,6 +193,7 @@ struct Cast {
     try_cast: bool,
     /// Only the type changes.
     relabels: bool,
+    zone: Zone,
     name: String,
     signature: Signature,
 }
@@ -195,6 +201,7 @@ struct Cast {
 impl PartialEq for Cast {
     fn eq(&self, other: &Self) -> bool {
         (&self.to, self.try_cast, self.relabels) == (&other.to, other.try_cast, other.relabels)
+            && self.zone == other.zone
     }
 }
 
@@ -245,9 +252,8 @@ impl ScalarUDFImpl for Cast {
         if self.relabels {
             return Ok(value.clone());
         }
-        let zone = Zone::of_session(&args.config_options);
         let run = |array: &ArrayRef| {
-            cast_in(array, &from, &self.to, self.try_cast, zone)
+            cast_in(array, &from, &self.to, self.try_cast, self.zone)
                 .map_err(|e| DataFusionError::Execution(e.message))
         };
         Ok(match value {

@@ -11,7 +11,7 @@ use datafusion::common::{Result, plan_err};
 use super::elements::Elements;
 use super::sort::element_type;
 use crate::column::{Call, bad_value};
-use crate::function::Kind::{Any, Text as T};
+use crate::function::Kind::Any;
 use crate::function::{Function, Output, Typing};
 use crate::types::common_type;
 
@@ -45,46 +45,6 @@ pub(super) const ELEMENT: Function =
 /// ```
 pub(super) const ITEM: Function =
     Function::new("__item", &[Any, Any], Output::By(item_type), item).nullable().coerced(keyed);
-
-/// `row.field`; as a plain function `__field(row, 'name')`: the field of that name.
-///
-/// ```sql
-/// __FIELD(__ROW(1, 'a'), 'EXPR$1') = 'a'
-/// ```
-pub(super) const FIELD: Function =
-    Function::new("__field", &[Any, T], Output::By(field_type), |call| {
-        let name = call.text(1)?;
-        let name = name.constant().flatten().unwrap_or_default().to_string();
-        let array = call.array(0)?;
-        let Some(rows) = array.as_struct_opt() else { return plan_err!("a ROW is needed") };
-        match rows.column_by_name(&name) {
-            Some(column) => Ok(masked(column, rows)?),
-            None => plan_err!("the ROW has no field '{name}'"),
-        }
-    })
-    .nullable();
-
-/// The fields of a NULL row are NULL.
-fn masked(column: &ArrayRef, rows: &dyn Array) -> Result<ArrayRef> {
-    match rows.nulls() {
-        None => Ok(Arc::clone(column)),
-        Some(nulls) => {
-            let valid = arrow::array::BooleanArray::new((!nulls.inner()).clone(), None);
-            Ok(arrow::compute::nullif(column, &valid)?)
-        }
-    }
-}
-
-fn field_type(typing: &Typing) -> Result<SqlType> {
-    let SqlType::Row(fields) = &typing.types[0] else {
-        return plan_err!("a field is asked of {}, which is no ROW", typing.types[0]);
-    };
-    let name = typing.text(1).unwrap_or_default();
-    match fields.iter().find(|f| f.name == name) {
-        Some(field) => Ok(field.ty.ty.clone()),
-        None => plan_err!("the ROW has no field '{name}'"),
-    }
-}
 
 fn item_type(typing: &Typing) -> Result<SqlType> {
     match &typing.types[0] {

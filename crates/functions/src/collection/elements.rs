@@ -26,7 +26,7 @@ pub(super) struct Elements {
 
 enum Arg {
     List(ListArray, usize),
-    One(ArrayRef, usize),
+    One(usize),
 }
 
 impl Elements {
@@ -51,7 +51,7 @@ impl Elements {
                 Some(list) if ones != usize::MAX && i < ones => {
                     (Arg::List(list.clone(), step), Arc::clone(list.values()))
                 }
-                _ => (Arg::One(Arc::clone(&column.array), step), Arc::clone(&column.array)),
+                _ => (Arg::One(step), Arc::clone(&column.array)),
             };
             bases.push(end);
             end += values.len() as u32;
@@ -89,7 +89,7 @@ impl Elements {
                 let range = base + offsets[row] as u32..base + offsets[row + 1] as u32;
                 list.is_valid(row).then_some(range)
             }
-            Arg::One(_, step) => {
+            Arg::One(step) => {
                 let at = base + (row * step) as u32;
                 Some(at..at + 1)
             }

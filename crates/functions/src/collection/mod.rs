@@ -31,7 +31,6 @@ pub(crate) const ALL: &[Function] = &[
     CARDINALITY,
     access::ELEMENT,
     access::ITEM,
-    access::FIELD,
     build::ARRAY,
     build::MAP,
     build::ROW,

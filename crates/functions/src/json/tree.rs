@@ -89,10 +89,14 @@ impl Json {
         };
         match (self, step) {
             (Json::Array(items), Step::All) => {
-                items.iter().for_each(|item| drop(item.all(rest, found)));
+                for item in items {
+                    item.all(rest, found);
+                }
             }
             (Json::Object(members), Step::All) => {
-                members.values().for_each(|item| drop(item.all(rest, found)));
+                for item in members.values() {
+                    item.all(rest, found);
+                }
             }
             (_, Step::Deep) => self.deep(rest, found),
             (Json::Array(items), Step::Slice(from, to)) => {
@@ -100,11 +104,15 @@ impl Json {
                 let place = |n: i64| if n < 0 { count + n } else { n }.clamp(0, count) as usize;
                 let (from, to) = (place(from.unwrap_or(0)), place(to.unwrap_or(count)));
                 let range = items.get(from..to).unwrap_or_default();
-                range.iter().for_each(|item| drop(item.all(rest, found)));
+                for item in range {
+                    item.all(rest, found);
+                }
             }
             (Json::Array(items), Step::Several(which)) => {
                 let each = which.iter().filter_map(|i| items.get(*i));
-                each.for_each(|item| drop(item.all(rest, found)));
+                for item in each {
+                    item.all(rest, found);
+                }
             }
             (Json::Object(members), Step::Member(name)) => match members.get(name) {
                 Some(value) => return value.all(rest, found),

@@ -8,6 +8,7 @@ mod inet;
 mod java_regex;
 mod printf;
 mod regexp;
+mod similar;
 mod split;
 mod url;
 
@@ -38,6 +39,8 @@ pub(crate) const ALL: &[Function] = &[
     basic::CONCAT,
     basic::CONCAT_WS,
     basic::ELT,
+    basic::OPERATOR,
+    basic::BTRIM,
     encode::ASCII,
     encode::CHR,
     encode::TO_BASE64,
@@ -74,4 +77,5 @@ pub(crate) const ALL: &[Function] = &[
     inet::INET_ATON,
     inet::INET_NTOA,
     printf::PRINTF,
+    similar::SIMILAR,
 ];

@@ -39,12 +39,6 @@ impl Zone {
         Some(Zone(Kind::Fixed(sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))))
     }
 
-    /// The session's zone as functions are told it.
-    pub fn of_session(options: &datafusion::common::config::ConfigOptions) -> Zone {
-        let name = options.execution.time_zone.as_deref();
-        name.and_then(Zone::parse).unwrap_or(Zone::UTC)
-    }
-
     /// Seconds on the wall at that instant.
     pub fn local(&self, utc: i64) -> i64 {
         utc + self.offset_at(utc)

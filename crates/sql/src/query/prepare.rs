@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use brooklet_core::types::SqlType;
+use brooklet_functions::Zone;
 use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
-    AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    AccessExpr, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem,
     TypedString, Value, ValueWithSpan,
 };
 
-use super::calls;
+use super::{calls, predicates};
 use super::types::flink_type;
 use super::walk::{Changed, walk_mut};
 use crate::parse::types::{carried, parse_type_text};
@@ -64,6 +65,11 @@ fn change_expr(expr: &mut Expr) {
             }
         }
         Expr::CompoundFieldAccess { access_chain, .. } => quoted_fields(access_chain),
+        Expr::SimilarTo { .. } | Expr::BinaryOp { op: BinaryOperator::Overlaps, .. } => {
+            if let Some(other) = predicates::rewritten(expr) {
+                *expr = other;
+            }
+        }
         Expr::Like { pattern, escape_char, .. } => escape_as_backslash(pattern, escape_char),
         Expr::Cast { kind, expr: inner, data_type, .. } => {
             let ty = carried(data_type).map(|n| n.ty).or_else(|| flink_type(data_type));
@@ -145,10 +151,10 @@ pub(super) fn cast_call(try_cast: bool, ty: &SqlType, inner: &Expr) -> Expr {
 }
 
 /// The function behind such a name.
-pub fn cast_of(name: &str) -> Option<Arc<ScalarUDF>> {
+pub fn cast_of(name: &str, zone: Zone) -> Option<Arc<ScalarUDF>> {
     let of = |(prefix, try_cast): (&str, bool)| {
         let ty = parse_type_text(name.strip_prefix(prefix)?).ok()?;
-        Some(brooklet_functions::cast_udf(ty.ty, try_cast))
+        Some(brooklet_functions::cast_udf_in(ty.ty, try_cast, zone))
     };
     CASTS.into_iter().find_map(of)
 }

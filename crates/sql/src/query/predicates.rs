@@ -1,0 +1,48 @@
+//! Predicates that mean another expression: SIMILAR TO, OVERLAPS.
+
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
+
+use super::calls::call;
+
+/// What a predicate stands for, if not for itself.
+pub fn rewritten(expr: &Expr) -> Option<Expr> {
+    match expr {
+        Expr::SimilarTo { negated, expr, pattern, escape_char: None } => {
+            let test = call("__similar", vec![(**expr).clone(), (**pattern).clone()]);
+            Some(match negated {
+                true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(test) },
+                false => test,
+            })
+        }
+        Expr::BinaryOp { left, op: BinaryOperator::Overlaps, right } => overlaps(left, right),
+        _ => None,
+    }
+}
+
+/// `(a, b) OVERLAPS (c, d)`: the spans have a moment in common, their ends included.
+fn overlaps(left: &Expr, right: &Expr) -> Option<Expr> {
+    let ((a, b), (c, d)) = (span(left)?, span(right)?);
+    let before = |from: [&Expr; 2], to: [&Expr; 2]| {
+        let both = |name, of: [&Expr; 2]| Box::new(call(name, of.map(Expr::clone).to_vec()));
+        let (left, right) = (both("least", from), both("greatest", to));
+        Box::new(Expr::BinaryOp { left, op: BinaryOperator::LtEq, right })
+    };
+    let (left, right) = (before([&a, &b], [&c, &d]), before([&c, &d], [&a, &b]));
+    let both = Expr::BinaryOp { left, op: BinaryOperator::And, right };
+    Some(Expr::Nested(Box::new(both)))
+}
+
+/// Start and end; an interval stands for the end that it leads to.
+fn span(expr: &Expr) -> Option<(Expr, Expr)> {
+    let Expr::Tuple(both) = expr else { return None };
+    let [start, end] = both.as_slice() else { return None };
+    let end = match end {
+        Expr::Interval(_) => Expr::Nested(Box::new(Expr::BinaryOp {
+            left: Box::new(start.clone()),
+            op: BinaryOperator::Plus,
+            right: Box::new(end.clone()),
+        })),
+        other => other.clone(),
+    };
+    Some((start.clone(), end))
+}
