@@ -31,7 +31,7 @@ pub fn plan(
     offers: Offers,
     inserts: &[Insert],
 ) -> Result<StreamPlan, Faults> {
-    let provider = Provider::in_zone(names, zone(settings));
+    let provider = Provider::in_zone(names, zone(settings)?);
     let (mut jobs, mut faults) = (Vec::new(), Vec::new());
     for insert in inserts {
         match insert_job(&provider, settings, insert) {
@@ -59,15 +59,22 @@ pub fn plan_select(
     offers: Offers,
     query: &Query,
 ) -> Result<StreamPlan, Faults> {
-    let provider = Provider::in_zone(names, zone(settings));
+    let provider = Provider::in_zone(names, zone(settings)?);
     let jobs = [select_job(&provider, query).map_err(Faults)?];
     lower::lower(&provider, settings, offers, &jobs)
         .map_err(|errors| Faults(lowering_faults(&provider, &jobs, &errors)))
 }
 
-/// The session's time zone; settings have been checked.
-fn zone(settings: &Settings) -> Zone {
-    Zone::parse(&settings.text("table.local-time-zone")).unwrap_or(Zone::UTC)
+/// The session's time zone.
+fn zone(settings: &Settings) -> Result<Zone, Faults> {
+    let name = settings.text("table.local-time-zone");
+    Zone::parse(&name).ok_or_else(|| {
+        let message = format!(
+            "SET 'table.local-time-zone' = '{name}': expected a zone such as UTC, Europe/Berlin or \
+             GMT+02:00"
+        );
+        Faults(vec![Fault::new(message, Span::empty())])
+    })
 }
 
 /// Faults of a view's query.

@@ -1,6 +1,5 @@
 //! One element of an array, one value of a map, one field of a row.
 
-use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::take;

@@ -19,7 +19,6 @@ use datafusion::physical_expr::create_physical_expr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 
 use super::needs::Need;
-use crate::parse::types::parse_type_text;
 use crate::query::clock;
 use crate::query::window_tvf::WINDOW_COLUMNS;
 

@@ -1,5 +1,6 @@
 //! TUMBLE, HOP, CUMULATE: a window assignment in a Map.
 
+use arrow::datatypes::DataType;
 use brooklet_plan::node::WindowAssign;
 use datafusion::common::Result;
 
@@ -29,6 +30,17 @@ impl Lowering<'_> {
                 );
                 return Err(error(message, tvf.place.0));
             }
+        }
+        let instant = tvf.input.schema().field(index).data_type().clone();
+        if matches!(instant, DataType::Timestamp(_, Some(_)))
+            && self.provider.zone() != brooklet_functions::Zone::UTC
+        {
+            let name = time_name(tvf);
+            let message = format!(
+                "windows over '{name}', a TIMESTAMP_LTZ, need SET 'table.local-time-zone' = 'UTC': \
+                 in another zone declare the watermark for a TIMESTAMP"
+            );
+            return Err(error(message, tvf.place.0));
         }
         let rel = self.lower(&tvf.input, need)?;
         let bare = rel::position(&rel.exprs[index]).is_some();
