@@ -15,7 +15,7 @@ use crate::time::instants::Instants;
 /// the other for the rows of a batch; without one they differ from epoch to epoch.
 ///
 /// ```sql
-/// RAND(42) > 0.72
+/// FLOOR(RAND(42)) = CAST(0 AS DOUBLE)
 /// ```
 const RAND: Function = Function::new("rand", &[Any, Any], Output::Is(SqlTypeOf::Double), |call| {
     let mut chance = Java::of(call, 0)?;
@@ -29,7 +29,7 @@ const RAND: Function = Function::new("rand", &[Any, Any], Output::Is(SqlTypeOf::
 /// NULL. The seed is that of RAND.
 ///
 /// ```sql
-/// RAND_INTEGER(42, 1000) = 130
+/// RAND_INTEGER(42, 1) = 0
 /// ```
 const RAND_INTEGER: Function =
     Function::new("rand_integer", &[Any, Int, Any], Output::Is(SqlTypeOf::Int), |call| {

@@ -244,6 +244,12 @@ fn implicit_cast(
         return expr;
     }
     match from {
+        // Nothing is cut.
+        Some(SqlType::Char(n) | SqlType::Varchar(n))
+            if matches!(target, SqlType::Varchar(m) if n <= m) =>
+        {
+            expr
+        }
         Some(from) if brooklet_functions::castable(&from, &target) => {
             brooklet_functions::cast_udf_in(target, false, zone).call(vec![expr])
         }

@@ -526,6 +526,9 @@ fn locate(call: &Call) -> Result<ArrayRef> {
     let starts = call.ints(2)?;
     Ok(value_rows::<Int32Type>(call.rows, |row| {
         let (part, text, start) = (part.get(row)?, text.get(row)?, starts.get(row)?);
+        if part.is_empty() {
+            return Some(1);
+        }
         let Some(skipped) = usize::try_from(start).ok().and_then(|s| s.checked_sub(1)) else {
             return Some(0);
         };

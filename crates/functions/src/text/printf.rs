@@ -151,7 +151,7 @@ fn converted(out: &mut String, spec: &Spec, c: char, of: &Argument, row: usize) 
             return Some(());
         }
         _ if text.is_none() => {
-            padded(out, spec, "null");
+            padded(out, spec, if c.is_uppercase() { "NULL" } else { "null" });
             return Some(());
         }
         ('d', Value::Whole(values, _)) => values.get(row)?.to_string(),

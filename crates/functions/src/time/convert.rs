@@ -317,7 +317,11 @@ fn convert_tz(call: &Call) -> Result<ArrayRef> {
     let (text, from, to) = (call.text(0)?, call.text(1)?, call.text(2)?);
     let default = pattern(DEFAULT, Dialect::Simple).map_err(DataFusionError::Internal)?;
     // Java takes a zone it does not know for GMT.
-    let zone = |name: &str| Zone::parse(name).unwrap_or(Zone::UTC);
+    // Offsets alone are among them.
+    let zone = |name: &str| {
+        let known = !name.starts_with(['+', '-']);
+        Zone::parse(name).filter(|_| known).unwrap_or(Zone::UTC)
+    };
     Ok(write_rows(call.rows, |row, out| {
         let (seconds, _) = read::parsed(text.get(row)?, &default)?;
         let utc = zone(from.get(row)?).instant_late(seconds);

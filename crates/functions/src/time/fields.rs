@@ -152,7 +152,7 @@ fn fields(call: &Call, argument: usize, unit: Unit) -> Result<ArrayRef> {
 /// Flink divides milliseconds before 1970 towards zero: the day is the next one unless it is
 /// midnight, the time of day counts backwards.
 fn before_1970(unit: Unit, seconds: i64, nanos: u32, of: fn(i64, u32) -> i64) -> i64 {
-    let millis = seconds * 1_000 + i64::from(nanos / 1_000_000);
+    let millis = seconds.saturating_mul(1_000).saturating_add(i64::from(nanos / 1_000_000));
     let below = i64::from(nanos % 1_000_000);
     match unit {
         Unit::Epoch => millis / 1_000,

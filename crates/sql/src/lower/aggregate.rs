@@ -167,6 +167,8 @@ fn call(
 /// A key's name: the column's, or a number for expressions.
 fn key_name(expr: &Expr, number: usize) -> String {
     match expr {
+        // An expression under its own text, which says no more than a number.
+        Expr::Alias(alias) if alias.name.contains('(') => format!("key{number}"),
         Expr::Alias(_) | Expr::Column(_) => name_of(expr),
         _ => format!("key{number}"),
     }

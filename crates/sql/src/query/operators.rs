@@ -188,7 +188,7 @@ impl ExprPlanner for FlinkOperators {
 }
 
 /// Arithmetic where one side is a FLOAT: with an integer it is a FLOAT; of FLOAT and DOUBLE the
-/// first says what the result is, except of a division; with a DECIMAL it is a DOUBLE.
+/// first says what the result is; with a DECIMAL it is a DOUBLE.
 fn floats(
     e: &RawBinaryExpr,
     arithmetic: Arithmetic,
@@ -215,9 +215,7 @@ fn floats(
     Ok(match (left, right) {
         (Float32, r) if r.is_integer() => Some(within(Float32)),
         (l, Float32) if l.is_integer() => Some(within(Float32)),
-        (Float32, Float64) if arithmetic != Arithmetic::Divide => {
-            Some(cast(within(Float64), Float32))
-        }
+        (Float32, Float64) => Some(cast(within(Float64), Float32)),
         (Float32 | Float64, r) if is_decimal(r) => Some(within(Float64)),
         (l, Float32 | Float64) if is_decimal(l) => Some(within(Float64)),
         _ => None,

@@ -1,8 +1,9 @@
-//! Predicates that mean another expression: SIMILAR TO, OVERLAPS.
+//! What means another expression: SIMILAR TO, OVERLAPS, intervals over a range of units.
 
-use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
+use sqlparser::ast::{BinaryOperator, DateTimeField, Expr, Interval, UnaryOperator, Value};
 
 use super::calls::call;
+use crate::parse::interval::millis;
 
 /// What a predicate stands for, if not for itself.
 pub fn rewritten(expr: &Expr) -> Option<Expr> {
@@ -45,4 +46,23 @@ fn span(expr: &Expr) -> Option<(Expr, Expr)> {
         other => other.clone(),
     };
     Some((start.clone(), end))
+}
+
+/// `INTERVAL '1 02:03' DAY TO MINUTE`, `INTERVAL '1-2' YEAR TO MONTH` as milliseconds or months.
+pub fn range(interval: &Interval) -> Option<Expr> {
+    let text = |value: &str| Expr::value(Value::SingleQuotedString(value.to_string()));
+    let number = |n: i64| Expr::value(Value::Number(n.to_string(), true));
+    if interval.leading_field == Some(DateTimeField::Year) {
+        let Expr::Value(value) = interval.value.as_ref() else { return None };
+        let Value::SingleQuotedString(written) = &value.value else { return None };
+        let (sign, written) = match written.trim().strip_prefix('-') {
+            Some(rest) => (-1, rest),
+            None => (1, written.trim()),
+        };
+        let (years, months) = written.split_once('-')?;
+        let all = years.parse::<i64>().ok()? * 12 + months.parse::<i64>().ok()?;
+        return Some(call("__interval", vec![text("MONTH"), number(sign * all)]));
+    }
+    let millis = millis(&Expr::Interval(interval.clone()))?;
+    Some(call("__interval", vec![text("SECOND"), number(millis)]))
 }

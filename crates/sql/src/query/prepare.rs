@@ -8,7 +8,7 @@ use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem,
-    TypedString, Value, ValueWithSpan,
+    TypedString, UnaryOperator, Value, ValueWithSpan,
 };
 
 use super::{calls, predicates};
@@ -65,6 +65,11 @@ fn change_expr(expr: &mut Expr) {
             }
         }
         Expr::CompoundFieldAccess { access_chain, .. } => quoted_fields(access_chain),
+        Expr::Interval(interval) if interval.last_field.is_some() => {
+            if let Some(other) = predicates::range(interval) {
+                *expr = other;
+            }
+        }
         Expr::SimilarTo { .. } | Expr::BinaryOp { op: BinaryOperator::Overlaps, .. } => {
             if let Some(other) = predicates::rewritten(expr) {
                 *expr = other;
@@ -172,6 +177,12 @@ fn bare_literals(function: &mut Function) {
     let FunctionArguments::List(list) = &mut function.args else { return };
     for argument in list.args.iter_mut().skip(1) {
         let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = argument else { continue };
+        if let Expr::UnaryOp { op: UnaryOperator::Minus, expr: negative } = e {
+            if let Expr::Cast { expr: inner, .. } = negative.as_ref() {
+                *negative = inner.clone();
+            }
+            continue;
+        }
         let Expr::Cast { expr: inner, .. } = e else { continue };
         if matches!(&**inner, Expr::Value(_)) {
             *e = (**inner).clone();

@@ -165,6 +165,15 @@ impl Typing {
             return Ok(e);
         }
         let (left, right) = (self.of(&e.left)?, self.of(&e.right)?);
+        if nested(&left) && nested(&right) && left.arrow() != right.arrow() {
+            // Names of fields do not count.
+            if let Some(common) = common_type(&[left, right]) {
+                let cast = cast_udf_in(common, false, self.zone);
+                let (left, right) = (cast.call(vec![*e.left]), cast.call(vec![*e.right]));
+                return Ok(BinaryExpr { left: Box::new(left), right: Box::new(right), op: e.op });
+            }
+            return Ok(e);
+        }
         let (l, r) = (self.beside(*e.left, &right)?, self.beside(*e.right, &left)?);
         Ok(BinaryExpr { left: Box::new(l), right: Box::new(r), op: e.op })
     }
@@ -178,11 +187,13 @@ impl Typing {
         }
         let text = |t: &S| matches!(t, S::Char(_) | S::Varchar(_));
         let interval = |t: &S| matches!(t, S::IntervalDaySecond | S::IntervalYearMonth);
-        let nested = |t: &S| matches!(t, S::Row(_) | S::Array(_) | S::Map(..) | S::Multiset(_));
         Ok(match (&ty, other) {
             (S::Boolean, other) if text(other) => self.into(expr, &S::STRING)?,
             (ty, other) if text(ty) && !text(other) && *other != S::Boolean => {
                 self.into(expr, other)?
+            }
+            (S::Decimal(..), S::Float | S::Double) | (S::Float, S::Decimal(..)) => {
+                self.into(expr, &S::Double)?
             }
             (S::Timestamp(_), S::TimestampLtz(p)) => self.into(expr, &S::TimestampLtz(*p))?,
             (ty, _) if interval(ty) => {
@@ -202,9 +213,18 @@ impl Typing {
     /// As [`Self::beside`], for what Flink compares in IN: numbers and texts as texts.
     fn listed(&self, expr: Expr, ty: &SqlType) -> Result<Expr> {
         use SqlType as S;
-        let moment =
-            matches!(ty, S::Date | S::Time(_) | S::Timestamp(_) | S::TimestampLtz(_) | S::Row(_));
-        if moment { self.beside(expr, ty) } else { Ok(expr) }
+        let own = matches!(
+            ty,
+            S::Date
+                | S::Time(_)
+                | S::Timestamp(_)
+                | S::TimestampLtz(_)
+                | S::Row(_)
+                | S::Float
+                | S::Double
+        );
+        let text = matches!(self.of(&expr)?, S::Char(_) | S::Varchar(_));
+        if own && !(text && ty.arrow().is_floating()) { self.beside(expr, ty) } else { Ok(expr) }
     }
 
     /// The value in another type, unchanged where both are carried alike.
@@ -212,6 +232,11 @@ impl Typing {
         let from = self.of(&expr)?;
         made(expr, &from, to, self.zone)
     }
+}
+
+fn nested(ty: &SqlType) -> bool {
+    use SqlType as S;
+    matches!(ty, S::Row(_) | S::Array(_) | S::Map(..) | S::Multiset(_))
 }
 
 fn type_of(expr: &Expr, schema: &DFSchema) -> Result<SqlType> {
