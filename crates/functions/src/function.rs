@@ -430,7 +430,8 @@ impl ScalarUDFImpl for Udf {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
-        let call = Call::new(self.function.name, &args, rows)?.over(self.database.clone(), self.zone);
+        let call =
+            Call::new(self.function.name, &args, rows)?.over(self.database.clone(), self.zone);
         let result = (self.function.body)(&call)?;
         if constant {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));

@@ -44,7 +44,9 @@ const HASH_CODE: Function =
                     units.fold(0_i32, |h, u| h.wrapping_mul(31).wrapping_add(i32::from(u)))
                 })
             }
-            other => return plan_err!("HASH_CODE takes a number, a BOOLEAN or a STRING, not {other}"),
+            other => {
+                return plan_err!("HASH_CODE takes a number, a BOOLEAN or a STRING, not {other}");
+            }
         };
         Ok(value_rows::<Int32Type>(call.rows, |row| {
             let at = column.at(row);

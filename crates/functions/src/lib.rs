@@ -11,9 +11,9 @@ use datafusion::logical_expr::ScalarUDF;
 
 pub use cast::{CastError, cast, cast_in, cast_udf, cast_udf_in, castable, retyped_udf};
 pub use lookup::ip::{IP_DATABASE, IpDatabase};
+pub use number::decimal::{Arithmetic, decimal_operator};
 pub use time::zone::Zone;
 pub use types::{NULL, common_type};
-pub use number::decimal::{Arithmetic, decimal_operator};
 
 mod cast;
 mod chance;
@@ -37,13 +37,22 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
 
 /// The same in a session with this time zone.
 pub fn all_in(zone: Zone) -> Vec<Arc<ScalarUDF>> {
-    [text::ALL, time::ALL, number::ALL, conditional::ALL, collection::ALL, json::ALL, lookup::ALL,
-        chance::ALL, hash::ALL]
-        .concat()
-        .into_iter()
-        .map(|f| f.udf_in(zone))
-        .chain([type_of::udf()])
-        .collect()
+    [
+        text::ALL,
+        time::ALL,
+        number::ALL,
+        conditional::ALL,
+        collection::ALL,
+        json::ALL,
+        lookup::ALL,
+        chance::ALL,
+        hash::ALL,
+    ]
+    .concat()
+    .into_iter()
+    .map(|f| f.udf_in(zone))
+    .chain([type_of::udf()])
+    .collect()
 }
 
 #[cfg(test)]

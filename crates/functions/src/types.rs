@@ -40,9 +40,7 @@ fn pair(a: &SqlType, b: &SqlType) -> Option<SqlType> {
     }
     Some(match (a, b) {
         (S::Char(n) | S::Varchar(n), S::Char(m) | S::Varchar(m)) => S::Varchar(*n.max(m)),
-        (S::Binary(n) | S::Varbinary(n), S::Binary(m) | S::Varbinary(m)) => {
-            S::Varbinary(*n.max(m))
-        }
+        (S::Binary(n) | S::Varbinary(n), S::Binary(m) | S::Varbinary(m)) => S::Varbinary(*n.max(m)),
         (S::Timestamp(p), S::Timestamp(q)) => S::Timestamp(*p.max(q)),
         (S::TimestampLtz(p), S::TimestampLtz(q)) => S::TimestampLtz(*p.max(q)),
         (S::Timestamp(p), S::TimestampLtz(q)) | (S::TimestampLtz(q), S::Timestamp(p)) => {

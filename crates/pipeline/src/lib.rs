@@ -13,11 +13,11 @@ pub mod decode;
 #[cfg(test)]
 mod faults;
 mod functions;
+#[cfg(test)]
+mod functions_page;
 pub mod letters;
 #[cfg(test)]
 mod probes;
-#[cfg(test)]
-mod functions_page;
 #[cfg(test)]
 mod reference;
 pub mod rows;

@@ -232,22 +232,14 @@ fn without_nulls(table: &TableDef, plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 /// Flink's cast into a table's column: texts are cut to VARCHAR(n), moments to their precision.
-fn implicit_cast(
-    expr: Expr,
-    given: &FieldRef,
-    target: SqlType,
-    to: &DataType,
-    zone: Zone,
-) -> Expr {
+fn implicit_cast(expr: Expr, given: &FieldRef, target: SqlType, to: &DataType, zone: Zone) -> Expr {
     let from = lower::sql_type(given);
     if from.as_ref() == Some(&target) {
         return expr;
     }
     match from {
         // Nothing is cut.
-        Some(SqlType::Char(n) | SqlType::Varchar(n))
-            if matches!(target, SqlType::Varchar(m) if n <= m) =>
-        {
+        Some(SqlType::Char(n) | SqlType::Varchar(n)) if matches!(target, SqlType::Varchar(m) if n <= m) => {
             expr
         }
         Some(from) if brooklet_functions::castable(&from, &target) => {

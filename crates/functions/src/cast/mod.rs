@@ -171,7 +171,14 @@ fn arrow_failed(e: arrow::error::ArrowError) -> CastError {
 pub fn retyped_udf(to: SqlType) -> Arc<ScalarUDF> {
     let signature = Signature::any(1, Volatility::Immutable);
     let name = format!("as {to}");
-    Arc::new(ScalarUDF::from(Cast { to, try_cast: false, relabels: true, zone: Zone::UTC, name, signature }))
+    Arc::new(ScalarUDF::from(Cast {
+        to,
+        try_cast: false,
+        relabels: true,
+        zone: Zone::UTC,
+        name,
+        signature,
+    }))
 }
 
 /// The function `CAST(value AS to)` or `TRY_CAST(value AS to)`, for the planner to call in place of

@@ -87,8 +87,9 @@ fn strings(column: &ArrayRef, from: &SqlType, zone: Zone) -> Strings {
         SqlType::Row(fields) => {
             let rows = column.as_struct_opt()?;
             let columns = rows.columns().iter().zip(fields);
-            let columns =
-                columns.map(|(c, f)| text_or_same(c, &f.ty.ty, zone)).collect::<Option<Vec<_>>>()?;
+            let columns = columns
+                .map(|(c, f)| text_or_same(c, &f.ty.ty, zone))
+                .collect::<Option<Vec<_>>>()?;
             write_rows(rows.len(), |row, out| {
                 rows.is_valid(row).then(|| {
                     joined(out, ['(', ')'], 0..columns.len(), |out, i| {
@@ -168,11 +169,7 @@ fn values<T: ArrowPrimitiveType>(
     })
 }
 
-fn moments(
-    column: &ArrayRef,
-    from: &SqlType,
-    zone: Zone,
-) -> datafusion::common::Result<ArrayRef> {
+fn moments(column: &ArrayRef, from: &SqlType, zone: Zone) -> datafusion::common::Result<ArrayRef> {
     let moments = Instants::new(&Column::of(column.clone()))?;
     let precision = match from {
         SqlType::Timestamp(p) | SqlType::TimestampLtz(p) | SqlType::Time(p) => usize::from(*p),

@@ -1,6 +1,5 @@
 //! One element of an array, one value of a map, one field of a row.
 
-
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::DataType;
@@ -49,8 +48,10 @@ fn item_type(typing: &Typing) -> Result<SqlType> {
     match &typing.types[0] {
         SqlType::Array(item) => {
             if typing.integer(1).is_some_and(|index| index <= 0) {
-                return plan_err!("arrays are counted from 1, there is no element {}",
-                    typing.integer(1).unwrap_or_default());
+                return plan_err!(
+                    "arrays are counted from 1, there is no element {}",
+                    typing.integer(1).unwrap_or_default()
+                );
             }
             Ok(item.ty.clone())
         }

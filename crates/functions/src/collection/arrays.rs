@@ -87,8 +87,11 @@ pub(super) const ARRAY_SLICE: Function = Function::new(
 /// ```sql
 /// CAST(ARRAY_REMOVE(ARRAY[1, 2, 1], 1) AS STRING) = '[2]'
 /// ```
-pub(super) const ARRAY_REMOVE: Function =
-    Function::new("array_remove", &[Any, Any], Output::By(|t| common_array(t, &[0], &[])), |call| {
+pub(super) const ARRAY_REMOVE: Function = Function::new(
+    "array_remove",
+    &[Any, Any],
+    Output::By(|t| common_array(t, &[0], &[])),
+    |call| {
         let elements = Elements::of(call, &[0, 1])?.comparable()?;
         let mut lists = Lists::new(call.rows);
         for row in 0..call.rows {
@@ -99,9 +102,10 @@ pub(super) const ARRAY_REMOVE: Function =
             }
         }
         lists.finish(call, &elements.values)
-    })
-    .coerced(|name, types| coerced(name, types, 1))
-    .first_nulls();
+    },
+)
+.coerced(|name, types| coerced(name, types, 1))
+.first_nulls();
 
 /// The arguments one after the other in the given order.
 fn grown(call: &Call, first: usize, second: usize) -> Result<ArrayRef> {
@@ -140,8 +144,7 @@ fn slice(call: &Call) -> Result<ArrayRef> {
             Some(ends) => ends.get(row),
             None => Some(i32::MAX),
         };
-        let Some(((places, start), end)) =
-            elements.places(0, row).zip(starts.get(row)).zip(end)
+        let Some(((places, start), end)) = elements.places(0, row).zip(starts.get(row)).zip(end)
         else {
             lists.push_null();
             continue;

@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use brooklet_core::types::{Nullable, RowField, SqlType};
 use datafusion::common::{Result, plan_err};
 
-use super::elements::{Elements, Lists, common_array, coerced, fit};
+use super::elements::{Elements, Lists, coerced, common_array, fit};
 use crate::column::Call;
 use crate::function::Kind::Any;
 use crate::function::{Function, Output, Typing};

@@ -74,10 +74,7 @@ const fn two(name: &'static str, body: Body) -> Function {
         .coerced(|name, types| coerced(name, types, 2))
 }
 
-fn both(
-    call: &Call,
-    each: impl Fn(&Elements, Places, Places, &mut Lists),
-) -> Result<ArrayRef> {
+fn both(call: &Call, each: impl Fn(&Elements, Places, Places, &mut Lists)) -> Result<ArrayRef> {
     let elements = Elements::of(call, &[0, 1])?.comparable()?;
     let mut lists = Lists::new(call.rows);
     for row in 0..call.rows {

@@ -63,8 +63,7 @@ fn sort(call: &Call) -> Result<ArrayRef> {
     for row in 0..call.rows {
         let ascending = ascending.as_ref().map_or(Some(true), |flags| flags.get(row));
         let first = nulls_first.as_ref().map_or(ascending, |flags| flags.get(row));
-        let Some(((places, ascending), first)) =
-            elements.places(0, row).zip(ascending).zip(first)
+        let Some(((places, ascending), first)) = elements.places(0, row).zip(ascending).zip(first)
         else {
             lists.push_null();
             continue;

@@ -84,8 +84,7 @@ const IS_JSON: Function =
         .never_null();
 
 /// Every function of this family.
-pub(crate) const ALL: &[Function] =
-    &[
+pub(crate) const ALL: &[Function] = &[
     JSON_VALUE,
     query::JSON_QUERY,
     query::JSON_QUERY_ARRAY,
@@ -230,7 +229,9 @@ fn write_found(out: &mut String, text: &str, path: &Path) -> Stands {
 /// The steps before `.length()` or `.size()`.
 fn length_of(steps: &[path::Step]) -> Option<&[path::Step]> {
     match steps {
-        [before @ .., path::Step::Member(name)] if matches!(name.as_str(), "length()" | "size()") => {
+        [before @ .., path::Step::Member(name)]
+            if matches!(name.as_str(), "length()" | "size()") =>
+        {
             Some(before)
         }
         _ => None,

@@ -22,8 +22,7 @@ impl Values {
     pub fn of(column: &ArrayRef, ty: &SqlType) -> Result<Values> {
         use SqlType as S;
         let text = |ty: &SqlType| -> Result<StringArray> {
-            let text =
-                cast(column, ty, &S::STRING, false).map_err(|e| bad_value(e.message))?;
+            let text = cast(column, ty, &S::STRING, false).map_err(|e| bad_value(e.message))?;
             Ok(text.as_string::<i32>().clone())
         };
         Ok(match ty {
@@ -41,15 +40,17 @@ impl Values {
                 out.push_str(if t == "TRUE" { "true" } else { "false" });
             })),
             S::Char(_) | S::Varchar(_) => Values::Quoted(text(ty)?),
-            S::Timestamp(_) | S::TimestampLtz(_) => Values::Quoted(respelt(&text(ty)?, |t, out| {
-                out.push_str(&t.replacen(' ', "T", 1));
-                if out.contains('.') {
-                    out.truncate(out.trim_end_matches('0').trim_end_matches('.').len());
-                }
-                if matches!(ty, S::TimestampLtz(_)) {
-                    out.push('Z');
-                }
-            })),
+            S::Timestamp(_) | S::TimestampLtz(_) => {
+                Values::Quoted(respelt(&text(ty)?, |t, out| {
+                    out.push_str(&t.replacen(' ', "T", 1));
+                    if out.contains('.') {
+                        out.truncate(out.trim_end_matches('0').trim_end_matches('.').len());
+                    }
+                    if matches!(ty, S::TimestampLtz(_)) {
+                        out.push('Z');
+                    }
+                }))
+            }
             S::Binary(_) | S::Varbinary(_) => {
                 let bytes = column.as_binary::<i32>();
                 let written = write_rows(bytes.len(), |row, out| {
@@ -140,8 +141,7 @@ fn joined(
 }
 
 fn respelt(text: &StringArray, write: impl Fn(&str, &mut String)) -> StringArray {
-    let each = |row: usize, out: &mut String| {
-        text.is_valid(row).then(|| write(text.value(row), out))
-    };
+    let each =
+        |row: usize, out: &mut String| text.is_valid(row).then(|| write(text.value(row), out));
     write_rows(text.len(), each).as_string::<i32>().clone()
 }

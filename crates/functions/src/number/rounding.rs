@@ -56,8 +56,8 @@ pub(super) const TRUNCATE: Function =
     Function::new("truncate", &[N, Long], Output::By(rounded_type), |call| {
         rounded(call, Mode::Down)
     })
-        .optional(1)
-        .nullable();
+    .optional(1)
+    .nullable();
 
 /// `FLOOR(number)`, `FLOOR(moment TO unit)`; as a plain function `floor(moment, 'unit')`
 ///

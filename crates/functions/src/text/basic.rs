@@ -20,16 +20,18 @@ const INT: Output = Output::Is(SqlTypeOf::Int);
 /// ```sql
 /// UPPER('straße') = 'STRASSE'
 /// ```
-pub(super) const UPPER: Function =
-    Function::new("upper", &[T], Output::Like(0), |call| cased(call, str::make_ascii_uppercase, str::to_uppercase));
+pub(super) const UPPER: Function = Function::new("upper", &[T], Output::Like(0), |call| {
+    cased(call, str::make_ascii_uppercase, str::to_uppercase)
+});
 
 /// `LOWER(text)`: in lower case.
 ///
 /// ```sql
 /// LOWER('ÄB') = 'äb'
 /// ```
-pub(super) const LOWER: Function =
-    Function::new("lower", &[T], Output::Like(0), |call| cased(call, str::make_ascii_lowercase, str::to_lowercase));
+pub(super) const LOWER: Function = Function::new("lower", &[T], Output::Like(0), |call| {
+    cased(call, str::make_ascii_lowercase, str::to_lowercase)
+});
 
 /// `INITCAP(text)`: every word's first letter in upper, the others in lower case. Words are made
 /// of letters and digits.
@@ -597,9 +599,7 @@ fn nth_position(text: &str, part: &str, from: i32, nth: i32) -> i32 {
     let Some(skipped) = usize::try_from(nth).ok().and_then(|n| n.checked_sub(1)) else { return 0 };
     let found = match i64::from(from) {
         0 => None,
-        from @ 1.. => {
-            starts.iter().skip(from as usize - 1).filter(here).nth(skipped)
-        }
+        from @ 1.. => starts.iter().skip(from as usize - 1).filter(here).nth(skipped),
         from => {
             let last = count + from;
             starts.iter().rev().filter(|(i, _)| *i as i64 <= last).filter(here).nth(skipped)

@@ -49,16 +49,27 @@ pub(super) const MINUS: Function =
 /// CAST(__INTERVAL('MONTH', 14) AS STRING) = '+1-02'
 /// CAST(__INTERVAL('SECOND', 90061005) AS STRING) = '+1 01:01:01.005'
 /// ```
-pub(super) const INTERVAL: Function =
-    Function::new("__interval", &[crate::function::Kind::Text, crate::function::Kind::Long],
-        Output::By(interval_type), |call| {
-            let months = call.text(0)?.constant().flatten() == Some("MONTH");
-            let numbers = call.longs(1)?;
-            Ok(Arc::new((0..call.rows).map(|row| {
-                let n = numbers.get(row)?;
-                Some(if months { of_months(n as i32) } else { of_nanos(n.wrapping_mul(1_000_000)) })
-            }).collect::<IntervalMonthDayNanoArray>()))
-        });
+pub(super) const INTERVAL: Function = Function::new(
+    "__interval",
+    &[crate::function::Kind::Text, crate::function::Kind::Long],
+    Output::By(interval_type),
+    |call| {
+        let months = call.text(0)?.constant().flatten() == Some("MONTH");
+        let numbers = call.longs(1)?;
+        Ok(Arc::new(
+            (0..call.rows)
+                .map(|row| {
+                    let n = numbers.get(row)?;
+                    Some(if months {
+                        of_months(n as i32)
+                    } else {
+                        of_nanos(n.wrapping_mul(1_000_000))
+                    })
+                })
+                .collect::<IntervalMonthDayNanoArray>(),
+        ))
+    },
+);
 
 /// `interval + interval`; as a plain function `__add_intervals(interval, interval)`
 ///
@@ -79,8 +90,12 @@ pub(super) const ADD: Function =
 /// ```sql
 /// CAST(__TIMES_INTERVAL(__INTERVAL('MONTH', 1), -3) AS STRING) = '-0-03'
 /// ```
-pub(super) const TIMES: Function =
-    Function::new("__times_interval", &[Any, crate::function::Kind::Number], Output::Like(0), times);
+pub(super) const TIMES: Function = Function::new(
+    "__times_interval",
+    &[Any, crate::function::Kind::Number],
+    Output::Like(0),
+    times,
+);
 
 fn interval_type(typing: &Typing) -> Result<SqlType> {
     Ok(match typing.text(0) {

@@ -47,8 +47,9 @@ impl Zone {
     fn offset_at(&self, utc: i64) -> i64 {
         match self.0 {
             Kind::Fixed(offset) => offset,
-            Kind::Named(zone) => naive(utc)
-                .map_or(0, |t| i64::from(zone.offset_from_utc_datetime(&t).fix().local_minus_utc())),
+            Kind::Named(zone) => naive(utc).map_or(0, |t| {
+                i64::from(zone.offset_from_utc_datetime(&t).fix().local_minus_utc())
+            }),
         }
     }
 

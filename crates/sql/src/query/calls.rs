@@ -85,7 +85,10 @@ fn modulo(list: &FunctionArgumentList) -> Option<Expr> {
 
 /// A call under another name.
 fn renamed(name: &str, list: &FunctionArgumentList) -> Option<Expr> {
-    Some(call(name, list.args.iter().map(plain).collect::<Option<Vec<_>>>()?.into_iter().cloned().collect()))
+    Some(call(
+        name,
+        list.args.iter().map(plain).collect::<Option<Vec<_>>>()?.into_iter().cloned().collect(),
+    ))
 }
 
 /// UNIX_TIMESTAMP(): the seconds of the clock.
@@ -136,8 +139,9 @@ fn json_read(name: &str, list: &FunctionArgumentList) -> Option<Expr> {
 /// JSON made by an inner call, which is nested and not quoted.
 fn is_json(expr: &Expr) -> bool {
     match expr {
-        Expr::Function(f) => ["__json", "__json_object", "__json_array"]
-            .contains(&f.name.to_string().as_str()),
+        Expr::Function(f) => {
+            ["__json", "__json_object", "__json_array"].contains(&f.name.to_string().as_str())
+        }
         _ => false,
     }
 }

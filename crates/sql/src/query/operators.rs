@@ -164,11 +164,7 @@ impl ExprPlanner for FlinkOperators {
         }
         self.call("__array", exprs)
     }
-    fn plan_struct_literal(
-        &self,
-        args: Vec<Expr>,
-        _: bool,
-    ) -> Result<PlannerResult<Vec<Expr>>> {
+    fn plan_struct_literal(&self, args: Vec<Expr>, _: bool) -> Result<PlannerResult<Vec<Expr>>> {
         self.call("__row", args)
     }
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {

@@ -6,14 +6,14 @@ use brooklet_core::types::SqlType;
 use brooklet_functions::Zone;
 use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem,
-    TypedString, UnaryOperator, Value, ValueWithSpan,
+    AccessExpr, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select,
+    SelectItem, TypedString, UnaryOperator, Value, ValueWithSpan,
 };
 
-use super::{calls, predicates};
 use super::types::flink_type;
 use super::walk::{Changed, walk_mut};
+use super::{calls, predicates};
 use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
-use brooklet_functions::Zone;
 use brooklet_core::schema::TableDef;
+use brooklet_functions::Zone;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, TableReference, plan_err};
 use datafusion::execution::SessionStateDefaults;
@@ -228,7 +228,8 @@ impl ContextProvider for Provider<'_> {
         Some(Arc::new(FlinkTypes))
     }
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        prepare::cast_of(name, self.zone).or_else(|| self.scalars.get(&name.to_lowercase()).cloned())
+        prepare::cast_of(name, self.zone)
+            .or_else(|| self.scalars.get(&name.to_lowercase()).cloned())
     }
     fn get_higher_order_meta(&self, _: &str) -> Option<Arc<HigherOrderUDF>> {
         None

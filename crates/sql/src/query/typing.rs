@@ -86,8 +86,7 @@ impl Typing {
         let types = all.iter().map(|e| self.of(e)).collect::<Result<Vec<_>>>()?;
         // Without a type in common the check that follows says so.
         let Some(common) = common_type(&types) else { return Ok(Expr::Case(case)) };
-        let branch =
-            |e: Box<Expr>| -> Result<Box<Expr>> { Ok(Box::new(self.into(*e, &common)?)) };
+        let branch = |e: Box<Expr>| -> Result<Box<Expr>> { Ok(Box::new(self.into(*e, &common)?)) };
         let when = case.when_then_expr.into_iter();
         let when = when.map(|(when, then)| Ok((when, branch(then)?))).collect::<Result<_>>()?;
         let otherwise = case.else_expr.map(branch).transpose()?;
