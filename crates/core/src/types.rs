@@ -98,6 +98,13 @@ impl SqlType {
         field.with_metadata([(SQL_TYPE.to_string(), self.to_string())].into())
     }
 
+    /// The type of a field: what its metadata says, or what its Arrow type stands for.
+    pub fn of_field(field: &Field) -> Option<SqlType> {
+        let plain = SqlType::from_arrow(field.data_type())?;
+        let said = field.metadata().get(SQL_TYPE).and_then(|text| annotated(text));
+        Some(said.filter(|ty| ty.arrow() == *field.data_type()).unwrap_or(plain))
+    }
+
     /// The type an Arrow type stands for when its field says nothing more.
     pub fn from_arrow(ty: &DataType) -> Option<SqlType> {
         Some(match ty {
@@ -140,7 +147,7 @@ impl Nullable {
         self.ty.field(name, self.nullable)
     }
     fn of(field: &Field) -> Option<Nullable> {
-        let ty = SqlType::from_arrow(field.data_type())?;
+        let ty = SqlType::of_field(field)?;
         Some(Nullable { ty, nullable: field.is_nullable() })
     }
 }
@@ -153,6 +160,27 @@ fn map(key: &Nullable, value: &Nullable) -> DataType {
     let key = Field::new("key", key.ty.arrow(), false);
     let entries = Fields::from(vec![key, value.field("value")]);
     DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false)
+}
+
+/// Reads the types with a length or precision that Arrow has no room for, and intervals.
+fn annotated(text: &str) -> Option<SqlType> {
+    if text == SqlType::IntervalYearMonth.to_string() {
+        return Some(SqlType::IntervalYearMonth);
+    }
+    let (name, rest) = text.split_once('(')?;
+    let number = rest.strip_suffix(')')?;
+    let length = || number.parse::<u32>().ok();
+    let precision = || number.parse::<u8>().ok();
+    Some(match name {
+        "CHAR" => SqlType::Char(length()?),
+        "VARCHAR" => SqlType::Varchar(length()?),
+        "BINARY" => SqlType::Binary(length()?),
+        "VARBINARY" => SqlType::Varbinary(length()?),
+        "TIME" => SqlType::Time(precision()?),
+        "TIMESTAMP" => SqlType::Timestamp(precision()?),
+        "TIMESTAMP_LTZ" => SqlType::TimestampLtz(precision()?),
+        _ => return None,
+    })
 }
 
 fn unit(precision: u8) -> TimeUnit {
@@ -194,8 +222,8 @@ impl fmt::Display for SqlType {
             SqlType::Time(p) => write!(f, "TIME({p})"),
             SqlType::Timestamp(p) => write!(f, "TIMESTAMP({p})"),
             SqlType::TimestampLtz(p) => write!(f, "TIMESTAMP_LTZ({p})"),
-            SqlType::IntervalYearMonth => f.write_str("INTERVAL YEAR TO MONTH"),
-            SqlType::IntervalDaySecond => f.write_str("INTERVAL DAY TO SECOND(3)"),
+            SqlType::IntervalYearMonth => f.write_str("INTERVAL MONTH"),
+            SqlType::IntervalDaySecond => f.write_str("INTERVAL SECOND(3)"),
             SqlType::Array(item) => write!(f, "ARRAY<{item}>"),
             SqlType::Multiset(item) => write!(f, "MULTISET<{item}>"),
             SqlType::Map(key, value) => write!(f, "MAP<{key}, {value}>"),

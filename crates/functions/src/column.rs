@@ -12,6 +12,7 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 
 use crate::lookup::ip::IpDatabase;
+use crate::time::zone::Zone;
 
 /// An argument's column; `step` is 0 for a constant.
 pub(crate) struct Column<A> {
@@ -28,6 +29,10 @@ impl<A> Column<A> {
     pub fn at(&self, row: usize) -> usize {
         row * self.step
     }
+    /// Other values for the same rows.
+    pub fn like<B>(&self, array: B) -> Column<B> {
+        Column { array, step: self.step }
+    }
     pub fn is_constant(&self) -> bool {
         self.step == 0
     }
@@ -35,6 +40,7 @@ impl<A> Column<A> {
 
 pub(crate) type Text = Column<StringArray>;
 pub(crate) type Bytes = Column<BinaryArray>;
+pub(crate) type Booleans = Column<BooleanArray>;
 pub(crate) type Values<T> = Column<PrimitiveArray<T>>;
 
 impl Text {
@@ -59,6 +65,13 @@ impl Bytes {
     }
 }
 
+impl Booleans {
+    pub fn get(&self, row: usize) -> Option<bool> {
+        let row = self.at(row);
+        self.array.is_valid(row).then(|| self.array.value(row))
+    }
+}
+
 impl<T: ArrowPrimitiveType> Values<T> {
     pub fn get(&self, row: usize) -> Option<T::Native> {
         let row = self.at(row);
@@ -73,6 +86,8 @@ pub(crate) struct Call {
     pub result: DataType,
     /// Of functions that read one.
     pub database: Option<Arc<IpDatabase>>,
+    /// The session's.
+    pub zone: Zone,
     args: Vec<Column<ArrayRef>>,
 }
 
@@ -90,11 +105,20 @@ impl Call {
             rows,
             result: args.return_field.data_type().clone(),
             database: None,
+            zone: Zone::UTC,
             args: args.args.iter().map(column).collect::<Result<_>>()?,
         })
     }
-    pub fn over(self, database: Option<Arc<IpDatabase>>) -> Call {
-        Call { database, ..self }
+    pub fn over(self, database: Option<Arc<IpDatabase>>, zone: Zone) -> Call {
+        Call { database, zone, ..self }
+    }
+    /// The session's zone for an instant, UTC for other moments.
+    pub fn zone_of(&self, argument: usize) -> Zone {
+        if self.is_instant(argument) { self.zone } else { Zone::UTC }
+    }
+    /// Whether the argument is a TIMESTAMP_LTZ.
+    pub fn is_instant(&self, argument: usize) -> bool {
+        matches!(self.args[argument].array.data_type(), DataType::Timestamp(_, Some(_)))
     }
     /// How many arguments were given.
     pub fn len(&self) -> usize {
@@ -118,8 +142,17 @@ impl Call {
     pub fn bytes(&self, argument: usize) -> Result<Bytes> {
         self.typed(argument, |a| a.as_binary_opt::<i32>().cloned())
     }
+    pub fn booleans(&self, argument: usize) -> Result<Booleans> {
+        self.typed(argument, |a| a.as_boolean_opt().cloned())
+    }
     pub fn ints(&self, argument: usize) -> Result<Values<Int32Type>> {
         self.values(argument)
+    }
+    /// The first value of an integer argument of any width.
+    pub fn numbers(&self, argument: usize) -> Result<Option<i64>> {
+        let longs = cast(&self.args[argument].array, &DataType::Int64)?;
+        let longs = longs.as_primitive::<Int64Type>();
+        Ok((!longs.is_empty() && longs.is_valid(0)).then(|| longs.value(0)))
     }
     pub fn longs(&self, argument: usize) -> Result<Values<Int64Type>> {
         self.values(argument)

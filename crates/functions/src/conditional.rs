@@ -7,11 +7,12 @@ use arrow::compute::kernels::cmp::{gt, lt};
 use arrow::compute::kernels::zip::zip;
 use arrow::compute::{is_not_null, or_kleene};
 use brooklet_core::types::SqlType;
-use datafusion::common::Result;
+use datafusion::common::{Result, plan_err};
 
 use crate::column::Call;
 use crate::function::Kind::{Boolean, Common as C};
 use crate::function::{Function, Output, Typing};
+use crate::types::common_type;
 
 /// `IF(condition, then, else)`: `then` where the condition is TRUE, else `else`.
 ///
@@ -59,14 +60,13 @@ const LEAST: Function =
 /// Every function of this family.
 pub(crate) const ALL: &[Function] = &[IF, IFNULL, GREATEST, LEAST];
 
-/// The type the chosen values share; texts of different lengths are STRING.
+/// The type that the chosen values have in common; a condition is none of them.
 fn last_type(typing: &Typing) -> Result<SqlType> {
-    let all = &typing.types[typing.types.len().min(3).saturating_sub(2)..];
-    let last = typing.types.last().cloned().unwrap_or(SqlType::STRING);
-    Ok(match last {
-        SqlType::Char(_) | SqlType::Varchar(_) if all.iter().any(|t| *t != last) => SqlType::STRING,
-        last => last,
-    })
+    let skipped = usize::from(typing.name == "if");
+    match common_type(&typing.types[skipped..]) {
+        Some(common) => Ok(common),
+        None => plan_err!("the arguments of {} have no type in common", typing.upper()),
+    }
 }
 
 fn extreme(call: &Call, largest: bool) -> Result<ArrayRef> {

@@ -11,15 +11,15 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, FieldRef};
 use brooklet_core::types::SqlType;
 use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
-use datafusion::logical_expr::type_coercion::binary::type_union_resolution;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    TypeSignature, Volatility,
 };
 
 use crate::column::Call;
 use crate::lookup::ip::IpDatabase;
-use crate::types::sql_type;
+use crate::time::zone::Zone;
+use crate::types::{common_type, sql_type};
 
 /// What an argument must be; other string, integer and number widths are cast to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +46,18 @@ pub(crate) struct Typing<'a> {
     pub name: &'a str,
     pub types: Vec<SqlType>,
     pub constants: &'a [Option<&'a ScalarValue>],
+    /// Whether each argument may be NULL.
+    pub nullables: Vec<bool>,
 }
 
 impl Typing<'_> {
+    /// The function's name as users write it.
+    pub fn upper(&self) -> String {
+        self.name.to_uppercase()
+    }
+    pub fn nullable(&self, argument: usize) -> bool {
+        self.nullables.get(argument).copied().unwrap_or(true)
+    }
     /// The text of a constant argument.
     pub fn text(&self, argument: usize) -> Option<&str> {
         self.constants.get(argument).copied().flatten()?.try_as_str().flatten()
@@ -112,6 +121,8 @@ pub(crate) enum Nulls {
     Never,
     /// NULL only where the last argument is.
     Last,
+    /// NULL only where the first argument is.
+    First,
 }
 
 pub(crate) type Body = fn(&Call) -> Result<ArrayRef>;
@@ -127,7 +138,12 @@ pub(crate) struct Function {
     output: Output,
     nulls: Nulls,
     body: Body,
+    coercion: Option<Coercion>,
+    volatility: Volatility,
 }
+
+/// The types that arguments of these types are cast to.
+type Coercion = fn(&str, &[DataType]) -> Result<Vec<DataType>>;
 
 impl Function {
     /// A function that gives NULL exactly when an argument is NULL.
@@ -146,7 +162,13 @@ impl Function {
             output,
             nulls: Nulls::Strict,
             body,
+            coercion: None,
+            volatility: Volatility::Immutable,
         }
+    }
+    /// A text no longer than its first argument, or of that length and kind with `Output::Like(0)`.
+    pub const fn shorter(name: &'static str, kinds: &'static [Kind], body: Body) -> Function {
+        Function::new(name, kinds, Output::By(shorter), body)
     }
     pub const fn text(name: &'static str, kinds: &'static [Kind], body: Body) -> Function {
         Function::new(name, kinds, Output::Is(SqlTypeOf::Text), body)
@@ -180,20 +202,43 @@ impl Function {
         self.nulls = Nulls::Last;
         self
     }
+    /// NULL comes out only where the first argument is NULL.
+    pub const fn first_nulls(mut self) -> Function {
+        self.nulls = Nulls::First;
+        self
+    }
+    /// Each call may give something else.
+    pub const fn volatile(mut self) -> Function {
+        self.volatility = Volatility::Volatile;
+        self
+    }
+    /// Types of arguments by a rule of its own.
+    pub const fn coerced(mut self, rule: Coercion) -> Function {
+        self.coercion = Some(rule);
+        self
+    }
     pub fn udf(self) -> Arc<ScalarUDF> {
-        self.with(None)
+        self.with(None, Zone::UTC)
+    }
+    /// The function in a session with this time zone.
+    pub fn udf_in(self, zone: Zone) -> Arc<ScalarUDF> {
+        self.with(None, zone)
     }
     /// The function over this database.
     pub fn over(self, database: Arc<IpDatabase>) -> Arc<ScalarUDF> {
-        self.with(Some(database))
+        self.with(Some(database), Zone::UTC)
     }
-    fn with(self, database: Option<Arc<IpDatabase>>) -> Arc<ScalarUDF> {
+    fn with(self, database: Option<Arc<IpDatabase>>, zone: Zone) -> Arc<ScalarUDF> {
         let signature = match self.kinds {
-            [] => Signature::nullary(Volatility::Immutable),
-            _ => Signature::user_defined(Volatility::Immutable),
+            [] => Signature::nullary(self.volatility),
+            _ if self.optional == self.kinds.len() => Signature::one_of(
+                vec![TypeSignature::Nullary, TypeSignature::UserDefined],
+                self.volatility,
+            ),
+            _ => Signature::user_defined(self.volatility),
         };
         let aliases = self.aliases.iter().map(|a| a.to_string()).collect();
-        Arc::new(ScalarUDF::from(Udf { function: self, signature, aliases, database }))
+        Arc::new(ScalarUDF::from(Udf { function: self, signature, aliases, database, zone }))
     }
 
     fn kind(&self, argument: usize) -> Kind {
@@ -209,6 +254,9 @@ impl Function {
                 self.arity(),
                 types.len()
             );
+        }
+        if let Some(rule) = self.coercion {
+            return rule(self.name, types);
         }
         let common = self.common(types)?;
         let each = types.iter().enumerate().map(|(i, ty)| {
@@ -235,11 +283,9 @@ impl Function {
         if all.iter().all(|ty| ty == first) {
             return Ok(Some(first.clone()));
         }
-        // Text and other types have nothing in common, though DataFusion would find something.
-        let mixed = all.contains(&DataType::Utf8)
-            && all.iter().any(|ty| !matches!(ty, DataType::Utf8 | DataType::Null));
-        match type_union_resolution(&all).filter(|_| !mixed) {
-            Some(common) => Ok(Some(common)),
+        let known: Vec<SqlType> = all.iter().filter_map(SqlType::from_arrow).collect();
+        match common_type(&known).filter(|_| known.len() == all.len()) {
+            Some(common) => Ok(Some(common.arrow())),
             None => {
                 let names = all.iter().map(|t| match SqlType::from_arrow(t) {
                     Some(ty) => ty.to_string(),
@@ -263,6 +309,14 @@ impl Function {
             (false, false) => format!("{least} to {most} arguments"),
         }
     }
+}
+
+/// VARCHAR of the first argument's length.
+fn shorter(typing: &Typing) -> Result<SqlType> {
+    Ok(match &typing.types[0] {
+        SqlType::Char(n) | SqlType::Varchar(n) => SqlType::Varchar(*n),
+        _ => SqlType::STRING,
+    })
 }
 
 impl Kind {
@@ -316,6 +370,7 @@ struct Udf {
     signature: Signature,
     aliases: Vec<String>,
     database: Option<Arc<IpDatabase>>,
+    zone: Zone,
 }
 
 impl fmt::Debug for Udf {
@@ -326,7 +381,7 @@ impl fmt::Debug for Udf {
 
 impl PartialEq for Udf {
     fn eq(&self, other: &Self) -> bool {
-        self.function.name == other.function.name
+        self.function.name == other.function.name && self.zone == other.zone
     }
 }
 
@@ -354,15 +409,17 @@ impl ScalarUDFImpl for Udf {
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         let types = types.iter().map(|t| SqlType::from_arrow(t).unwrap_or(SqlType::STRING));
         let constants: Vec<Option<&ScalarValue>> = vec![None; types.len()];
-        Ok(self.typed(types.collect(), &constants)?.arrow())
+        Ok(self.typed(types.collect(), &constants, vec![])?.arrow())
     }
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         let types = args.arg_fields.iter().map(|f| sql_type(f)).collect();
-        let ty = self.typed(types, args.scalar_arguments)?;
+        let nullables = args.arg_fields.iter().map(|f| f.is_nullable()).collect();
+        let ty = self.typed(types, args.scalar_arguments, nullables)?;
         let nullable = match self.function.nulls {
             Nulls::Strict => args.arg_fields.iter().any(|f| f.is_nullable()),
             Nulls::Possible => true,
             Nulls::Never => false,
+            Nulls::First => args.arg_fields.first().is_none_or(|f| f.is_nullable()),
             Nulls::Last => args.arg_fields.last().is_none_or(|f| f.is_nullable()),
         };
         Ok(Arc::new(ty.field(self.function.name, nullable)))
@@ -373,7 +430,8 @@ impl ScalarUDFImpl for Udf {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
-        let call = Call::new(self.function.name, &args, rows)?.over(self.database.clone());
+        let call =
+            Call::new(self.function.name, &args, rows)?.over(self.database.clone(), self.zone);
         let result = (self.function.body)(&call)?;
         if constant {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
@@ -383,11 +441,18 @@ impl ScalarUDFImpl for Udf {
 }
 
 impl Udf {
-    fn typed(&self, types: Vec<SqlType>, constants: &[Option<&ScalarValue>]) -> Result<SqlType> {
+    fn typed(
+        &self,
+        types: Vec<SqlType>,
+        constants: &[Option<&ScalarValue>],
+        nullables: Vec<bool>,
+    ) -> Result<SqlType> {
         match self.function.output {
             Output::Is(ty) => Ok(ty.sql()),
             Output::Like(argument) => Ok(types[argument].clone()),
-            Output::By(rule) => rule(&Typing { name: self.function.name, types, constants }),
+            Output::By(rule) => {
+                rule(&Typing { name: self.function.name, types, constants, nullables })
+            }
         }
     }
 }

@@ -11,7 +11,8 @@ use datafusion::logical_expr::{
 
 use crate::types::sql_type;
 
-/// `TYPEOF(value)`: the SQL type of the value, as text.
+/// `TYPEOF(value [, long form])`: the SQL type of the value, as text; the long form has no
+/// short names such as STRING.
 ///
 /// ```sql
 /// TYPEOF(CAST(NULL AS DECIMAL(10,2))) = 'DECIMAL(10, 2)'
@@ -35,19 +36,29 @@ impl ScalarUDFImpl for TypeOf {
     }
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match types {
-            [_] => Ok(types.to_vec()),
-            _ => plan_err!("TYPEOF takes one argument; {} were given", types.len()),
+            [_] | [_, DataType::Boolean] => Ok(types.to_vec()),
+            _ => plan_err!("TYPEOF takes a value and perhaps TRUE or FALSE"),
         }
     }
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Utf8)
     }
     fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
-        Ok(Arc::new(Field::new("typeof", DataType::Utf8, false)))
+        Ok(Arc::new(Field::new("typeof", DataType::Utf8, true)))
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let field = &args.arg_fields[0];
+        let long = matches!(
+            args.args.get(1),
+            Some(ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))))
+        );
         let text = match field.data_type() {
+            _ if long => {
+                let text = sql_type(field).to_string();
+                let text = text.replace("STRING", "VARCHAR(2147483647)");
+                text.replace("BYTES", "VARBINARY(2147483647)")
+                    + if field.is_nullable() { "" } else { " NOT NULL" }
+            }
             DataType::Null => "NULL".to_string(),
             _ if field.is_nullable() => sql_type(field).to_string(),
             _ => format!("{} NOT NULL", sql_type(field)),

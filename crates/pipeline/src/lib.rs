@@ -13,6 +13,8 @@ pub mod decode;
 #[cfg(test)]
 mod faults;
 mod functions;
+#[cfg(test)]
+mod functions_page;
 pub mod letters;
 #[cfg(test)]
 mod probes;

@@ -28,9 +28,9 @@ pub const SETTINGS: &[OptionSpec] = &[
     .kind(OptionKind::Duration),
     OptionSpec::text(
         "table.local-time-zone",
-        "Time zone of TIMESTAMP_LTZ texts: only UTC is offered.",
+        "The session's time zone: a name such as Europe/Berlin, or an offset such as GMT+02:00. \
+         TIMESTAMP_LTZ is shown and read in it. Unlike Flink's, the default is not the machine's.",
     )
-    .kind(OptionKind::OneOf(&["UTC", "Etc/UTC", "GMT", "Z"]))
     .default("UTC"),
     OptionSpec::text("table.exec.sink.require-on-conflict", "Flink 2.3's check of upsert keys.")
         .kind(OptionKind::Bool)

@@ -17,6 +17,8 @@ use sqlparser::tokenizer::Span;
 
 use crate::catalog::name_of;
 use crate::fault::{Fault, Faults};
+use brooklet_functions::Zone;
+
 use crate::lower::{self, COLLECT, Conflict, Job, Offers, Target};
 use crate::parse::ast::{Insert, OnConflict};
 use crate::query::aggregates::flink_name;
@@ -29,7 +31,7 @@ pub fn plan(
     offers: Offers,
     inserts: &[Insert],
 ) -> Result<StreamPlan, Faults> {
-    let provider = Provider::new(names);
+    let provider = Provider::in_zone(names, zone(settings)?);
     let (mut jobs, mut faults) = (Vec::new(), Vec::new());
     for insert in inserts {
         match insert_job(&provider, settings, insert) {
@@ -57,10 +59,22 @@ pub fn plan_select(
     offers: Offers,
     query: &Query,
 ) -> Result<StreamPlan, Faults> {
-    let provider = Provider::new(names);
+    let provider = Provider::in_zone(names, zone(settings)?);
     let jobs = [select_job(&provider, query).map_err(Faults)?];
     lower::lower(&provider, settings, offers, &jobs)
         .map_err(|errors| Faults(lowering_faults(&provider, &jobs, &errors)))
+}
+
+/// The session's time zone.
+fn zone(settings: &Settings) -> Result<Zone, Faults> {
+    let name = settings.text("table.local-time-zone");
+    Zone::parse(&name).ok_or_else(|| {
+        let message = format!(
+            "SET 'table.local-time-zone' = '{name}': expected a zone such as UTC, Europe/Berlin or \
+             GMT+02:00"
+        );
+        Faults(vec![Fault::new(message, Span::empty())])
+    })
 }
 
 /// Faults of a view's query.
@@ -201,7 +215,7 @@ fn shape(
             return Err(placed(message, at));
         }
         let target = table.column(field.name()).map_or(SqlType::STRING, |c| c.ty.clone());
-        exprs.push(implicit_cast(expr, &given, target, to).alias(field.name()));
+        exprs.push(implicit_cast(expr, &given, target, to, provider.zone()).alias(field.name()));
     }
     LogicalPlanBuilder::from(plan).project(exprs)?.build()
 }
@@ -218,14 +232,18 @@ fn without_nulls(table: &TableDef, plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 /// Flink's cast into a table's column: texts are cut to VARCHAR(n), moments to their precision.
-fn implicit_cast(expr: Expr, given: &FieldRef, target: SqlType, to: &DataType) -> Expr {
+fn implicit_cast(expr: Expr, given: &FieldRef, target: SqlType, to: &DataType, zone: Zone) -> Expr {
     let from = lower::sql_type(given);
     if from.as_ref() == Some(&target) {
         return expr;
     }
     match from {
+        // Nothing is cut.
+        Some(SqlType::Char(n) | SqlType::Varchar(n)) if matches!(target, SqlType::Varchar(m) if n <= m) => {
+            expr
+        }
         Some(from) if brooklet_functions::castable(&from, &target) => {
-            brooklet_functions::cast_udf(target, false).call(vec![expr])
+            brooklet_functions::cast_udf_in(target, false, zone).call(vec![expr])
         }
         _ if given.data_type() == to => expr,
         _ => Expr::Cast(Cast::new(Box::new(expr), to.clone())),

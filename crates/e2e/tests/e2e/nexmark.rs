@@ -14,9 +14,10 @@ use brooklet_testkit::binary::Brooklet;
 use md5::{Digest, Md5};
 use serde_json::Value;
 
-const QUERIES: &[&str] =
-    &["q0", "q1", "q2", "q4", "q5", "q7", "q8", "q10", "q11", "q12", "q14", "q15", "q16", "q17", "q21",
-    "q22"];
+const QUERIES: &[&str] = &[
+    "q0", "q1", "q2", "q4", "q5", "q7", "q8", "q10", "q11", "q12", "q14", "q15", "q16", "q17",
+    "q21", "q22",
+];
 /// The row patterns of the benchmark's second suite; their answers stand beside them.
 const PATTERNS: &[&str] = &["cep_q0", "cep_q1", "cep_q2", "cep_q3"];
 const LIMIT: Duration = Duration::from_secs(300);

@@ -15,6 +15,7 @@ use brooklet_core::types::SqlType;
 use super::{CastError, Target, arrow_failed, decimal, fitted};
 use crate::time::instants::{in_unit, stamps};
 use crate::time::read;
+use crate::time::zone::Zone;
 
 pub(super) fn cast(column: &ArrayRef, target: Target) -> Result<ArrayRef, CastError> {
     let column = match column.data_type() {
@@ -127,8 +128,11 @@ fn timestamps(text: &StringArray, target: Target, precision: u8) -> Result<Array
     let ty = target.to.arrow();
     let DataType::Timestamp(unit, _) = ty else { return Err(target.unsupported(&SqlType::STRING)) };
     let dropped = 10_u32.pow(9 - u32::from(precision.min(9)));
+    let instant = matches!(target.to, SqlType::TimestampLtz(_));
+    let zone = if instant { target.zone } else { Zone::UTC };
     let array = values::<Int64Type>(text, target, |text| {
         let (seconds, nanos) = read::timestamp(text)?;
+        let seconds = zone.instant(seconds);
         in_unit(unit, seconds, nanos - nanos % dropped)
     })?;
     Ok(stamps(array, &ty))

@@ -8,20 +8,22 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ListArray, StructArray, new_null_array};
-use arrow::datatypes::{DataType, Field, FieldRef};
-use brooklet_core::types::{MAX_LENGTH, Nullable, SqlType};
+use arrow::array::{Array, ArrayRef, new_null_array};
+use arrow::datatypes::{DataType, FieldRef};
+use brooklet_core::types::{MAX_LENGTH, SqlType};
 use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
 };
 
+use crate::time::zone::Zone;
 use crate::types::sql_type;
 
 pub(crate) mod decimal;
 mod from_text;
 mod moments;
+mod nested;
 mod numbers;
 pub(crate) mod to_text;
 
@@ -50,8 +52,19 @@ pub fn cast(
     to: &SqlType,
     try_cast: bool,
 ) -> Result<ArrayRef, CastError> {
+    cast_in(column, from, to, try_cast, Zone::UTC)
+}
+
+/// The same with the session's time zone, which instants are read and written in.
+pub fn cast_in(
+    column: &ArrayRef,
+    from: &SqlType,
+    to: &SqlType,
+    try_cast: bool,
+    zone: Zone,
+) -> Result<ArrayRef, CastError> {
     use SqlType as S;
-    let target = Target { to, try_cast };
+    let target = Target { to, try_cast, zone };
     if from == to && column.data_type() == &to.arrow() {
         return Ok(Arc::clone(column));
     }
@@ -61,8 +74,10 @@ pub fn cast(
     match (from, to) {
         (S::Char(_) | S::Varchar(_), _) => from_text::cast(column, target),
         (_, S::Char(_) | S::Varchar(_)) => to_text::cast(column, from, target),
-        (S::Array(a), S::Array(b)) => array(column, a, b, try_cast),
-        (S::Row(a), S::Row(b)) if a.len() == b.len() => row(column, from, to, try_cast),
+        (S::Array(a), S::Array(b)) => nested::array(column, a, b, target),
+        (S::Map(..), S::Map(..)) => nested::map(column, from, target),
+        (S::Row(a), S::Row(b)) if a.len() == b.len() => nested::row(column, a, target),
+        (a, b) if is_interval(a) && a == b => Ok(Arc::clone(column)),
         _ if is_moment(from) && is_moment(to) => moments::cast(column, target),
         _ if is_number(from) && is_number(to) => numbers::cast(column, target),
         (S::Binary(_) | S::Varbinary(_), S::Binary(n) | S::Varbinary(n)) => {
@@ -79,8 +94,9 @@ pub fn castable(from: &SqlType, to: &SqlType) -> bool {
     let bytes = |t: &S| matches!(t, S::Binary(_) | S::Varbinary(_));
     match (from, to) {
         _ if from == to => true,
-        (S::IntervalYearMonth | S::IntervalDaySecond, _) => false,
+        (from, to) if is_interval(from) || is_interval(to) => is_interval(from) && text(to),
         _ if text(from) => is_moment(to) || is_number(to) || text(to) || bytes(to),
+        (S::Map(a, b), S::Map(c, d)) => castable(&a.ty, &c.ty) && castable(&b.ty, &d.ty),
         _ if text(to) => true,
         (S::Array(a), S::Array(b)) => castable(&a.ty, &b.ty),
         (S::Row(a), S::Row(b)) => {
@@ -111,6 +127,10 @@ fn is_number(ty: &SqlType) -> bool {
     )
 }
 
+fn is_interval(ty: &SqlType) -> bool {
+    matches!(ty, SqlType::IntervalYearMonth | SqlType::IntervalDaySecond)
+}
+
 fn is_moment(ty: &SqlType) -> bool {
     matches!(
         ty,
@@ -123,6 +143,7 @@ fn is_moment(ty: &SqlType) -> bool {
 struct Target<'a> {
     to: &'a SqlType,
     try_cast: bool,
+    zone: Zone,
 }
 
 impl Target<'_> {
@@ -145,59 +166,49 @@ fn arrow_failed(e: arrow::error::ArrowError) -> CastError {
     CastError { row: 0, message: e.to_string() }
 }
 
-fn array(
-    column: &ArrayRef,
-    from: &Nullable,
-    to: &Nullable,
-    try_cast: bool,
-) -> Result<ArrayRef, CastError> {
-    let list = column.as_list::<i32>();
-    let items = cast(list.values(), &from.ty, &to.ty, try_cast)?;
-    let field = Arc::new(to.ty.field("item", true));
-    let nulls = list.nulls().cloned();
-    let array = ListArray::try_new(field, list.offsets().clone(), items, nulls);
-    Ok(Arc::new(array.map_err(arrow_failed)?))
-}
-
-fn row(
-    column: &ArrayRef,
-    from: &SqlType,
-    to: &SqlType,
-    try_cast: bool,
-) -> Result<ArrayRef, CastError> {
-    let (SqlType::Row(from), SqlType::Row(to)) = (from, to) else {
-        return Ok(Arc::clone(column));
-    };
-    let rows = column.as_struct();
-    let mut columns = vec![];
-    let mut fields: Vec<Field> = vec![];
-    for ((a, b), values) in from.iter().zip(to).zip(rows.columns()) {
-        columns.push(cast(values, &a.ty.ty, &b.ty.ty, try_cast)?);
-        fields.push(b.ty.ty.field(&b.name, true));
-    }
-    let array = StructArray::try_new(fields.into(), columns, rows.nulls().cloned());
-    Ok(Arc::new(array.map_err(arrow_failed)?))
+/// The function that gives a value unchanged under a type whose values are carried alike, such as
+/// VARCHAR(3) for a CHAR(3).
+pub fn retyped_udf(to: SqlType) -> Arc<ScalarUDF> {
+    let signature = Signature::any(1, Volatility::Immutable);
+    let name = format!("as {to}");
+    Arc::new(ScalarUDF::from(Cast {
+        to,
+        try_cast: false,
+        relabels: true,
+        zone: Zone::UTC,
+        name,
+        signature,
+    }))
 }
 
 /// The function `CAST(value AS to)` or `TRY_CAST(value AS to)`, for the planner to call in place of
 /// DataFusion's own cast.
 pub fn cast_udf(to: SqlType, try_cast: bool) -> Arc<ScalarUDF> {
+    cast_udf_in(to, try_cast, Zone::UTC)
+}
+
+/// The same in a session with this time zone.
+pub fn cast_udf_in(to: SqlType, try_cast: bool, zone: Zone) -> Arc<ScalarUDF> {
     let signature = Signature::any(1, Volatility::Immutable);
     let name = format!("{} AS {to}", if try_cast { "try_cast" } else { "cast" });
-    Arc::new(ScalarUDF::from(Cast { to, try_cast, name, signature }))
+    Arc::new(ScalarUDF::from(Cast { to, try_cast, relabels: false, zone, name, signature }))
 }
 
 #[derive(Debug)]
 struct Cast {
     to: SqlType,
     try_cast: bool,
+    /// Only the type changes.
+    relabels: bool,
+    zone: Zone,
     name: String,
     signature: Signature,
 }
 
 impl PartialEq for Cast {
     fn eq(&self, other: &Self) -> bool {
-        self.to == other.to && self.try_cast == other.try_cast
+        (&self.to, self.try_cast, self.relabels) == (&other.to, other.try_cast, other.relabels)
+            && self.zone == other.zone
     }
 }
 
@@ -205,14 +216,14 @@ impl Eq for Cast {}
 
 impl Hash for Cast {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.to, self.try_cast).hash(state);
+        (&self.to, self.try_cast, self.relabels).hash(state);
     }
 }
 
 impl Cast {
     /// Whether NULL may come out of a value: a number too large for a DECIMAL becomes NULL.
     fn can_null(&self, from: &SqlType) -> bool {
-        let same = from == &self.to;
+        let same = from == &self.to || self.relabels;
         !same && (self.try_cast || matches!(self.to, SqlType::Decimal(..)))
     }
 }
@@ -231,7 +242,7 @@ impl ScalarUDFImpl for Cast {
         let [field] = args.arg_fields else { return plan_err!("CAST takes one value") };
         let from = sql_type(field);
         let constant_null = *field.data_type() == DataType::Null;
-        if !constant_null && !castable(&from, &self.to) {
+        if !constant_null && !self.relabels && !castable(&from, &self.to) {
             return plan_err!("a CAST from {from} to {} does not exist", self.to);
         }
         let nullable = field.is_nullable() || constant_null || self.can_null(&from);
@@ -245,8 +256,11 @@ impl ScalarUDFImpl for Cast {
             return plan_err!("CAST takes one value");
         };
         let from = sql_type(field);
+        if self.relabels {
+            return Ok(value.clone());
+        }
         let run = |array: &ArrayRef| {
-            cast(array, &from, &self.to, self.try_cast)
+            cast_in(array, &from, &self.to, self.try_cast, self.zone)
                 .map_err(|e| DataFusionError::Execution(e.message))
         };
         Ok(match value {

@@ -1,6 +1,8 @@
-//! Casts among DATE, TIME, TIMESTAMP and TIMESTAMP_LTZ; the session's time zone is UTC.
+//! Casts among DATE, TIME, TIMESTAMP and TIMESTAMP_LTZ, which are the same wall time in the session's
+//! zone.
 
 use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::DataType;
 use brooklet_core::types::SqlType;
 
 use super::{CastError, Target};
@@ -17,10 +19,19 @@ pub(super) fn cast(column: &ArrayRef, target: Target) -> Result<ArrayRef, CastEr
         _ => 1,
     };
     let time = moments.clock == Clock::Time;
+    let instant = |ty: &DataType| matches!(ty, DataType::Timestamp(_, Some(_)));
+    let (from, to) = (instant(column.data_type()), instant(&target.to.arrow()));
+    let stays = from == to;
+    let zone = target.zone;
     moment_rows(column.len(), &target.to.arrow(), |row| {
         Ok(moments.get(row).map(|(seconds, nanos)| {
             // A TIME stands on the first day.
             let seconds = if time { seconds.rem_euclid(DAY) } else { seconds };
+            let seconds = match from {
+                _ if stays => seconds,
+                true => zone.local(seconds),
+                false => zone.instant(seconds),
+            };
             (seconds, nanos - nanos % dropped)
         }))
     })

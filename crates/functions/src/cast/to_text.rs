@@ -12,14 +12,16 @@ use super::{CastError, Target, decimal, fitted};
 use crate::column::{Column, write_rows};
 use crate::time::civil::Moment;
 use crate::time::instants::Instants;
+use crate::time::interval;
 use crate::time::write;
+use crate::time::zone::Zone;
 
 pub(super) fn cast(
     column: &ArrayRef,
     from: &SqlType,
     target: Target,
 ) -> Result<ArrayRef, CastError> {
-    let written = strings(column, from)
+    let written = strings(column, from, target.zone)
         .ok_or_else(|| target.unsupported(from))?
         .map_err(|e| CastError { row: 0, message: e.strip_backtrace() })?;
     if *target.to == SqlType::STRING {
@@ -36,7 +38,7 @@ pub(super) fn cast(
 
 type Strings = Option<datafusion::common::Result<ArrayRef>>;
 
-fn strings(column: &ArrayRef, from: &SqlType) -> Strings {
+fn strings(column: &ArrayRef, from: &SqlType, zone: Zone) -> Strings {
     Some(Ok(match from {
         SqlType::Boolean => {
             let values = column.as_boolean();
@@ -57,7 +59,7 @@ fn strings(column: &ArrayRef, from: &SqlType) -> Strings {
             values::<Decimal128Type>(column, move |out, v| decimal::write(out, v, scale))
         }
         SqlType::Date | SqlType::Time(_) | SqlType::Timestamp(_) | SqlType::TimestampLtz(_) => {
-            return Some(moments(column, from));
+            return Some(moments(column, from, zone));
         }
         SqlType::Binary(_) | SqlType::Varbinary(_) => {
             let bytes = column.as_binary_opt::<i32>()?;
@@ -69,7 +71,7 @@ fn strings(column: &ArrayRef, from: &SqlType) -> Strings {
         }
         SqlType::Array(item) => {
             let list = column.as_list_opt::<i32>()?;
-            let items = text_or_same(list.values(), &item.ty)?;
+            let items = text_or_same(list.values(), &item.ty, zone)?;
             let items = items.as_string::<i32>();
             write_rows(list.len(), |row, out| {
                 let offsets = list.value_offsets();
@@ -81,12 +83,13 @@ fn strings(column: &ArrayRef, from: &SqlType) -> Strings {
                 })
             })
         }
-        SqlType::Map(..) | SqlType::Multiset(_) => return map(column, from).map(Ok),
+        SqlType::Map(..) | SqlType::Multiset(_) => return map(column, from, zone).map(Ok),
         SqlType::Row(fields) => {
             let rows = column.as_struct_opt()?;
             let columns = rows.columns().iter().zip(fields);
-            let columns =
-                columns.map(|(c, f)| text_or_same(c, &f.ty.ty)).collect::<Option<Vec<_>>>()?;
+            let columns = columns
+                .map(|(c, f)| text_or_same(c, &f.ty.ty, zone))
+                .collect::<Option<Vec<_>>>()?;
             write_rows(rows.len(), |row, out| {
                 rows.is_valid(row).then(|| {
                     joined(out, ['(', ')'], 0..columns.len(), |out, i| {
@@ -100,23 +103,25 @@ fn strings(column: &ArrayRef, from: &SqlType) -> Strings {
             Some(_) => column.clone(),
             None => arrow::compute::cast(column, &DataType::Utf8).ok()?,
         },
-        SqlType::IntervalYearMonth | SqlType::IntervalDaySecond => return None,
+        SqlType::IntervalYearMonth | SqlType::IntervalDaySecond => {
+            interval::texts(column, *from == SqlType::IntervalYearMonth)?
+        }
     }))
 }
 
-fn text_or_same(column: &ArrayRef, ty: &SqlType) -> Option<ArrayRef> {
-    strings(column, ty)?.ok()
+fn text_or_same(column: &ArrayRef, ty: &SqlType, zone: Zone) -> Option<ArrayRef> {
+    strings(column, ty, zone)?.ok()
 }
 
-fn map(column: &ArrayRef, from: &SqlType) -> Option<ArrayRef> {
+fn map(column: &ArrayRef, from: &SqlType, zone: Zone) -> Option<ArrayRef> {
     let (key, value) = match from {
         SqlType::Map(key, value) => (key.ty.clone(), value.ty.clone()),
         SqlType::Multiset(item) => (item.ty.clone(), SqlType::Int),
         _ => return None,
     };
     let map = column.as_map_opt()?;
-    let keys = text_or_same(map.keys(), &key)?;
-    let values = text_or_same(map.values(), &value)?;
+    let keys = text_or_same(map.keys(), &key, zone)?;
+    let values = text_or_same(map.values(), &value, zone)?;
     let (keys, values) = (keys.as_string::<i32>(), values.as_string::<i32>());
     Some(write_rows(map.len(), |row, out| {
         let offsets = map.value_offsets();
@@ -164,7 +169,7 @@ fn values<T: ArrowPrimitiveType>(
     })
 }
 
-fn moments(column: &ArrayRef, from: &SqlType) -> datafusion::common::Result<ArrayRef> {
+fn moments(column: &ArrayRef, from: &SqlType, zone: Zone) -> datafusion::common::Result<ArrayRef> {
     let moments = Instants::new(&Column::of(column.clone()))?;
     let precision = match from {
         SqlType::Timestamp(p) | SqlType::TimestampLtz(p) | SqlType::Time(p) => usize::from(*p),
@@ -172,9 +177,10 @@ fn moments(column: &ArrayRef, from: &SqlType) -> datafusion::common::Result<Arra
     };
     let date = *column.data_type() == DataType::Date32;
     let time = matches!(from, SqlType::Time(_));
+    let instant = matches!(from, SqlType::TimestampLtz(_));
     Ok(write_rows(column.len(), |row, out| {
         let (seconds, nanos) = moments.get(row)?;
-        let moment = Moment::of(seconds, nanos);
+        let moment = Moment::of(if instant { zone.local(seconds) } else { seconds }, nanos);
         match (date, time) {
             (true, _) => write::date(out, moment.date),
             (_, true) => write::time(out, &moment, precision),

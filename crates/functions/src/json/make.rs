@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::ArrayRef;
 use brooklet_core::types::SqlType;
 use datafusion::common::{Result, plan_err};
 
-use crate::cast::cast;
+use super::value::Values;
 use crate::column::{Call, bad_value, write_rows};
 use crate::function::Function;
 use crate::function::Kind::{Any, Text as T};
@@ -14,7 +14,7 @@ use crate::function::Kind::{Any, Text as T};
 /// `JSON_OBJECT([[KEY] key VALUE value, ...] [NULL | ABSENT ON NULL])`; as a plain function
 /// `__json_object('NULL' | 'ABSENT', key, value, ...)`
 ///
-/// A JSON object of the pairs. Values that are NULL are written as null, or left out with ABSENT
+/// A JSON object of the pairs in the order of the keys; of equal keys the last wins. Values that are NULL are written as null, or left out with ABSENT
 /// ON NULL; a JSON_OBJECT or JSON_ARRAY as a value is nested.
 ///
 /// ```sql
@@ -51,7 +51,9 @@ fn text(call: &Call) -> Result<ArrayRef> {
     let mode = Mode { keeps_null: true, nested: if nested { vec![1] } else { vec![] } };
     let value = Value::of(call, 1, &mode)?;
     Ok(write_rows(call.rows, |row, out| {
-        value.get(row)?;
+        if value.is_null(row) {
+            return None;
+        }
         value.write(row, out);
         Some(())
     }))
@@ -77,90 +79,33 @@ fn mode(call: &Call) -> Result<Mode> {
     Ok(Mode { keeps_null, nested: words.filter_map(|w| w.parse().ok()).collect() })
 }
 
-/// A column of values as JSON.
+/// An argument's values as JSON.
 struct Value {
-    text: ArrayRef,
+    values: Values,
     step: usize,
-    quoted: bool,
 }
 
 impl Value {
     fn of(call: &Call, argument: usize, mode: &Mode) -> Result<Value> {
         let column = call.any(argument);
         let ty = SqlType::from_arrow(column.array.data_type()).unwrap_or(SqlType::STRING);
-        if matches!(ty, SqlType::Date | SqlType::Time(_)) {
-            return plan_err!("{ty} cannot be converted into JSON: CAST it to STRING");
-        }
-        if matches!(ty, SqlType::Row(_) | SqlType::Array(_) | SqlType::Map(..)) {
-            return plan_err!("JSON of {ty} is not supported: CAST it to STRING");
-        }
-        let text =
-            cast(&column.array, &ty, &SqlType::STRING, false).map_err(|e| bad_value(e.message))?;
-        let plain = match ty {
-            SqlType::Boolean
-            | SqlType::TinyInt
-            | SqlType::SmallInt
-            | SqlType::Int
-            | SqlType::BigInt
-            | SqlType::Float
-            | SqlType::Double
-            | SqlType::Decimal(..) => true,
-            _ => mode.nested.contains(&argument),
+        let values = match Values::of(&column.array, &ty)? {
+            Values::Quoted(text) if mode.nested.contains(&argument) => Values::Plain(text),
+            values => values,
         };
-        let moment = matches!(ty, SqlType::Timestamp(_) | SqlType::TimestampLtz(_));
-        let text = match ty {
-            SqlType::Boolean => respelt(&text, |t, out| out.push_str(&t.to_lowercase())),
-            SqlType::Float | SqlType::Double => respelt(&text, decimal_layout),
-            _ if moment => respelt(&text, |t, out| {
-                out.push_str(&t.replacen(' ', "T", 1));
-                if matches!(ty, SqlType::TimestampLtz(_)) {
-                    out.push('Z');
-                }
-            }),
-            _ => text,
-        };
-        Ok(Value { text, step: column.at(1), quoted: !plain })
+        Ok(Value { values, step: column.at(1) })
     }
 
-    fn get(&self, row: usize) -> Option<&str> {
-        let text = self.text.as_string::<i32>();
-        let row = row * self.step;
-        text.is_valid(row).then(|| text.value(row))
+    fn is_null(&self, row: usize) -> bool {
+        self.values.is_null(row * self.step)
     }
 
     fn write(&self, row: usize, out: &mut String) {
-        match self.get(row) {
-            None => out.push_str("null"),
-            Some(text) if self.quoted || text.ends_with(['N', 'y']) => quote(text, out),
-            Some(text) => out.push_str(text),
-        }
+        self.values.write(row * self.step, out);
     }
 }
 
-fn respelt(text: &ArrayRef, write: impl Fn(&str, &mut String)) -> ArrayRef {
-    let text = text.as_string::<i32>();
-    write_rows(text.len(), |row, out| text.is_valid(row).then(|| write(text.value(row), out)))
-}
-
-/// A DOUBLE in the layout of a decimal number: 1.0E10 as 1.0E+10, 1.0E-4 as 0.00010.
-fn decimal_layout(text: &str, out: &mut String) {
-    let Some((digits, exponent)) = text.split_once('E') else { return out.push_str(text) };
-    let (sign, digits) = match digits.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", digits),
-    };
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    out.push_str(sign);
-    if (-6..0).contains(&exponent) {
-        out.push_str("0.");
-        out.extend(std::iter::repeat_n('0', (-exponent - 1) as usize));
-        out.extend(digits.chars().filter(|c| *c != '.'));
-    } else {
-        let _ = write!(out, "{digits}E{exponent:+}");
-    }
-}
-
-fn quote(text: &str, out: &mut String) {
+pub(super) fn quote(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -190,10 +135,15 @@ fn object(call: &Call) -> Result<ArrayRef> {
         pairs.push((call.text(key)?, Value::of(call, key + 1, &mode)?));
     }
     let mut failed = false;
+    let mut order: Vec<usize> = (0..pairs.len()).collect();
     let written = write_rows(call.rows, |row, out| {
         out.push('{');
-        for (key, value) in &pairs {
-            if value.get(row).is_none() && !mode.keeps_null {
+        // In the order of the names; of equal ones the last stays.
+        order.sort_by_key(|i| (pairs[*i].0.get(row), *i));
+        for (place, i) in order.iter().enumerate() {
+            let (key, value) = &pairs[*i];
+            let next = order.get(place + 1).map(|next| pairs[*next].0.get(row));
+            if (value.is_null(row) && !mode.keeps_null) || next == Some(key.get(row)) {
                 continue;
             }
             if out.len() > 1 {
@@ -222,7 +172,7 @@ fn array(call: &Call) -> Result<ArrayRef> {
     Ok(write_rows(call.rows, |row, out| {
         out.push('[');
         for value in &values {
-            if value.get(row).is_none() && !mode.keeps_null {
+            if value.is_null(row) && !mode.keeps_null {
                 continue;
             }
             if out.len() > 1 {

@@ -9,17 +9,24 @@ use crate::function::{Function, Output, SqlTypeOf};
 
 mod make;
 mod path;
+mod query;
+mod quote;
 mod scan;
+mod string;
+mod tree;
+mod value;
 
 use path::Path;
 use scan::{Missing, find, unescaped};
 
-/// `JSON_VALUE(json, path [NULL | ERROR | DEFAULT text ON ERROR])`; as a plain function
-/// `json_value(json, path [, 'NULL' | 'ERROR' | 'DEFAULT' [, text]])`
+/// `JSON_VALUE(json, path [RETURNING type] [NULL | ERROR | DEFAULT value ON EMPTY]
+/// [NULL | ERROR | DEFAULT value ON ERROR])`; as a plain function
+/// `json_value(json, path [, on error [, default [, on empty [, default]]]])`
 ///
-/// The string, number or boolean at the path, as text; numbers keep their digits. NULL where the
-/// path leads nowhere or to null. An error is text that is no JSON, an object or array at the path,
-/// and with `strict` a path that leads nowhere; it gives NULL unless the call says otherwise.
+/// The string, number or boolean at the path, as text; numbers keep their digits. Text that is no
+/// JSON, a path that leads nowhere and an object or array at the path are errors, null at the path
+/// is empty; both give NULL unless the call says otherwise. With `lax` before the path nothing and
+/// objects or arrays are empty, too.
 ///
 /// ```sql
 /// JSON_VALUE('{"a":{"b":1.50}}', '$.a.b') = '1.50'
@@ -27,30 +34,28 @@ use scan::{Missing, find, unescaped};
 /// JSON_VALUE('{"a":{"b":1}}', '$.a') IS NULL
 /// JSON_VALUE('bad', '$.a', 'DEFAULT', 'e') = 'e'
 /// ```
-const JSON_VALUE: Function =
-    Function::text("json_value", &[T, T, T, T], |call| extract(call, Want::Scalar))
-        .optional(2)
-        .nullable();
-
-/// `JSON_QUERY(json, path [NULL | ERROR ON ERROR])`; as a plain function
-/// `json_query(json, path [, 'NULL' | 'ERROR' | 'EMPTY ARRAY' | 'EMPTY OBJECT'])`
-///
-/// The object or array at the path, as JSON text without white space. NULL where the path leads
-/// nowhere; what is an error is said at JSON_VALUE, a scalar at the path being one as well.
-///
-/// ```sql
-/// JSON_QUERY('{"a": {"b": [1, 2]}}', '$.a') = '{"b":[1,2]}'
-/// JSON_QUERY('{"a":1}', '$.a') IS NULL
-/// ```
-const JSON_QUERY: Function =
-    Function::text("json_query", &[T, T, T], |call| extract(call, Want::Structure))
-        .optional(1)
-        .nullable();
+const JSON_VALUE: Function = Function::text("json_value", &[T, T, T, T, T, T], |call| {
+    let rules = Rules::of(call)?;
+    let mut failure = None;
+    let written = write_rows(call.rows, |row, out| match rules.write(row, out)? {
+        Ok(written) => written,
+        Err(problem) => {
+            failure = Some(problem);
+            None
+        }
+    });
+    match failure {
+        Some(problem) => Err(bad_value(problem)),
+        None => Ok(written),
+    }
+})
+.optional(4)
+.nullable();
 
 /// `JSON_EXISTS(json, path [TRUE | FALSE | UNKNOWN | ERROR ON ERROR])`; as a plain function
 /// `json_exists(json, path [, 'TRUE' | 'FALSE' | 'UNKNOWN' | 'ERROR'])`
 ///
-/// Whether the path leads to something other than null. Text that is no JSON, and with `strict` a
+/// Whether the path leads to something other than null. Text that is no JSON, and without `lax` a
 /// path that leads nowhere, give FALSE unless the call says otherwise.
 ///
 /// ```sql
@@ -81,143 +86,172 @@ const IS_JSON: Function =
 /// Every function of this family.
 pub(crate) const ALL: &[Function] = &[
     JSON_VALUE,
-    JSON_QUERY,
+    query::JSON_QUERY,
+    query::JSON_QUERY_ARRAY,
     JSON_EXISTS,
     IS_JSON,
     make::JSON_OBJECT,
     make::JSON_ARRAY,
     make::JSON_TEXT,
+    quote::JSON_QUOTE,
+    quote::JSON_UNQUOTE,
+    string::JSON_STRING,
+    string::CHECKED,
 ];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Want {
-    Scalar,
-    Structure,
-}
 
 /// The paths of an argument that is nearly always a constant, which is then read once.
 enum Paths {
-    Constant(Option<Path>),
+    Constant(Option<Result<Path, String>>),
     Column(Text),
 }
 
 impl Paths {
-    fn new(text: Text) -> Result<Paths> {
-        let Some(constant) = text.constant() else { return Ok(Paths::Column(text)) };
-        match constant.map(Path::parse).transpose() {
-            Ok(path) => Ok(Paths::Constant(path)),
-            Err(message) => plan_err!("{message}"),
+    fn new(text: Text) -> Paths {
+        match text.constant() {
+            Some(constant) => Paths::Constant(constant.map(Path::parse)),
+            None => Paths::Column(text),
         }
     }
     fn get(&self, row: usize) -> Option<Result<Path, String>> {
         match self {
-            Paths::Constant(path) => path.clone().map(Ok),
+            Paths::Constant(path) => path.clone(),
             Paths::Column(text) => text.get(row).map(Path::parse),
         }
     }
 }
 
-/// What an error gives.
-enum OnError {
+/// What an error or nothing at the path gives.
+enum Instead {
     Null,
     Fail,
-    Default,
-    Text(&'static str),
+    Default(Text),
 }
 
-fn on_error(call: &Call) -> Result<OnError> {
-    if call.len() < 3 {
-        return Ok(OnError::Null);
+impl Instead {
+    fn of(call: &Call, argument: usize) -> Result<Instead> {
+        if call.len() <= argument {
+            return Ok(Instead::Null);
+        }
+        let text = call.text(argument)?;
+        Ok(match text.constant().flatten().unwrap_or("NULL") {
+            "NULL" => Instead::Null,
+            "ERROR" => Instead::Fail,
+            "DEFAULT" if call.len() > argument + 1 => Instead::Default(call.text(argument + 1)?),
+            other => return plan_err!("'{other}' is no behaviour of JSON_VALUE"),
+        })
     }
-    let text = call.text(2)?;
-    Ok(match text.constant().flatten().unwrap_or("NULL") {
-        "NULL" => OnError::Null,
-        "ERROR" => OnError::Fail,
-        "DEFAULT" => OnError::Default,
-        "EMPTY ARRAY" => OnError::Text("[]"),
-        "EMPTY OBJECT" => OnError::Text("{}"),
-        other => return plan_err!("'{other} ON ERROR' does not exist"),
-    })
+
+    fn give(&self, row: usize, out: &mut String, problem: String) -> Result<Option<()>, String> {
+        match self {
+            Instead::Null => Ok(None),
+            Instead::Fail => Err(problem),
+            Instead::Default(text) => Ok(text.get(row).map(|text| out.push_str(text))),
+        }
+    }
 }
 
-fn extract(call: &Call, want: Want) -> Result<ArrayRef> {
-    let (text, paths) = (call.text(0)?, Paths::new(call.text(1)?)?);
-    let on_error = on_error(call)?;
-    let defaults = if call.len() > 3 { Some(call.text(3)?) } else { None };
-    let mut failure = None;
-    let written = write_rows(call.rows, |row, out| {
-        let (text, path) = (text.get(row)?, paths.get(row)?);
-        let problem = match path {
-            Ok(path) => match write_found(out, text, &path, want) {
-                Ok(written) => return written,
-                Err(problem) => problem,
-            },
-            Err(message) => message,
+/// One call of JSON_VALUE.
+struct Rules {
+    text: Text,
+    paths: Paths,
+    on_error: Instead,
+    on_empty: Instead,
+}
+
+/// What stands at a path.
+enum Stands {
+    Scalar,
+    Nothing,
+    Error(String),
+}
+
+impl Rules {
+    fn of(call: &Call) -> Result<Rules> {
+        Ok(Rules {
+            text: call.text(0)?,
+            paths: Paths::new(call.text(1)?),
+            on_error: Instead::of(call, 2)?,
+            on_empty: Instead::of(call, 4)?,
+        })
+    }
+
+    /// None for NULL arguments.
+    fn write(&self, row: usize, out: &mut String) -> Option<Result<Option<()>, String>> {
+        let (text, path) = (self.text.get(row)?, self.paths.get(row)?);
+        let stands = match path {
+            Ok(path) => write_found(out, text, &path),
+            Err(message) => Stands::Error(message),
         };
-        out.clear();
-        match &on_error {
-            OnError::Null => return None,
-            OnError::Fail => failure = Some(problem),
-            OnError::Default => out.push_str(defaults.as_ref()?.get(row)?),
-            OnError::Text(text) => out.push_str(text),
-        }
-        Some(())
-    });
-    match failure {
-        Some(problem) => Err(bad_value(problem)),
-        None => Ok(written),
+        Some(match stands {
+            Stands::Scalar => Ok(Some(())),
+            Stands::Nothing => {
+                self.on_empty.give(row, out, "JSON_VALUE: there is nothing at the path".into())
+            }
+            Stands::Error(problem) => self.on_error.give(row, out, problem),
+        })
     }
 }
 
-/// Writes what stands at the path; None for NULL, an error's text for an error.
-fn write_found(
-    out: &mut String,
-    text: &str,
-    path: &Path,
-    want: Want,
-) -> Result<Option<()>, String> {
-    let value = match find(text, &path.steps) {
-        Ok(value) => value,
-        Err(Missing::Malformed) => return Err(format!("'{}' is no JSON", shown(text))),
-        Err(Missing::Absent) if path.strict => {
-            return Err(format!("the path leads nowhere in {}", shown(text)));
-        }
-        Err(Missing::Absent) => return Ok(None),
-    };
-    let structure = value.starts_with(['{', '[']);
-    match want {
-        _ if value == "null" => return Ok(None),
-        Want::Scalar if structure => return Err(format!("{} is no scalar", shown(value))),
-        Want::Structure if !structure => {
-            return Err(format!("{} is no object or array", shown(value)));
-        }
-        Want::Structure => compact(out, value),
-        Want::Scalar if value.starts_with('"') => match unescaped(value) {
-            Some(text) => out.push_str(&text),
-            None => return Err(format!("{} is no text", shown(value))),
-        },
-        Want::Scalar if matches!(value, "true" | "false") => out.push_str(value),
-        Want::Scalar => number(out, value),
+fn write_found(out: &mut String, text: &str, path: &Path) -> Stands {
+    if let Some(steps) = length_of(&path.steps) {
+        return counted(out, text, steps, path.lax);
     }
-    Ok(Some(()))
+    if path.steps.iter().any(path::Step::is_open) {
+        return match path.lax {
+            true => Stands::Nothing,
+            false => Stands::Error("JSON_VALUE: several values are at the path".into()),
+        };
+    }
+    let value = match find(text, &path.steps) {
+        Ok(_) if text.trim() == "null" => return Stands::Error("null is no document".into()),
+        Ok(value) => value,
+        Err(Missing::Malformed) => return Stands::Error(format!("'{}' is no JSON", shown(text))),
+        Err(Missing::Absent) if path.lax => return Stands::Nothing,
+        Err(Missing::Absent) => {
+            return Stands::Error(format!("the path leads nowhere in {}", shown(text)));
+        }
+    };
+    match value {
+        "null" => return Stands::Nothing,
+        _ if value.starts_with(['{', '[']) && path.lax => return Stands::Nothing,
+        _ if value.starts_with(['{', '[']) => {
+            return Stands::Error(format!("{} is no scalar", shown(value)));
+        }
+        _ if value.starts_with('"') => match unescaped(value) {
+            Some(text) => out.push_str(&text),
+            None => return Stands::Error(format!("{} is no text", shown(value))),
+        },
+        "true" | "false" => out.push_str(value),
+        _ => number(out, value),
+    }
+    Stands::Scalar
+}
+
+/// The steps before `.length()` or `.size()`.
+fn length_of(steps: &[path::Step]) -> Option<&[path::Step]> {
+    match steps {
+        [before @ .., path::Step::Member(name)]
+            if matches!(name.as_str(), "length()" | "size()") =>
+        {
+            Some(before)
+        }
+        _ => None,
+    }
+}
+
+fn counted(out: &mut String, text: &str, steps: &[path::Step], lax: bool) -> Stands {
+    let value = tree::Json::read(text).and_then(|json| json.at(steps));
+    match value {
+        Some(tree::Json::Array(items)) => out.push_str(&items.len().to_string()),
+        Some(tree::Json::Object(members)) => out.push_str(&members.len().to_string()),
+        _ if lax => return Stands::Nothing,
+        _ => return Stands::Error("JSON_VALUE: no array is at the path".into()),
+    }
+    Stands::Scalar
 }
 
 fn shown(text: &str) -> String {
     text.chars().take(100).collect()
-}
-
-/// Copies JSON without the white space between its parts.
-fn compact(out: &mut String, json: &str) {
-    let (mut inside, mut escaped) = (false, false);
-    for c in json.chars() {
-        if inside || !c.is_ascii_whitespace() {
-            out.push(c);
-        }
-        if c == '"' && !escaped {
-            inside = !inside;
-        }
-        escaped = inside && c == '\\' && !escaped;
-    }
 }
 
 /// A JSON number as Java's BigInteger or BigDecimal shows it: digits kept, an exponent only where
@@ -261,7 +295,7 @@ fn number(out: &mut String, json: &str) {
 }
 
 fn exists(call: &Call) -> Result<ArrayRef> {
-    let (text, paths) = (call.text(0)?, Paths::new(call.text(1)?)?);
+    let (text, paths) = (call.text(0)?, Paths::new(call.text(1)?));
     let mode = if call.len() > 2 { Some(call.text(2)?) } else { None };
     let mode = mode.as_ref().and_then(|m| m.constant().flatten()).unwrap_or("FALSE");
     if !["TRUE", "FALSE", "UNKNOWN", "ERROR"].contains(&mode) {
@@ -270,11 +304,13 @@ fn exists(call: &Call) -> Result<ArrayRef> {
     let mut failed = false;
     let result = boolean_rows(call.rows, |row| {
         let (text, path) = (text.get(row)?, paths.get(row)?);
-        let found = path.map(|path| (find(text, &path.steps), path.strict));
-        match found {
-            Ok((Ok(value), _)) => return Some(value != "null"),
-            Ok((Err(Missing::Absent), false)) => return Some(false),
-            _ => {}
+        match path.map(|path| (tree::Json::read(text), path)) {
+            Ok((Some(tree::Json::Null) | None, _)) | Err(_) => {}
+            Ok((Some(json), path)) => match json.at(&path.steps) {
+                Some(value) => return Some(value != tree::Json::Null),
+                None if path.lax => return Some(false),
+                None => {}
+            },
         }
         failed = true;
         match mode {

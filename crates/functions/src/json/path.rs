@@ -4,12 +4,27 @@
 pub(super) enum Step {
     Member(String),
     Index(usize),
+    /// `.*`, `[*]`
+    All,
+    /// `..`
+    Deep,
+    /// `[from:to]`
+    Slice(Option<i64>, Option<i64>),
+    /// `[0,2]`
+    Several(Vec<usize>),
+}
+
+impl Step {
+    /// Whether it can lead to several values.
+    pub fn is_open(&self) -> bool {
+        !matches!(self, Step::Member(_) | Step::Index(_))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Path {
-    /// A path that leads nowhere is an error.
-    pub strict: bool,
+    /// A path that leads nowhere is no error.
+    pub lax: bool,
     pub steps: Vec<Step>,
 }
 
@@ -17,9 +32,9 @@ impl Path {
     /// Reads a path, or says what is wrong with it.
     pub fn parse(text: &str) -> Result<Path, String> {
         let trimmed = text.trim();
-        let (strict, rest) = match trimmed.split_once(char::is_whitespace) {
-            Some(("strict", rest)) => (true, rest.trim_start()),
-            Some(("lax", rest)) => (false, rest.trim_start()),
+        let (lax, rest) = match trimmed.split_once(char::is_whitespace) {
+            Some(("strict", rest)) => (false, rest.trim_start()),
+            Some(("lax", rest)) => (true, rest.trim_start()),
             _ => (false, trimmed),
         };
         let wrong = || {
@@ -34,15 +49,23 @@ impl Path {
             steps.push(step);
             rest = after;
         }
-        Ok(Path { strict, steps })
+        Ok(Path { lax, steps })
     }
 }
 
 fn step(text: &str) -> Option<(Step, &str)> {
+    if let Some(rest) = text.strip_prefix("..") {
+        // What follows the two points is a step with one.
+        return Some((Step::Deep, &text[if rest.starts_with('[') { 2 } else { 1 }..]));
+    }
     if let Some(rest) = text.strip_prefix('.') {
+        if let Some(rest) = rest.strip_prefix('*') {
+            return Some((Step::All, rest));
+        }
         let end = rest.find(['.', '[']).unwrap_or(rest.len());
         let name = rest[..end].trim();
-        let plain = !name.is_empty() && !name.contains(['*', '(', ')', '?', '@']);
+        let call = matches!(name, "length()" | "size()");
+        let plain = call || !name.is_empty() && !name.contains(['*', '(', ')', '?', '@', '\'']);
         return plain.then(|| (Step::Member(name.to_string()), &rest[end..]));
     }
     let rest = text.strip_prefix('[')?.trim_start();
@@ -53,7 +76,22 @@ fn step(text: &str) -> Option<(Step, &str)> {
         return Some((Step::Member(rest[..end].to_string()), after));
     }
     let end = rest.find(']')?;
-    Some((Step::Index(rest[..end].trim().parse().ok()?), &rest[end + 1..]))
+    let (inside, after) = (rest[..end].trim(), &rest[end + 1..]);
+    if inside == "*" {
+        return Some((Step::All, after));
+    }
+    if let Some((from, to)) = inside.split_once(':') {
+        let bound = |t: &str| match t.trim() {
+            "" => Some(None),
+            number => number.parse().ok().map(Some),
+        };
+        return Some((Step::Slice(bound(from)?, bound(to)?), after));
+    }
+    if inside.contains(',') {
+        let each = inside.split(',').map(|n| n.trim().parse().ok());
+        return Some((Step::Several(each.collect::<Option<_>>()?), after));
+    }
+    Some((Step::Index(inside.parse().ok()?), after))
 }
 
 #[cfg(test)]
@@ -66,9 +104,9 @@ mod tests {
         let member = |name: &str| Step::Member(name.to_string());
         assert_eq!(
             path,
-            Path { strict: true, steps: vec![member("a"), Step::Index(1), member("b c")] }
+            Path { lax: false, steps: vec![member("a"), Step::Index(1), member("b c")] }
         );
-        for bad in ["", "a.b", "$..a", "$.a[*]", "$[", "$.a[?(@.x)]"] {
+        for bad in ["", "a.b", "$[", "$.a[?(@.x)]"] {
             assert!(Path::parse(bad).is_err(), "{bad}");
         }
     }

@@ -50,12 +50,14 @@ pub(super) const ROUND: Function =
 /// `TRUNCATE(number [, digits])`: cut off after that many digits after the point.
 ///
 /// ```sql
-/// TRUNCATE(42.345, 2) = 42.340
+/// TRUNCATE(42.345, 2) = 42.34
 /// ```
 pub(super) const TRUNCATE: Function =
-    Function::new("truncate", &[N, Long], Output::Like(0), |call| rounded(call, Mode::Down))
-        .optional(1)
-        .nullable();
+    Function::new("truncate", &[N, Long], Output::By(rounded_type), |call| {
+        rounded(call, Mode::Down)
+    })
+    .optional(1)
+    .nullable();
 
 /// `FLOOR(number)`, `FLOOR(moment TO unit)`; as a plain function `floor(moment, 'unit')`
 ///

@@ -275,6 +275,7 @@ impl Eval {
                     let mode = (i >= 2 && name.starts_with("json_"))
                         || (i == 1 && name == "is_json")
                         || (i == 0 && name.starts_with("__json_"))
+                        || (i == 0 && name == "__interval")
                         || (i == 1 && matches!(name.as_str(), "round" | "to_timestamp_ltz"));
                     args.push(match arg {
                         Expr::Identifier(word) if unit => self.word(&word.value)?,

@@ -5,11 +5,13 @@
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::Int32Type;
+use brooklet_core::types::{MAX_LENGTH, SqlType};
 use datafusion::common::Result;
 
 use crate::column::{Call, Text, slice_rows, value_rows, write_rows};
-use crate::function::Kind::{Int, Long, Text as T};
-use crate::function::{Function, Output, SqlTypeOf};
+use crate::function::Kind::{Any, Int, Long, Text as T};
+use crate::function::{Function, Output, SqlTypeOf, Typing};
+use crate::types::common_type;
 
 const INT: Output = Output::Is(SqlTypeOf::Int);
 
@@ -18,16 +20,18 @@ const INT: Output = Output::Is(SqlTypeOf::Int);
 /// ```sql
 /// UPPER('straße') = 'STRASSE'
 /// ```
-pub(super) const UPPER: Function =
-    Function::text("upper", &[T], |call| cased(call, str::make_ascii_uppercase, str::to_uppercase));
+pub(super) const UPPER: Function = Function::new("upper", &[T], Output::Like(0), |call| {
+    cased(call, str::make_ascii_uppercase, str::to_uppercase)
+});
 
 /// `LOWER(text)`: in lower case.
 ///
 /// ```sql
 /// LOWER('ÄB') = 'äb'
 /// ```
-pub(super) const LOWER: Function =
-    Function::text("lower", &[T], |call| cased(call, str::make_ascii_lowercase, str::to_lowercase));
+pub(super) const LOWER: Function = Function::new("lower", &[T], Output::Like(0), |call| {
+    cased(call, str::make_ascii_lowercase, str::to_lowercase)
+});
 
 /// `INITCAP(text)`: every word's first letter in upper, the others in lower case. Words are made
 /// of letters and digits.
@@ -35,7 +39,7 @@ pub(super) const LOWER: Function =
 /// ```sql
 /// INITCAP('hello wORLD') = 'Hello World'
 /// ```
-pub(super) const INITCAP: Function = Function::text("initcap", &[T], initcap);
+pub(super) const INITCAP: Function = Function::new("initcap", &[T], Output::Like(0), initcap);
 
 /// `TRIM(text)`, `TRIM([BOTH | LEADING | TRAILING] characters FROM text)`; as plain functions
 /// `btrim`, `ltrim` and `rtrim(text [, characters])`
@@ -47,7 +51,9 @@ pub(super) const INITCAP: Function = Function::text("initcap", &[T], initcap);
 /// TRIM(BOTH 'xy' FROM 'xyaxy') = 'a'
 /// ```
 pub(super) const TRIM: Function =
-    Function::text("btrim", &[T, T], |call| trim(call, true, true)).optional(1).aliases(&["trim"]);
+    Function::shorter("btrim", &[T, T], |call| trim(call, true, true))
+        .optional(1)
+        .aliases(&["trim"]);
 
 /// `LTRIM(text [, characters])`: without the characters, spaces if none are given, at the start.
 ///
@@ -55,7 +61,7 @@ pub(super) const TRIM: Function =
 /// LTRIM('xxaxx', 'x') = 'axx'
 /// ```
 pub(super) const LTRIM: Function =
-    Function::text("ltrim", &[T, T], |call| trim(call, true, false)).optional(1);
+    Function::shorter("ltrim", &[T, T], |call| trim(call, true, false)).optional(1);
 
 /// `RTRIM(text [, characters])`: without the characters, spaces if none are given, at the end.
 ///
@@ -63,7 +69,7 @@ pub(super) const LTRIM: Function =
 /// RTRIM('a  ') = 'a'
 /// ```
 pub(super) const RTRIM: Function =
-    Function::text("rtrim", &[T, T], |call| trim(call, false, true)).optional(1);
+    Function::shorter("rtrim", &[T, T], |call| trim(call, false, true)).optional(1);
 
 /// `LPAD(text, length, pad)`
 ///
@@ -98,7 +104,7 @@ pub(super) const RPAD: Function =
 /// SUBSTRING('abcdef', 2, 3) = 'bcd'
 /// SUBSTRING('abc', -2) = 'bc'
 /// ```
-pub(super) const SUBSTRING: Function = Function::text("substring", &[T, Int, Int], substring)
+pub(super) const SUBSTRING: Function = Function::shorter("substring", &[T, Int, Int], substring)
     .optional(1)
     .aliases(&["substr"])
     .nullable();
@@ -108,7 +114,7 @@ pub(super) const SUBSTRING: Function = Function::text("substring", &[T, Int, Int
 /// ```sql
 /// LEFT('abcdef', 2) = 'ab'
 /// ```
-pub(super) const LEFT: Function = Function::text("left", &[T, Int], |call| {
+pub(super) const LEFT: Function = Function::shorter("left", &[T, Int], |call| {
     let (text, lengths) = (call.text(0)?, call.ints(1)?);
     Ok(slice_rows(call.rows, |row| {
         let (text, length) = (text.get(row)?, lengths.get(row)?.max(0));
@@ -121,7 +127,7 @@ pub(super) const LEFT: Function = Function::text("left", &[T, Int], |call| {
 /// ```sql
 /// RIGHT('abcdef', 2) = 'ef'
 /// ```
-pub(super) const RIGHT: Function = Function::text("right", &[T, Int], |call| {
+pub(super) const RIGHT: Function = Function::shorter("right", &[T, Int], |call| {
     let (text, lengths) = (call.text(0)?, call.ints(1)?);
     Ok(slice_rows(call.rows, |row| {
         let (text, length) = (text.get(row)?, lengths.get(row)?.max(0) as usize);
@@ -167,15 +173,33 @@ pub(super) const POSITION: Function = Function::new("position", &[T, T], INT, lo
 /// ```
 pub(super) const LOCATE: Function = Function::new("locate", &[T, T, Int], INT, locate).optional(1);
 
-/// `INSTR(text, part)`: where the part first stands in the text, the first character being 1; 0
-/// where it does not.
+/// `INSTR(text, part [, from [, occurrence]])`
+///
+/// Where the part stands in the text, the first character being 1, at or after a position, the nth
+/// time that it is met; from a negative position on it is looked for backwards from the end. 0
+/// where it does not stand.
 ///
 /// ```sql
 /// INSTR('abcb', 'b') = 2
+/// INSTR('abcb', 'b', -1) = 4
+/// INSTR('abcb', 'b', 1, 2) = 4
 /// ```
-pub(super) const INSTR: Function =
-    Function::new("instr", &[T, T], INT, |call| positions(call, &call.text(1)?, &call.text(0)?))
-        .aliases(&["strpos"]);
+pub(super) const INSTR: Function = Function::new("instr", &[T, T, Int, Int], INT, |call| {
+    if call.len() < 3 {
+        return positions(call, &call.text(1)?, &call.text(0)?);
+    }
+    let (text, part, from) = (call.text(0)?, call.text(1)?, call.ints(2)?);
+    let times = if call.len() > 3 { Some(call.ints(3)?) } else { None };
+    Ok(value_rows::<Int32Type>(call.rows, |row| {
+        let (text, part, from) = (text.get(row)?, part.get(row)?, from.get(row)?);
+        let nth = match &times {
+            Some(times) => times.get(row)?,
+            None => 1,
+        };
+        Some(nth_position(text, part, from, nth))
+    }))
+})
+.optional(2);
 
 /// `OVERLAY(text PLACING part FROM start [FOR length])`; as a plain function
 /// `overlay(text, part, start [, length])`: the text with the part in place of `length`
@@ -185,7 +209,7 @@ pub(super) const INSTR: Function =
 /// OVERLAY('abcdef' PLACING 'XX' FROM 2 FOR 3) = 'aXXef'
 /// ```
 pub(super) const OVERLAY: Function =
-    Function::text("overlay", &[T, T, Int, Int], overlay).optional(1);
+    Function::new("overlay", &[T, T, Int, Int], Output::By(added), overlay).optional(1);
 
 /// `REPLACE(text, part, by)`: the text with every occurrence of the part replaced.
 ///
@@ -223,7 +247,8 @@ pub(super) const TRANSLATE: Function = Function::text("translate", &[T, T, T], |
         }));
         Some(())
     }))
-});
+})
+.aliases(&["translate3"]);
 
 /// `REPEAT(text, count)`: the text that many times.
 ///
@@ -259,15 +284,15 @@ pub(super) const REVERSE: Function = Function::text("reverse", &[T], |call| {
 
 /// `SPLIT_INDEX(text, separator, index)`
 ///
-/// The part at an index between the separators, the first being 0. NULL where there is none and
+/// The part at an index between the separators, texts or codes of characters, the first being 0. NULL where there is none and
 /// for an empty text.
 ///
 /// ```sql
 /// SPLIT_INDEX('a,b,c', ',', 1) = 'b'
 /// SPLIT_INDEX('a,b,c', ',', 3) IS NULL
 /// ```
-pub(super) const SPLIT_INDEX: Function = Function::text("split_index", &[T, T, Int], |call| {
-    let (text, separators, indexes) = (call.text(0)?, call.text(1)?, call.ints(2)?);
+pub(super) const SPLIT_INDEX: Function = Function::text("split_index", &[T, Any, Int], |call| {
+    let (text, separators, indexes) = (call.text(0)?, separators(call)?, call.ints(2)?);
     Ok(slice_rows(call.rows, |row| {
         let (text, separator) = (text.get(row)?, separators.get(row)?);
         let index = usize::try_from(indexes.get(row)?).ok()?;
@@ -299,13 +324,39 @@ pub(super) const CONCAT: Function = Function::text("concat", &[T], |call| {
 })
 .variadic();
 
+/// `text || text`; as a plain function `__concat(text, text)`: one after the other; NULL if one is
+/// NULL.
+///
+/// ```sql
+/// __CONCAT('a', 'b') = 'ab'
+/// ```
+pub(super) const OPERATOR: Function =
+    Function::new("__concat", &[T, T], Output::By(joined), |call| {
+        let (a, b) = (call.text(0)?, call.text(1)?);
+        Ok(write_rows(call.rows, |row, out| {
+            out.push_str(a.get(row)?);
+            out.push_str(b.get(row)?);
+            Some(())
+        }))
+    });
+
+/// `BTRIM(text [, characters])`; as a plain function `__btrim(text [, characters])`
+///
+/// Without the characters, spaces if none are given, at both ends.
+///
+/// ```sql
+/// __BTRIM(' a ') = 'a'
+/// ```
+pub(super) const BTRIM: Function =
+    Function::text("__btrim", &[T, T], |call| trim(call, true, true)).optional(1);
+
 /// `ELT(n, text, ...)`: the nth of the texts, counted from 1; NULL if there is none.
 ///
 /// ```sql
 /// ELT(2, 'a', 'b') = 'b'
 /// ELT(3, 'a', 'b') IS NULL
 /// ```
-pub(super) const ELT: Function = Function::text("elt", &[Long, T], |call| {
+pub(super) const ELT: Function = Function::new("elt", &[Long, T], Output::By(any_of), |call| {
     let numbers = call.longs(0)?;
     let texts = (1..call.len()).map(|i| call.text(i)).collect::<Result<Vec<_>>>()?;
     Ok(slice_rows(call.rows, |row| {
@@ -477,6 +528,9 @@ fn locate(call: &Call) -> Result<ArrayRef> {
     let starts = call.ints(2)?;
     Ok(value_rows::<Int32Type>(call.rows, |row| {
         let (part, text, start) = (part.get(row)?, text.get(row)?, starts.get(row)?);
+        if part.is_empty() {
+            return Some(1);
+        }
         let Some(skipped) = usize::try_from(start).ok().and_then(|s| s.checked_sub(1)) else {
             return Some(0);
         };
@@ -495,6 +549,63 @@ fn positions(call: &Call, part: &Text, text: &Text) -> Result<ArrayRef> {
 
 fn position(part: &str, text: &str) -> i32 {
     text.find(part).map_or(0, |at| characters(&text[..at]) as i32 + 1)
+}
+
+/// The type that the texts have in common.
+fn any_of(typing: &Typing) -> Result<SqlType> {
+    Ok(common_type(&typing.types[1..]).unwrap_or(SqlType::STRING))
+}
+
+/// Separators given as texts or as codes of characters.
+fn separators(call: &Call) -> Result<Text> {
+    if !call.any(1).array.data_type().is_integer() {
+        return call.text(1);
+    }
+    let codes = arrow::compute::cast(&call.any(1).array, &arrow::datatypes::DataType::Int64)?;
+    let codes = arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(&codes);
+    let texts = codes.iter().map(|code| {
+        let c = char::from_u32(u32::try_from(code?).ok()?)?;
+        Some(c.to_string())
+    });
+    Ok(call.any(1).like(texts.collect::<StringArray>()))
+}
+
+/// VARCHAR of both lengths together.
+fn added(typing: &Typing) -> Result<SqlType> {
+    let length = |ty: &SqlType| match ty {
+        SqlType::Char(n) | SqlType::Varchar(n) => *n,
+        _ => MAX_LENGTH,
+    };
+    let both = length(&typing.types[0]).saturating_add(length(&typing.types[1]));
+    Ok(SqlType::Varchar(both.min(MAX_LENGTH)))
+}
+
+/// CHAR of both lengths of two CHARs, else as [`added`]: what `||` gives.
+fn joined(typing: &Typing) -> Result<SqlType> {
+    match (&typing.types[0], &typing.types[1]) {
+        (SqlType::Char(n), SqlType::Char(m)) => Ok(SqlType::Char(n.saturating_add(*m))),
+        _ => added(typing),
+    }
+}
+
+fn nth_position(text: &str, part: &str, from: i32, nth: i32) -> i32 {
+    if part.is_empty() {
+        return 1;
+    }
+    let starts: Vec<(usize, usize)> =
+        text.char_indices().map(|(at, _)| at).chain([text.len()]).enumerate().collect();
+    let here = |(_, at): &&(usize, usize)| text[*at..].starts_with(part);
+    let count = starts.len() as i64 - 1;
+    let Some(skipped) = usize::try_from(nth).ok().and_then(|n| n.checked_sub(1)) else { return 0 };
+    let found = match i64::from(from) {
+        0 => None,
+        from @ 1.. => starts.iter().skip(from as usize - 1).filter(here).nth(skipped),
+        from => {
+            let last = count + from;
+            starts.iter().rev().filter(|(i, _)| *i as i64 <= last).filter(here).nth(skipped)
+        }
+    };
+    found.map_or(0, |(i, _)| *i as i32 + 1)
 }
 
 fn overlay(call: &Call) -> Result<ArrayRef> {

@@ -271,14 +271,15 @@ fn hex(call: &Call) -> Result<ArrayRef> {
     }))
 }
 
-/// An odd number of digits has a leading zero.
+/// An odd number of digits begins with a byte of 0 in place of the first.
 fn unhex(call: &Call) -> Result<ArrayRef> {
     let text = call.text(0)?;
     let bytes = |row: usize| -> Option<Vec<u8>> {
         let digits = text.get(row)?.as_bytes();
         let value = |digit: u8| Some(char::from(digit).to_digit(16)? as u8);
         let odd = digits.len() % 2;
-        let first = digits[..odd].iter().map(|d| value(*d));
+        // A digit alone counts for nothing, but for a byte.
+        let first = digits[..odd].iter().map(|d| value(*d).map(|_| 0));
         let pairs = digits[odd..].chunks_exact(2);
         first.chain(pairs.map(|p| Some(value(p[0])? << 4 | value(p[1])?))).collect()
     };

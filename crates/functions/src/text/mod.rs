@@ -4,8 +4,11 @@ use crate::function::Function;
 
 mod basic;
 mod encode;
+mod inet;
 mod java_regex;
+mod printf;
 mod regexp;
+mod similar;
 mod split;
 mod url;
 
@@ -36,6 +39,8 @@ pub(crate) const ALL: &[Function] = &[
     basic::CONCAT,
     basic::CONCAT_WS,
     basic::ELT,
+    basic::OPERATOR,
+    basic::BTRIM,
     encode::ASCII,
     encode::CHR,
     encode::TO_BASE64,
@@ -69,4 +74,8 @@ pub(crate) const ALL: &[Function] = &[
     regexp::REGEXP_EXTRACT_ALL,
     split::SPLIT,
     split::STR_TO_MAP,
+    inet::INET_ATON,
+    inet::INET_NTOA,
+    printf::PRINTF,
+    similar::SIMILAR,
 ];

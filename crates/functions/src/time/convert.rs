@@ -5,7 +5,6 @@ use std::rc::Rc;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use brooklet_core::types::SqlType;
-use chrono::{LocalResult, NaiveDateTime, Offset, TimeZone};
 use datafusion::common::{DataFusionError, Result, plan_err};
 
 use super::civil::Moment;
@@ -13,6 +12,7 @@ use super::instants::{Clock, Instants, moment_rows};
 use super::pattern::{Dialect, Pattern, pattern};
 use super::read::{self, Stamp};
 use super::write;
+use super::zone::Zone;
 use crate::column::{Call, Text, bad_value, value_rows, write_rows};
 use crate::function::Kind::{Any, Long, MomentOrText, Text as T};
 use crate::function::{Function, Output, SqlTypeOf, Typing};
@@ -167,12 +167,14 @@ fn date_format(call: &Call) -> Result<ArrayRef> {
         let patterns = Patterns::of(call, 1, Dialect::Simple)?;
         return write_patterned(call, &patterns, |row| read::parsed(text.get(row)?, &from));
     }
-    let moments = Instants::new(call.any(0))?;
-    let dialect = match moments.clock {
-        Clock::Timestamp => Dialect::Formatter,
-        Clock::Date | Clock::Time => Dialect::Simple,
-    };
-    write_patterned(call, &Patterns::of(call, 1, dialect)?, |row| moments.get(row))
+    let (moments, zone) = (Instants::new(call.any(0))?, call.zone_of(0));
+    if moments.clock != Clock::Timestamp {
+        return plan_err!("DATE_FORMAT takes a TIMESTAMP or a STRING; write a CAST");
+    }
+    let patterns = Patterns::of(call, 1, Dialect::Formatter)?;
+    write_patterned(call, &patterns, |row| {
+        moments.get(row).map(|(seconds, nanos)| (zone.local(seconds), nanos))
+    })
 }
 
 fn to_timestamp(call: &Call) -> Result<ArrayRef> {
@@ -264,6 +266,7 @@ fn ltz_of_text(call: &Call) -> Result<ArrayRef> {
     let text = call.text(0)?;
     let patterns = Patterns::of(call, 1, Dialect::Formatter)?;
     let zones = if call.len() > 2 { Some(call.text(2)?) } else { None };
+    // Without a zone the text is of UTC, as in Flink, whatever the session's is.
     moment_rows(call.rows, &call.result, |row| {
         let stamp = text.get(row).and_then(|text| match (call.len(), patterns.get(row)?) {
             (1, _) => read::timestamp(text),
@@ -271,10 +274,9 @@ fn ltz_of_text(call: &Call) -> Result<ArrayRef> {
             (_, Err(_)) => None,
         });
         Ok(match (&zones, stamp) {
-            (Some(zones), Some((seconds, nanos))) => zones
-                .get(row)
-                .and_then(Zone::parse)
-                .and_then(|zone| Some((zone.to_utc(seconds)?, nanos))),
+            (Some(zones), Some((seconds, nanos))) => {
+                zones.get(row).and_then(Zone::parse).map(|zone| (zone.instant(seconds), nanos))
+            }
             _ => stamp,
         })
     })
@@ -298,7 +300,7 @@ fn unix_timestamp(call: &Call) -> Result<ArrayRef> {
     Ok(value_rows::<Int64Type>(call.rows, |row| {
         let text = text.get(row)?;
         let stamp = patterns.get(row)?.ok().and_then(|pattern| read::parsed(text, &pattern));
-        Some(stamp.map_or(i64::MIN, |(seconds, _)| seconds))
+        Some(stamp.map_or(i64::MIN, |(seconds, _)| call.zone.instant_late(seconds)))
     }))
 }
 
@@ -307,77 +309,23 @@ fn from_unixtime(call: &Call) -> Result<ArrayRef> {
     let patterns = Patterns::of(call, 1, Dialect::Simple)?;
     write_patterned(call, &patterns, |row| {
         // Further than any date can be written.
-        seconds.get(row).filter(|s| s.abs() < 1 << 50).map(|s| (s, 0))
+        seconds.get(row).filter(|s| s.abs() < 1 << 50).map(|s| (call.zone.local(s), 0))
     })
-}
-
-/// A time zone: a name or an offset.
-struct Zone(ZoneKind);
-
-enum ZoneKind {
-    Named(chrono_tz::Tz),
-    Fixed(i64),
-}
-
-impl Zone {
-    fn parse(name: &str) -> Option<Zone> {
-        if let Ok(zone) = name.parse::<chrono_tz::Tz>() {
-            return Some(Zone(ZoneKind::Named(zone)));
-        }
-        let offset = name.strip_prefix("GMT").or(name.strip_prefix("UTC")).unwrap_or(name);
-        let (sign, digits) = match offset.split_at_checked(1)? {
-            ("+", digits) => (1, digits),
-            ("-", digits) => (-1, digits),
-            _ => return None,
-        };
-        let (hours, minutes) = digits.split_once(':').unwrap_or((digits, "0"));
-        let (hours, minutes) = (hours.parse::<u8>().ok()?, minutes.parse::<u8>().ok()?);
-        Some(Zone(ZoneKind::Fixed(sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))))
-    }
-
-    /// Seconds in UTC of local seconds; in an overlap the earlier one, in a gap the time as it
-    /// would have been without it.
-    fn to_utc(&self, local: i64) -> Option<i64> {
-        match self.0 {
-            ZoneKind::Fixed(offset) => Some(local - offset),
-            ZoneKind::Named(zone) => {
-                let naive = naive(local)?;
-                let offset = match zone.offset_from_local_datetime(&naive) {
-                    LocalResult::Single(o) | LocalResult::Ambiguous(o, _) => o,
-                    LocalResult::None => {
-                        let before = naive.checked_sub_signed(chrono::TimeDelta::hours(3))?;
-                        zone.offset_from_local_datetime(&before).earliest()?
-                    }
-                };
-                Some(local - i64::from(offset.fix().local_minus_utc()))
-            }
-        }
-    }
-
-    fn to_local(&self, utc: i64) -> Option<i64> {
-        match self.0 {
-            ZoneKind::Fixed(offset) => Some(utc + offset),
-            ZoneKind::Named(zone) => {
-                let offset = zone.offset_from_utc_datetime(&naive(utc)?);
-                Some(utc + i64::from(offset.fix().local_minus_utc()))
-            }
-        }
-    }
-}
-
-fn naive(seconds: i64) -> Option<NaiveDateTime> {
-    Some(chrono::DateTime::from_timestamp(seconds, 0)?.naive_utc())
 }
 
 fn convert_tz(call: &Call) -> Result<ArrayRef> {
     let (text, from, to) = (call.text(0)?, call.text(1)?, call.text(2)?);
     let default = pattern(DEFAULT, Dialect::Simple).map_err(DataFusionError::Internal)?;
     // Java takes a zone it does not know for GMT.
-    let zone = |name: &str| Zone::parse(name).unwrap_or(Zone(ZoneKind::Fixed(0)));
+    // Offsets alone are among them.
+    let zone = |name: &str| {
+        let known = !name.starts_with(['+', '-']);
+        Zone::parse(name).filter(|_| known).unwrap_or(Zone::UTC)
+    };
     Ok(write_rows(call.rows, |row, out| {
         let (seconds, _) = read::parsed(text.get(row)?, &default)?;
-        let utc = zone(from.get(row)?).to_utc(seconds)?;
-        let local = zone(to.get(row)?).to_local(utc)?;
+        let utc = zone(from.get(row)?).instant_late(seconds);
+        let local = zone(to.get(row)?).local(utc);
         write::formatted(out, &default, &Moment::of(local, 0));
         Some(())
     }))

@@ -136,9 +136,34 @@ fn fields(call: &Call, argument: usize, unit: Unit) -> Result<ArrayRef> {
     if call.rows > 0 && time_of_day && unit.seconds().is_none() && unit.nanos().is_none() {
         return plan_err!("a TIME has no {unit:?}");
     }
+    // All are of what the wall shows, also EPOCH.
+    let zone = call.zone_of(argument);
+    let before = moments.clock == super::instants::Clock::Timestamp;
     Ok(value_rows::<Int64Type>(call.rows, |row| {
-        moments.get(row).map(|(seconds, nanos)| of(seconds, nanos))
+        let (seconds, nanos) = moments.get(row)?;
+        let seconds = zone.local(seconds);
+        if before && seconds < 0 {
+            return Some(before_1970(unit, seconds, nanos, of));
+        }
+        Some(of(seconds, nanos))
     }))
+}
+
+/// Flink divides milliseconds before 1970 towards zero: the day is the next one unless it is
+/// midnight, the time of day counts backwards.
+fn before_1970(unit: Unit, seconds: i64, nanos: u32, of: fn(i64, u32) -> i64) -> i64 {
+    let millis = seconds.saturating_mul(1_000).saturating_add(i64::from(nanos / 1_000_000));
+    let below = i64::from(nanos % 1_000_000);
+    match unit {
+        Unit::Epoch => millis / 1_000,
+        Unit::Hour => millis % 86_400_000 / 3_600_000,
+        Unit::Minute => millis % 3_600_000 / 60_000,
+        Unit::Second => millis % 60_000 / 1_000,
+        Unit::Millisecond => millis % 1_000,
+        Unit::Microsecond => millis % 1_000 * 1_000 + below / 1_000,
+        Unit::Nanosecond => millis % 1_000 * 1_000_000 + below,
+        _ => of(millis / 86_400_000 * 86_400, 0),
+    }
 }
 
 /// Centuries and millennia, whose first year ends in 1.

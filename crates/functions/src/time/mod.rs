@@ -6,11 +6,13 @@ pub(crate) mod civil;
 mod convert;
 mod fields;
 pub(crate) mod instants;
+pub(crate) mod interval;
 mod pattern;
 pub(crate) mod read;
 pub(crate) mod shift;
 mod unit;
 pub(crate) mod write;
+pub(crate) mod zone;
 
 /// Every function of this family.
 pub(crate) const ALL: &[Function] = &[
@@ -34,4 +36,9 @@ pub(crate) const ALL: &[Function] = &[
     fields::SECOND,
     shift::TIMESTAMPADD,
     shift::TIMESTAMPDIFF,
+    interval::INTERVAL,
+    interval::PLUS,
+    interval::MINUS,
+    interval::ADD,
+    interval::TIMES,
 ];

@@ -16,7 +16,7 @@ use crate::function::{Function, Output, SqlTypeOf, Typing};
 ///
 /// The moment that many units later, or earlier for a negative count. A day that the month does
 /// not have becomes its last. Units: SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER, YEAR. The
-/// result has the moment's type; a DATE moved by less than a day becomes a TIMESTAMP(3).
+/// result has the moment's type; a DATE moved by less than a day becomes a TIMESTAMP(6).
 ///
 /// ```sql
 /// TIMESTAMPADD(MINUTE, -90, TIMESTAMP '2020-01-01 01:00:00') = TIMESTAMP '2019-12-31 23:30:00'
@@ -42,7 +42,7 @@ fn added(typing: &Typing) -> Result<SqlType> {
     let unit = typing.text(0).and_then(Unit::parse);
     let whole_days =
         unit.is_none_or(|u| u.months().is_some() || matches!(u, Unit::Day | Unit::Week));
-    Ok(if moment == SqlType::Date && !whole_days { SqlType::Timestamp(3) } else { moment })
+    Ok(if moment == SqlType::Date && !whole_days { SqlType::Timestamp(6) } else { moment })
 }
 
 fn add(call: &Call) -> Result<ArrayRef> {
@@ -73,13 +73,21 @@ fn plus(unit: Unit, count: i64, seconds: i64, nanos: u32) -> Option<(i64, u32)> 
     if months.abs() > 12 * 1_000_000 {
         return None;
     }
+    Some((months_later(seconds, months), nanos))
+}
+
+/// The same time of day so many months later, on the month's last day if it has no such day.
+pub(super) fn months_later(seconds: i64, months: i64) -> i64 {
     let day = Date::of_epoch_day(seconds.div_euclid(DAY)).plus_months(months).epoch_day();
-    Some((day * DAY + seconds.rem_euclid(DAY), nanos))
+    day * DAY + seconds.rem_euclid(DAY)
 }
 
 fn difference(call: &Call) -> Result<ArrayRef> {
     let unit = Unit::argument(&call.text(0)?, "TIMESTAMPDIFF")?;
     let (from, to) = (Instants::new(call.any(1))?, Instants::new(call.any(2))?);
+    if call.is_instant(1) != call.is_instant(2) {
+        return plan_err!("TIMESTAMPDIFF takes two TIMESTAMPs or two TIMESTAMP_LTZs; write a CAST");
+    }
     if unit.seconds().is_none() && unit.nanos().is_none() && unit.months().is_none() {
         return plan_err!("TIMESTAMPDIFF cannot count {unit:?}; write SECOND, DAY or MONTH");
     }
@@ -138,8 +146,12 @@ pub(crate) fn to_unit(unit: Unit, (seconds, nanos): (i64, u32), up: bool) -> Res
 /// FLOOR and CEIL of a moment to the unit in the second argument.
 pub(crate) fn rounded(call: &Call, up: bool) -> Result<ArrayRef> {
     let unit = Unit::argument(&call.text(1)?, if up { "CEIL" } else { "FLOOR" })?;
-    let moments = Instants::new(call.any(0))?;
+    let (moments, zone) = (Instants::new(call.any(0))?, call.zone_of(0));
     moment_rows(call.rows, &call.result, |row| {
-        moments.get(row).map(|moment| to_unit(unit, moment, up)).transpose()
+        let Some((seconds, nanos)) = moments.get(row) else { return Ok(None) };
+        // Back by the offset that the clock had at the moment, as Flink does.
+        let offset = zone.local(seconds) - seconds;
+        let (seconds, nanos) = to_unit(unit, (seconds + offset, nanos), up)?;
+        Ok(Some((seconds - offset, nanos)))
     })
 }

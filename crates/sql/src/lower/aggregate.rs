@@ -154,6 +154,8 @@ impl Lowering<'_> {
 /// A key's name: the column's, or a number for expressions.
 pub fn key_name(expr: &Expr, number: usize) -> String {
     match expr {
+        // An expression under its own text, which says no more than a number.
+        Expr::Alias(alias) if alias.name.contains('(') => format!("key{number}"),
         Expr::Alias(_) | Expr::Column(_) => name_of(expr),
         _ => format!("key{number}"),
     }
@@ -161,9 +163,8 @@ pub fn key_name(expr: &Expr, number: usize) -> String {
 
 /// The columns that calls give, named after them.
 pub fn results(calls: &[AggCall], fields: Vec<Field>, input: &Schema) -> Vec<Field> {
-    let result = |(c, field): (&AggCall, Field)| {
-        field.with_name(call_name(c, input)).with_nullable(true)
-    };
+    let result =
+        |(c, field): (&AggCall, Field)| field.with_name(call_name(c, input)).with_nullable(true);
     calls.iter().zip(fields).map(result).collect()
 }
 

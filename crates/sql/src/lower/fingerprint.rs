@@ -10,10 +10,15 @@ use super::pattern;
 /// Changes when the meaning of a node's state does.
 const VERSION: u64 = 1;
 
-pub fn fill(plan: &mut StreamPlan) {
+/// `zone`: the session's time zone, which belongs to the meaning of instants.
+pub fn fill(plan: &mut StreamPlan, zone: &str) {
+    let zone = match brooklet_functions::Zone::parse(zone) {
+        None | Some(brooklet_functions::Zone::UTC) => "",
+        Some(_) => zone,
+    };
     for id in 0..plan.nodes.len() {
         let node = plan.node(id);
-        let text = format!("{} {}", spec(node), types(node));
+        let text = format!("{} {}{zone}", spec(node), types(node));
         let inputs = node.inputs.iter().map(|i| plan.node(*i).fingerprint);
         let hash = inputs.fold(hash_bytes(text.as_bytes(), VERSION), mix);
         plan.nodes[id].fingerprint = hash;

@@ -103,7 +103,7 @@ pub fn lower(
     whole::check_ends(&it.plan, offers, settings).map_err(|e| vec![(0, e)])?;
     within::check(&it.plan).map_err(|e| vec![(0, e)])?;
     structs::prune(&mut it.plan);
-    fingerprint::fill(&mut it.plan);
+    fingerprint::fill(&mut it.plan, &settings.text("table.local-time-zone"));
     let brought = provider.names().functions();
     let costly = brought.iter().map(|function| function.name().to_lowercase()).collect();
     shared::calls(&mut it.plan, &costly).map_err(|e| vec![(0, e)])?;

@@ -165,7 +165,8 @@ fn placed_formula(formula: &Formula, columns: &mut Columns<'_>) -> Result<Placed
 }
 
 fn fold(folded: &Folded, columns: &mut Columns<'_>) -> Result<Fold> {
-    let Some(func) = aggregates::function(&folded.func).and_then(super::aggregate_calls::plain) else {
+    let Some(func) = aggregates::function(&folded.func).and_then(super::aggregate_calls::plain)
+    else {
         let name = folded.func.name().to_uppercase();
         return Err(error(format!("aggregate {name} is not supported in MATCH_RECOGNIZE"), None));
     };

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use brooklet_core::types::{SQL_TYPE, SqlType};
+use brooklet_core::types::SqlType;
 use brooklet_plan::node::{LATE, MapSpec, NOW, ORD, WindowAssign};
 use brooklet_plan::{Node, NodeId, NodeOp, StreamPlan};
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -19,7 +19,6 @@ use datafusion::physical_expr::create_physical_expr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 
 use super::needs::Need;
-use crate::parse::types::parse_type_text;
 use crate::query::clock;
 use crate::query::window_tvf::WINDOW_COLUMNS;
 
@@ -182,11 +181,7 @@ impl Rel {
 
 /// The SQL type of a field: what its metadata says, if that is true.
 pub fn sql_type(field: &Field) -> Option<SqlType> {
-    let said = field.metadata().get(SQL_TYPE).and_then(|text| parse_type_text(text).ok());
-    match said {
-        Some(said) if said.ty.arrow() == *field.data_type() => Some(said.ty),
-        _ => SqlType::from_arrow(field.data_type()),
-    }
+    SqlType::of_field(field)
 }
 
 /// Without metadata that names another SQL type than the field now has.

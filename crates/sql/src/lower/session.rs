@@ -36,7 +36,8 @@ impl Lowering<'_> {
             false => tvf.time_index().unwrap_or(time),
         };
         let kind = ReduceKind::Session { gap_ms: gap, calls: None };
-        let node = self.session(input, tvf, (tvf.partition_indices(), time), (kind, vec![]), need)?;
+        let node =
+            self.session(input, tvf, (tvf.partition_indices(), time), (kind, vec![]), need)?;
         let label = self.plan.node(node).label.clone();
         let all = names.into_iter().chain(WINDOW_COLUMNS.map(String::from)).collect();
         Ok(Rel { names: all, ..Rel::of_node(&self.plan, node, label) })

@@ -1,5 +1,6 @@
 //! TUMBLE, HOP, CUMULATE: a window assignment in a Map.
 
+use arrow::datatypes::DataType;
 use brooklet_plan::node::{WindowAssign, WindowKind};
 use datafusion::common::Result;
 use datafusion::logical_expr::LogicalPlan;
@@ -30,7 +31,19 @@ impl Lowering<'_> {
 
     /// The input of a window function, and which column of its node is the time.
     pub(super) fn timed(&mut self, tvf: &WindowTvf, need: Need) -> Result<(Rel, usize)> {
-        let (index, _) = self.time_attribute(tvf)?;
+        let (index, kind) = self.time_attribute(tvf)?;
+        let instant = tvf.input.schema().field(index).data_type().clone();
+        if kind == TimeKind::Rowtime
+            && matches!(instant, DataType::Timestamp(_, Some(_)))
+            && self.provider.zone() != brooklet_functions::Zone::UTC
+        {
+            let name = time_name(tvf);
+            let message = format!(
+                "windows over '{name}', a TIMESTAMP_LTZ, need SET 'table.local-time-zone' = 'UTC': \
+                 in another zone declare the watermark for a TIMESTAMP"
+            );
+            return Err(error(message, tvf.place.0));
+        }
         let rel = self.lower(&tvf.input, need)?;
         let bare = rel::position(&rel.exprs[index]).is_some();
         let rel = match rel.window.is_some() || !bare {

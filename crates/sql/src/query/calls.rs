@@ -15,8 +15,10 @@ pub fn rewritten(function: &Function) -> Option<Expr> {
     let name = function.name.to_string().to_uppercase();
     match name.as_str() {
         "MOD" => modulo(list),
-        "ROW" => row(list),
-        "__MAP" => map(list),
+        "ROW" => renamed("__row", list),
+        "JSON" => renamed("__json", list),
+        "BTRIM" => renamed("__btrim", list),
+        "CURRENT_DATABASE" if list.args.is_empty() => Some(text("default_database")),
         "UNIX_TIMESTAMP" if list.args.is_empty() => Some(seconds_of_now()),
         "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" => json_read(&name, list),
         "JSON_OBJECT" | "JSON_ARRAY" => json_made(&name, list),
@@ -56,7 +58,7 @@ fn text(value: &str) -> Expr {
     Expr::value(Value::SingleQuotedString(value.to_string()))
 }
 
-fn call(name: &str, args: Vec<Expr>) -> Expr {
+pub(super) fn call(name: &str, args: Vec<Expr>) -> Expr {
     let args = args.into_iter().map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect();
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),
@@ -83,22 +85,12 @@ fn modulo(list: &FunctionArgumentList) -> Option<Expr> {
     Some(Expr::Nested(Box::new(rest)))
 }
 
-/// ROW(a, b) has the fields EXPR$0 and EXPR$1.
-fn row(list: &FunctionArgumentList) -> Option<Expr> {
-    let mut args = Vec::new();
-    for (i, argument) in list.args.iter().enumerate() {
-        args.push(text(&format!("EXPR${i}")));
-        args.push(plain(argument)?.clone());
-    }
-    Some(call("named_struct", args))
-}
-
-/// MAP[k, v, …] of an array of keys and one of values.
-fn map(list: &FunctionArgumentList) -> Option<Expr> {
-    let given: Vec<&Expr> = list.args.iter().filter_map(plain).collect();
-    let every = |first: usize| given.iter().skip(first).step_by(2).map(|e| (*e).clone()).collect();
-    let (keys, values) = (call("make_array", every(0)), call("make_array", every(1)));
-    Some(call("map", vec![keys, values]))
+/// A call under another name.
+fn renamed(name: &str, list: &FunctionArgumentList) -> Option<Expr> {
+    Some(call(
+        name,
+        list.args.iter().map(plain).collect::<Option<Vec<_>>>()?.into_iter().cloned().collect(),
+    ))
 }
 
 /// UNIX_TIMESTAMP(): the seconds of the clock.
@@ -106,37 +98,52 @@ fn seconds_of_now() -> Expr {
     call("extract", vec![text("EPOCH"), call("current_timestamp", vec![])])
 }
 
-/// The clauses ON ERROR and RETURNING. ON EMPTY changes nothing, as in Flink: a path that leads
-/// nowhere gives NULL.
+/// The clauses of JSON_VALUE, JSON_QUERY and JSON_EXISTS as arguments; RETURNING as a CAST.
 fn json_read(name: &str, list: &FunctionArgumentList) -> Option<Expr> {
     list.args.iter().find(|a| matches!(a, FunctionArg::Named { .. }))?;
-    if named(list, "wrapper").is_some_and(|w| word(w) != Some("WITHOUT"))
-        || named(list, "on_empty").is_some_and(|e| word(e) == Some("ERROR"))
-    {
-        return None;
-    }
+    let behavior = |which| named(list, which).and_then(word).unwrap_or("NULL").to_string();
+    let default = |which| named(list, which).cloned().unwrap_or_else(|| Expr::value(Value::Null));
     let mut args: Vec<Expr> = list.args.iter().filter_map(plain).cloned().collect();
-    let on_error = named(list, "on_error");
-    if let Some(on_error) = on_error {
-        args.push(on_error.clone());
-        args.extend(named(list, "on_error_default").cloned());
-    }
-    let read = call(name, args);
-    let returning = named(list, "returning").and_then(word);
-    let ty = match returning {
+    let returning = match named(list, "returning").and_then(word) {
         Some(text) => parse_type_text(text).ok()?.ty,
         None => SqlType::STRING,
     };
-    if ty == SqlType::STRING {
-        return Some(read);
+    if name == "JSON_EXISTS" {
+        args.extend(named(list, "on_error").cloned());
+        return Some(call(name, args));
     }
-    Some(cast_call(on_error.and_then(word) != Some("ERROR"), &ty, &read))
+    if name == "JSON_QUERY" {
+        let wrapper = named(list, "wrapper").and_then(word).unwrap_or("WITHOUT");
+        args.extend([text(&behavior("on_error")), text(&behavior("on_empty")), text(wrapper)]);
+        return Some(match returning {
+            SqlType::Array(_) => call("__json_query_array", args),
+            ty if ty == SqlType::STRING => call(name, args),
+            ty => cast_call(false, &ty, &call(name, args)),
+        });
+    }
+    let as_text = |e: Expr| match returning == SqlType::STRING {
+        true => e,
+        false => cast_call(false, &SqlType::STRING, &e),
+    };
+    args.extend([text(&behavior("on_error")), as_text(default("on_error_default"))]);
+    args.extend([text(&behavior("on_empty")), as_text(default("on_empty_default"))]);
+    let read = call(name, args);
+    match &returning {
+        ty if *ty == SqlType::STRING => Some(read),
+        SqlType::Char(_) | SqlType::Varchar(_) => Some(cast_call(false, &returning, &read)),
+        SqlType::Int | SqlType::Double | SqlType::Boolean => {
+            Some(cast_call(false, &returning, &read))
+        }
+        _ => None,
+    }
 }
 
 /// JSON made by an inner call, which is nested and not quoted.
 fn is_json(expr: &Expr) -> bool {
     match expr {
-        Expr::Function(f) => f.name.to_string().starts_with("__json_"),
+        Expr::Function(f) => {
+            ["__json", "__json_object", "__json_array"].contains(&f.name.to_string().as_str())
+        }
         _ => false,
     }
 }

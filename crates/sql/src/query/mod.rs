@@ -1,10 +1,11 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`], [`calls`] and [`grouping`] rewrite the parsed text (names, literals, calls,
-//! grouping sets), [`provider`] says what names mean, [`window_tvf`], [`group_windows`],
-//! [`pattern`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`] where no engine does),
-//! [`row_number`], [`temporal`] and [`types`] teach Flink's meaning, [`parameters`] stand for
-//! values, [`optimize`] runs the rules, [`errors`] and [`check`] turn what goes wrong into faults.
+//! [`prepare`], [`calls`], [`predicates`] and [`grouping`] rewrite the parsed text (names,
+//! literals, calls, grouping sets), [`provider`] says what names mean, [`window_tvf`],
+//! [`group_windows`], [`pattern`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`]
+//! where no engine does), [`row_number`], [`temporal`], [`types`] and [`typing`] teach Flink's
+//! meaning, [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`]
+//! turn what goes wrong into faults, [`numbers`] refuses literals.
 
 pub mod aggregates;
 mod calls;
@@ -14,15 +15,18 @@ pub mod errors;
 mod folds;
 mod group_windows;
 mod grouping;
+mod numbers;
 pub mod operators;
 pub mod optimize;
 pub mod parameters;
 pub mod pattern;
+mod predicates;
 pub mod prepare;
 pub mod provider;
 pub mod row_number;
 pub mod temporal;
 pub mod types;
+mod typing;
 pub(crate) mod walk;
 pub mod window_tvf;
 
@@ -39,6 +43,7 @@ pub use provider::{Names, Provider, View};
 
 /// A query bound to its tables, types coerced, not yet rewritten.
 pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
+    numbers::check(&query)?;
     prepare::prepare(&mut query);
     query_plan(provider, query)
 }
@@ -48,6 +53,7 @@ fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
     let plan = group_windows::resolve(plan)?;
     let plan = parameters::typed(plan, provider.parameters())?;
+    let plan = typing::typed(plan, provider.zone())?;
     operators::check_choices(&plan)?;
     let plan = optimize::coerce(plan, provider.options())?;
     temporal::check(&plan, provider.names())?;
@@ -67,6 +73,7 @@ pub fn bind_expr(provider: &Provider, mut expr: ast::Expr, schema: &Schema) -> R
     let input = EmptyRelation { produce_one_row: false, schema };
     let input = Arc::new(LogicalPlan::EmptyRelation(input));
     let plan = LogicalPlan::Projection(Projection::try_new(vec![bound.alias("it")], input)?);
+    let plan = typing::typed(plan, provider.zone())?;
     match optimize::simplify(plan, provider.options())? {
         LogicalPlan::Projection(mut p) if p.expr.len() == 1 => Ok(p.expr.remove(0).unalias()),
         other => Err(plan_datafusion_err!("not an expression: {}", other.display())),

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use brooklet_functions::Arithmetic;
+use brooklet_core::types::SqlType;
+use brooklet_functions::{Arithmetic, Zone};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, DataFusionError, Diagnostic, Result, Span};
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::common::{
+    DFSchema, DataFusionError, Diagnostic, Result, ScalarValue, Span, plan_err,
+};
+use datafusion::logical_expr::planner::{
+    ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr,
+};
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF, binary_expr, cast,
+    Expr, ExprSchemable, GetFieldAccess, LogicalPlan, Operator, ScalarUDF, binary_expr, cast,
 };
 use sqlparser::ast::BinaryOperator;
 
@@ -21,15 +26,69 @@ pub struct FlinkOperators {
     functions: Vec<Arc<ScalarUDF>>,
 }
 
-impl Default for FlinkOperators {
-    fn default() -> Self {
-        let named = ["substring", "position", "extract", "overlay"];
-        let ours = |f: &Arc<ScalarUDF>| named.contains(&f.name());
-        FlinkOperators { functions: brooklet_functions::all().into_iter().filter(ours).collect() }
-    }
+/// A function that stands for an operator.
+pub fn named(name: &str) -> Result<Arc<ScalarUDF>> {
+    let found = brooklet_functions::all().into_iter().find(|f| f.name() == name);
+    found.ok_or_else(|| DataFusionError::Internal(format!("there is no function {name}")))
 }
 
 impl FlinkOperators {
+    pub fn in_zone(zone: Zone) -> Self {
+        let named = ["substring", "position", "extract", "overlay"];
+        let ours = |f: &Arc<ScalarUDF>| named.contains(&f.name()) || f.name().starts_with("__");
+        let all = brooklet_functions::all_in(zone);
+        FlinkOperators { functions: all.into_iter().filter(ours).collect() }
+    }
+
+    /// Arithmetic of moments and intervals, where DataFusion's differs or there is none.
+    fn intervals(&self, e: &RawBinaryExpr, schema: &DFSchema) -> Result<Option<Expr>> {
+        use DataType as T;
+        let (left, right) = (e.left.get_type(schema)?, e.right.get_type(schema)?);
+        let interval = |t: &DataType| matches!(t, T::Interval(_));
+        let (plus, minus) = (e.op == BinaryOperator::Plus, e.op == BinaryOperator::Minus);
+        let two = |name: &str, a: &Expr, b: &Expr| -> Result<Option<Expr>> {
+            Ok(Some(named(name)?.call(vec![a.clone(), b.clone()])))
+        };
+        match (&left, &right) {
+            (T::Interval(_), T::Interval(_)) if plus || minus => {
+                let months = |e: &Expr| -> Result<bool> {
+                    Ok(crate::lower::sql_type(&e.to_field(schema)?.1)
+                        == Some(SqlType::IntervalYearMonth)
+                        || interval_months(e))
+                };
+                if months(&e.left)? != months(&e.right)? {
+                    return plan_err!("intervals of months and of days cannot be added");
+                }
+                let sign = datafusion::logical_expr::lit(if plus { 1_i32 } else { -1 });
+                let right = named("__times_interval")?.call(vec![e.right.clone(), sign]);
+                two("__add_intervals", &e.left, &right)
+            }
+            (T::Interval(_), n) if n.is_numeric() && e.op == BinaryOperator::Multiply => {
+                two("__times_interval", &e.left, &e.right)
+            }
+            (n, T::Interval(_)) if n.is_numeric() && e.op == BinaryOperator::Multiply => {
+                two("__times_interval", &e.right, &e.left)
+            }
+            (T::Date32 | T::Time32(_), b) if interval(b) && plus => {
+                two("__plus_interval", &e.left, &e.right)
+            }
+            (T::Date32 | T::Time32(_), b) if interval(b) && minus => {
+                two("__minus_interval", &e.left, &e.right)
+            }
+            (a, T::Date32 | T::Time32(_)) if interval(a) && plus => {
+                two("__plus_interval", &e.right, &e.left)
+            }
+            (T::Timestamp(..), b) if interval(b) && (plus || minus) => {
+                let said = !e.left.to_field(schema)?.1.metadata().is_empty();
+                if !said && matches!(e.right, Expr::Literal(..)) {
+                    return Ok(None);
+                }
+                two(if plus { "__plus_interval" } else { "__minus_interval" }, &e.left, &e.right)
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn call(&self, name: &str, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         match self.functions.iter().find(|f| f.name() == name) {
             Some(udf) => Ok(PlannerResult::Planned(udf.call(args))),
@@ -45,13 +104,24 @@ impl ExprPlanner for FlinkOperators {
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
         let (left, right) = (expr.left.get_type(schema)?, expr.right.get_type(schema)?);
+        if let Some(planned) = self.intervals(&expr, schema)? {
+            return Ok(PlannerResult::Planned(planned));
+        }
         let op = &expr.op;
         if let Some(wrong) = mismatch(op, &left, &right) {
             let plain = DataFusionError::Plan(wrong.clone());
             let place = place(&[&expr.left, &expr.right]);
             return Err(plain.with_diagnostic(Diagnostic::new_error(wrong, place)));
         }
+        if matches!(op, BinaryOperator::StringConcat) {
+            return Ok(PlannerResult::Planned(
+                named("__concat")?.call(vec![expr.left, expr.right]),
+            ));
+        }
         let Some(arithmetic) = arithmetic(op) else { return Ok(PlannerResult::Original(expr)) };
+        if let Some(planned) = floats(&expr, arithmetic, &left, &right)? {
+            return Ok(PlannerResult::Planned(planned));
+        }
         let exact = |t: &DataType| t.is_integer() || is_decimal(t);
         if exact(&left) && exact(&right) && (is_decimal(&left) || is_decimal(&right)) {
             let udf = brooklet_functions::decimal_operator(arithmetic);
@@ -69,6 +139,34 @@ impl ExprPlanner for FlinkOperators {
         }
         Ok(PlannerResult::Original(expr))
     }
+    fn plan_field_access(
+        &self,
+        expr: RawFieldAccessExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        let of = expr.expr.get_type(schema)?;
+        let key = match &expr.field_access {
+            GetFieldAccess::ListIndex { key } => (**key).clone(),
+            GetFieldAccess::NamedStructField { name } if !matches!(of, DataType::Struct(_)) => {
+                Expr::Literal(name.clone(), None)
+            }
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        Ok(PlannerResult::Planned(named("__item")?.call(vec![expr.expr, key])))
+    }
+    fn plan_array_literal(
+        &self,
+        exprs: Vec<Expr>,
+        _: &DFSchema,
+    ) -> Result<PlannerResult<Vec<Expr>>> {
+        if exprs.is_empty() {
+            return plan_err!("ARRAY needs at least one element");
+        }
+        self.call("__array", exprs)
+    }
+    fn plan_struct_literal(&self, args: Vec<Expr>, _: bool) -> Result<PlannerResult<Vec<Expr>>> {
+        self.call("__row", args)
+    }
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         self.call("extract", args)
     }
@@ -82,6 +180,50 @@ impl ExprPlanner for FlinkOperators {
     }
     fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         self.call("overlay", args)
+    }
+}
+
+/// Arithmetic where one side is a FLOAT: with an integer it is a FLOAT; of FLOAT and DOUBLE the
+/// first says what the result is; with a DECIMAL it is a DOUBLE.
+fn floats(
+    e: &RawBinaryExpr,
+    arithmetic: Arithmetic,
+    left: &DataType,
+    right: &DataType,
+) -> Result<Option<Expr>> {
+    use DataType::{Float32, Float64};
+    let operator = match arithmetic {
+        Arithmetic::Plus => Operator::Plus,
+        Arithmetic::Minus => Operator::Minus,
+        Arithmetic::Times => Operator::Multiply,
+        Arithmetic::Divide => Operator::Divide,
+        Arithmetic::Modulo if left.is_floating() || right.is_floating() => {
+            return plan_err!("'%' takes whole numbers and DECIMALs; write a CAST");
+        }
+        Arithmetic::Modulo => return Ok(None),
+    };
+    let within = |ty: DataType| {
+        let side = |e: &Expr, of: &DataType| {
+            if *of == ty { e.clone() } else { cast(e.clone(), ty.clone()) }
+        };
+        binary_expr(side(&e.left, left), operator, side(&e.right, right))
+    };
+    Ok(match (left, right) {
+        (Float32, r) if r.is_integer() => Some(within(Float32)),
+        (l, Float32) if l.is_integer() => Some(within(Float32)),
+        (Float32, Float64) => Some(cast(within(Float64), Float32)),
+        (Float32 | Float64, r) if is_decimal(r) => Some(within(Float64)),
+        (l, Float32 | Float64) if is_decimal(l) => Some(within(Float64)),
+        _ => None,
+    })
+}
+
+/// Whether this is a literal of months.
+fn interval_months(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(v)), _) => v.months != 0,
+        Expr::Negative(inner) => interval_months(inner),
+        _ => false,
     }
 }
 

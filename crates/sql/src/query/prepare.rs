@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use brooklet_core::types::SqlType;
+use brooklet_functions::Zone;
 use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
-    AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem,
-    TypedString, Value, ValueWithSpan,
+    AccessExpr, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select,
+    SelectItem, TypedString, UnaryOperator, Value, ValueWithSpan,
 };
 
 use super::types::flink_type;
 use super::walk::{Changed, walk_mut};
-use super::{calls, group_windows, grouping};
+use super::{calls, group_windows, grouping, predicates};
 use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.
@@ -69,6 +70,16 @@ fn change_expr(expr: &mut Expr) {
             }
         }
         Expr::CompoundFieldAccess { access_chain, .. } => quoted_fields(access_chain),
+        Expr::Interval(interval) if interval.last_field.is_some() => {
+            if let Some(other) = predicates::range(interval) {
+                *expr = other;
+            }
+        }
+        Expr::SimilarTo { .. } | Expr::BinaryOp { op: BinaryOperator::Overlaps, .. } => {
+            if let Some(other) = predicates::rewritten(expr) {
+                *expr = other;
+            }
+        }
         Expr::Like { pattern, escape_char, .. } => escape_as_backslash(pattern, escape_char),
         Expr::Cast { kind, expr: inner, data_type, .. } => {
             let ty = carried(data_type).map(|n| n.ty).or_else(|| flink_type(data_type));
@@ -150,10 +161,10 @@ pub(super) fn cast_call(try_cast: bool, ty: &SqlType, inner: &Expr) -> Expr {
 }
 
 /// The function behind such a name.
-pub fn cast_of(name: &str) -> Option<Arc<ScalarUDF>> {
+pub fn cast_of(name: &str, zone: Zone) -> Option<Arc<ScalarUDF>> {
     let of = |(prefix, try_cast): (&str, bool)| {
         let ty = parse_type_text(name.strip_prefix(prefix)?).ok()?;
-        Some(brooklet_functions::cast_udf(ty.ty, try_cast))
+        Some(brooklet_functions::cast_udf_in(ty.ty, try_cast, zone))
     };
     CASTS.into_iter().find_map(of)
 }
@@ -171,6 +182,12 @@ fn bare_literals(function: &mut Function) {
     let FunctionArguments::List(list) = &mut function.args else { return };
     for argument in list.args.iter_mut().skip(1) {
         let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = argument else { continue };
+        if let Expr::UnaryOp { op: UnaryOperator::Minus, expr: negative } = e {
+            if let Expr::Cast { expr: inner, .. } = negative.as_ref() {
+                *negative = inner.clone();
+            }
+            continue;
+        }
         let Expr::Cast { expr: inner, .. } = e else { continue };
         if matches!(&**inner, Expr::Value(_)) {
             *e = (**inner).clone();

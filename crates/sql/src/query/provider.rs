@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use brooklet_core::schema::TableDef;
+use brooklet_functions::Zone;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, TableReference, plan_err};
 use datafusion::execution::SessionStateDefaults;
@@ -45,7 +46,7 @@ pub trait Names {
 }
 
 /// DataFusion's built-ins whose meaning is Flink's.
-const BUILT_IN: &[&str] = &["coalesce", "nullif", "get_field", "named_struct", "make_array", "map"];
+const BUILT_IN: &[&str] = &["coalesce", "nullif", "get_field", "named_struct", "make_array"];
 
 /// How deep views may stand on views.
 const MAX_DEPTH: usize = 64;
@@ -62,17 +63,24 @@ pub struct Provider<'a> {
     open_views: RefCell<Vec<String>>,
     /// None where nobody gives values to parameters.
     parameters: Option<Parameters>,
+    zone: Zone,
 }
 
 impl<'a> Provider<'a> {
+    /// In UTC.
     pub fn new(names: &'a dyn Names) -> Self {
+        Provider::in_zone(names, Zone::UTC)
+    }
+
+    /// In a session with this time zone.
+    pub fn in_zone(names: &'a dyn Names, zone: Zone) -> Self {
         let mut scalars: BTreeMap<String, Arc<ScalarUDF>> = BTreeMap::new();
         for udf in SessionStateDefaults::default_scalar_functions() {
             if BUILT_IN.contains(&udf.name()) {
                 scalars.insert(udf.name().to_string(), udf);
             }
         }
-        for udf in brooklet_functions::all() {
+        for udf in brooklet_functions::all_in(zone) {
             for alias in udf.aliases() {
                 scalars.insert(alias.clone(), Arc::clone(&udf));
             }
@@ -89,11 +97,12 @@ impl<'a> Provider<'a> {
             scalars,
             aggregates: aggregates::all().into_iter().map(by_name).collect(),
             windows: [(row_number.name().to_string(), row_number)].into(),
-            exprs: expr_planners(),
+            exprs: expr_planners(zone),
             relations: vec![Arc::new(FlinkRelations)],
             views: RefCell::default(),
             open_views: RefCell::default(),
             parameters: None,
+            zone,
         }
     }
 
@@ -119,6 +128,11 @@ impl<'a> Provider<'a> {
                 default_null_ordering: NullOrdering::NullsMin,
             },
         )
+    }
+
+    /// The session's time zone.
+    pub fn zone(&self) -> Zone {
+        self.zone
     }
 
     pub fn names(&self) -> &dyn Names {
@@ -182,10 +196,10 @@ pub fn options() -> ConfigOptions {
 
 /// DataFusion's own, behind ours; its SUBSTRING, POSITION and EXTRACT would bring functions that
 /// differ from Flink's.
-fn expr_planners() -> Vec<Arc<dyn ExprPlanner>> {
+fn expr_planners(zone: Zone) -> Vec<Arc<dyn ExprPlanner>> {
     use datafusion::{functions, functions_aggregate, functions_nested, functions_window};
     vec![
-        Arc::new(super::operators::FlinkOperators::default()),
+        Arc::new(super::operators::FlinkOperators::in_zone(zone)),
         Arc::new(functions::core::planner::CoreFunctionPlanner::default()),
         Arc::new(functions_nested::planner::NestedFunctionPlanner),
         Arc::new(functions_nested::planner::FieldAccessPlanner),
@@ -215,7 +229,8 @@ impl ContextProvider for Provider<'_> {
         Some(Arc::new(FlinkTypes))
     }
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        prepare::cast_of(name).or_else(|| self.scalars.get(&name.to_lowercase()).cloned())
+        prepare::cast_of(name, self.zone)
+            .or_else(|| self.scalars.get(&name.to_lowercase()).cloned())
     }
     fn get_higher_order_meta(&self, _: &str) -> Option<Arc<HigherOrderUDF>> {
         None

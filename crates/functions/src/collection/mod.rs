@@ -8,6 +8,16 @@ use crate::column::{Call, value_rows};
 use crate::function::Kind::Any;
 use crate::function::{Function, Output, SqlTypeOf};
 
+mod access;
+mod arrays;
+mod build;
+mod elements;
+mod join;
+mod maps;
+mod search;
+mod sets;
+mod sort;
+
 /// `CARDINALITY(array or map)`: how many elements it has.
 ///
 /// ```sql
@@ -17,7 +27,35 @@ const CARDINALITY: Function =
     Function::new("cardinality", &[Any], Output::Is(SqlTypeOf::Int), cardinality);
 
 /// Every function of this family.
-pub(crate) const ALL: &[Function] = &[CARDINALITY];
+pub(crate) const ALL: &[Function] = &[
+    CARDINALITY,
+    access::ELEMENT,
+    access::ITEM,
+    build::ARRAY,
+    build::MAP,
+    build::ROW,
+    arrays::ARRAY_APPEND,
+    arrays::ARRAY_PREPEND,
+    arrays::ARRAY_CONCAT,
+    arrays::ARRAY_REVERSE,
+    arrays::ARRAY_SLICE,
+    arrays::ARRAY_REMOVE,
+    sets::ARRAY_DISTINCT,
+    sets::ARRAY_UNION,
+    sets::ARRAY_EXCEPT,
+    sets::ARRAY_INTERSECT,
+    sort::ARRAY_SORT,
+    sort::ARRAY_MAX,
+    sort::ARRAY_MIN,
+    search::ARRAY_CONTAINS,
+    search::ARRAY_POSITION,
+    join::ARRAY_JOIN,
+    maps::MAP_KEYS,
+    maps::MAP_VALUES,
+    maps::MAP_ENTRIES,
+    maps::MAP_FROM_ARRAYS,
+    maps::MAP_UNION,
+];
 
 fn cardinality(call: &Call) -> Result<ArrayRef> {
     let column = call.any(0);
