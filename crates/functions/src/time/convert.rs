@@ -309,7 +309,7 @@ fn from_unixtime(call: &Call) -> Result<ArrayRef> {
     let patterns = Patterns::of(call, 1, Dialect::Simple)?;
     write_patterned(call, &patterns, |row| {
         // Further than any date can be written.
-        seconds.get(row).filter(|s| s.abs() < 1 << 50).map(|s| (call.zone.local(s), 0))
+        seconds.get(row).filter(|s| s.unsigned_abs() < 1 << 50).map(|s| (call.zone.local(s), 0))
     })
 }
 
