@@ -15,6 +15,8 @@ use crate::node::{
     ReduceSpec, Retain, ScanSpec, SinkSpec, SortKey, StreamPlan, WatermarkEmit, WindowKind,
 };
 
+mod over;
+
 /// The plan as an indented tree for each sink.
 pub fn text(plan: &StreamPlan) -> String {
     let mut out = String::new();
@@ -249,6 +251,7 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
             let until = duration(*after_ms);
             return format!("{keys}keep first by {by}; kept until {time} + {until}");
         }
+        ReduceKind::Over(spec) => over::text(spec, input),
         ReduceKind::Upserts => "upserts".to_string(),
     };
     let mut text = format!("{keys}{what}");

@@ -16,6 +16,7 @@ use brooklet_core::source::Reading;
 use brooklet_core::time::Millis;
 
 pub use crate::file_names::{FileNames, NamePart};
+use crate::over::OverSpec;
 use crate::letters::{LetterKind, LetterRoute, LetterTo, is_letter_table};
 use crate::partition_time::PartitionTime;
 
@@ -168,6 +169,9 @@ pub enum ReduceKind {
     /// when the watermark has passed the event time of its row by more than `after_ms`. Rows
     /// before the watermark are late and dropped. Append-only; output: the input's columns.
     FirstWithin { time: usize, by_time: bool, after_ms: Millis },
+    /// Each row with what is computed from the rows around it. Output: the input's columns, the
+    /// results behind the visible ones.
+    Over(OverSpec),
     /// A table from its upserts: in arrival order a row of weight +1 is its key's from then on,
     /// one of weight −1 says that the key has none any more, whatever its other columns hold.
     /// Output: the input's columns.

@@ -13,6 +13,7 @@ mod join;
 mod letters;
 mod lookup;
 mod needs;
+mod over;
 mod rank;
 mod rel;
 mod scan;
@@ -178,10 +179,7 @@ impl Lowering<'_> {
                 "ORDER BY without LIMIT never ends on a stream: remove it or add LIMIT",
                 None,
             )),
-            LogicalPlan::Window(_) => Err(error(
-                "OVER is supported for ROW_NUMBER() with a filter such as rn <= 3 around it",
-                None,
-            )),
+            LogicalPlan::Window(w) => self.over(w, plan, need),
             other => {
                 let text = other.display().to_string();
                 let name = text.split(':').next().unwrap_or_default();

@@ -40,7 +40,7 @@ impl Lowering<'_> {
     ) -> Result<Option<Rel>> {
         let Some((plan, places)) = window_below(&filter.input) else { return Ok(None) };
         let LogicalPlan::Window(window) = plan else { return Ok(None) };
-        let params = row_number(window)?;
+        let Some(params) = row_number(window) else { return Ok(None) };
         let rank = window.input.schema().fields().len();
         let is_rank = |column: usize| places.get(column) == Some(&rank);
         let (mut n, mut rest) = (None, Vec::new());
@@ -50,10 +50,7 @@ impl Lowering<'_> {
                 None => rest.push(part.clone()),
             }
         }
-        let Some(n) = n else {
-            let message = "ROW_NUMBER() needs a filter such as rn = 1 or rn <= 3 around it";
-            return Err(error(message, None));
-        };
+        let Some(n) = n else { return Ok(None) };
         let schema = filter.input.schema();
         let read_by_rest = rest
             .iter()
@@ -250,15 +247,14 @@ fn window_below(plan: &LogicalPlan) -> Option<(&LogicalPlan, Vec<usize>)> {
     }
 }
 
-fn row_number(window: &Window) -> Result<WindowFunctionParams> {
-    let unsupported = "OVER is supported for one ROW_NUMBER() with a filter around it";
-    let [expr] = window.window_expr.as_slice() else { return Err(error(unsupported, None)) };
+fn row_number(window: &Window) -> Option<WindowFunctionParams> {
+    let [expr] = window.window_expr.as_slice() else { return None };
     match expr.clone().unalias() {
         Expr::WindowFunction(f) => match &f.fun {
-            WindowFunctionDefinition::WindowUDF(udf) if udf.name() == ROW_NUMBER => Ok(f.params),
-            _ => Err(error(unsupported, None)),
+            WindowFunctionDefinition::WindowUDF(udf) if udf.name() == ROW_NUMBER => Some(f.params),
+            _ => None,
         },
-        _ => Err(error(unsupported, None)),
+        _ => None,
     }
 }
 

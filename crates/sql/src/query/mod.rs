@@ -2,7 +2,8 @@
 //!
 //! [`prepare`] and [`calls`] rewrite the parsed text (names, literals, calls), [`provider`] says
 //! what names mean, [`window_tvf`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`]
-//! where no engine does), [`row_number`], [`temporal`] and [`types`] teach Flink's meaning,
+//! where no engine does), [`row_number`],
+//! [`window_functions`], [`temporal`] and [`types`] teach Flink's meaning,
 //! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn
 //! what goes wrong into faults.
 
@@ -20,6 +21,7 @@ pub mod provider;
 pub mod row_number;
 pub mod temporal;
 pub mod types;
+pub mod window_functions;
 pub(crate) mod walk;
 pub mod window_tvf;
 

@@ -22,7 +22,7 @@ use sqlparser::ast::{Ident, Query};
 use super::parameters::Parameters;
 use super::types::FlinkTypes;
 use super::window_tvf::FlinkRelations;
-use super::{aggregates, clock, prepare, row_number};
+use super::{aggregates, clock, prepare, row_number, window_functions};
 
 /// A view as a query sees it.
 #[derive(Debug, Clone)]
@@ -81,13 +81,15 @@ impl<'a> Provider<'a> {
         scalars.extend(clock::functions());
         scalars.extend(names.functions().into_iter().map(|f| (f.name().to_lowercase(), f)));
         let by_name = |udf: Arc<AggregateUDF>| (udf.name().to_string(), udf);
-        let row_number = row_number::row_number();
         Provider {
             names,
             options: options(),
             scalars,
             aggregates: aggregates::all().into_iter().map(by_name).collect(),
-            windows: [(row_number.name().to_string(), row_number)].into(),
+            windows: window_functions::all()
+                .chain([row_number::row_number()])
+                .map(|udf| (udf.name().to_string(), udf))
+                .collect(),
             exprs: expr_planners(),
             relations: vec![Arc::new(FlinkRelations)],
             views: RefCell::default(),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use brooklet_core::env::CrashPoint;
 use brooklet_plan::node::{Emit, Keep, NodeOp, ReduceKind, StreamPlan};
+use brooklet_plan::over::OverOrder;
 
 /// Crashes by node kind of the plan, point, and whether the restart had another shard count.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +70,10 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
                 }
                 (ReduceKind::Dedup { .. }, _) => "Reduce keep-last".into(),
                 (ReduceKind::FirstWithin { .. }, _) => "Reduce first within".into(),
+                (ReduceKind::Over(over), _) => match over.order {
+                    OverOrder::Sorted(_) => "Reduce over sorted".into(),
+                    _ => "Reduce over time".into(),
+                },
                 (ReduceKind::Upserts, _) => "Reduce upserts".into(),
             }
         }

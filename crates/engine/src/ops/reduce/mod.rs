@@ -2,13 +2,14 @@
 //!
 //! [`aggregate`] emits changes every epoch, [`window`] once when a window closes; both keep their
 //! groups in a [`group::GroupSet`] of [`accumulator`]s, with a [`multiset`] where values must be
-//! counted or taken back. [`dedup`], [`upserts`] and [`topn`] keep rows instead.
+//! counted or taken back. [`dedup`], [`upserts`], [`topn`] and [`over`] keep rows instead.
 
 pub mod accumulator;
 pub mod aggregate;
 pub mod dedup;
 pub mod group;
 pub mod multiset;
+pub mod over;
 pub mod topn;
 pub mod upserts;
 pub mod window;
@@ -37,6 +38,7 @@ pub fn build(args: ReduceArgs<'_>) -> Result<Box<dyn Operator>> {
             Box::new(window::WindowAggregate::new(args, window_end)?)
         }
         (ReduceKind::Dedup { .. } | ReduceKind::FirstWithin { .. }, _) => dedup::build(args)?,
+        (ReduceKind::Over(_), _) => over::build(args)?,
         (ReduceKind::Upserts, _) => Box::new(upserts::Upserts::new(args)?),
         (ReduceKind::TopN { .. }, _) => Box::new(topn::TopN::new(args)?),
     })
