@@ -11,7 +11,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use arrow::array::{Array, AsArray};
 use brooklet_core::delta::Weights;
 use brooklet_core::types::{MAX_LENGTH, Nullable, SqlType};
 use brooklet_core::{Error, Result};
@@ -21,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::collect::keep_all;
 use crate::compile::{Compiled, SqlFile, compile};
-use crate::rows::net;
+use crate::rows::{cells, net};
 use crate::start::{StartOptions, start};
 
 /// What a probe gave, or why it failed.
@@ -222,18 +221,9 @@ impl Question {
             false => net(&first.rows.schema(), &changes)?,
         };
         for batch in batches {
-            let texts = batch.columns().iter().zip(&table.columns).map(|(column, def)| {
-                let text = brooklet_functions::cast(column, &def.ty, &SqlType::STRING, false);
-                text.map_err(|e| Error::data(e.message))
-            });
-            let texts = texts.collect::<Result<Vec<_>>>()?;
-            for row in 0..batch.num_rows() {
-                let cell = |text: &arrow::array::ArrayRef| match text.is_valid(row) {
-                    true => text.as_string::<i32>().value(row).to_string(),
-                    false => "NULL".to_string(),
-                };
-                rows.push(texts.iter().map(cell).collect::<Vec<_>>().join("\t"));
-            }
+            let shown = |cell: Option<String>| cell.unwrap_or_else(|| "NULL".into());
+            let texts = cells(&table.columns, &batch)?.into_iter();
+            rows.extend(texts.map(|row| row.into_iter().map(shown).collect::<Vec<_>>().join("\t")));
         }
         if !came {
             rows.sort();
