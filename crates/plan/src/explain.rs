@@ -134,6 +134,10 @@ fn column(name: &str, ty: &DataType) -> String {
 
 fn map(spec: &MapSpec, node: &Node, input: &SchemaRef) -> String {
     let mut parts = Vec::new();
+    if let Some(unnest) = &spec.unnest {
+        let outer = if unnest.outer { ", all rows" } else { "" };
+        return format!("UNNEST {}{outer}", input.field(unnest.column).name());
+    }
     if let Some(filter) = &spec.filter {
         parts.push(format!("where {}", short(filter)));
     }

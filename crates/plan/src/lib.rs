@@ -2,7 +2,7 @@
 //! runs it.
 //!
 //! [`node`] the kinds of nodes and their specs, [`settings`] the pipeline's SET keys,
-//! [`over`] what stands behind OVER, [`explain`] the plan as text, [`letters`] what happens to records that are set aside,
+//! [`over`] what stands behind OVER, [`unnest`] behind UNNEST, [`explain`] the plan as text, [`letters`] what happens to records that are set aside,
 //! [`partition_time`] what time a partition of files stands for.
 
 mod calls;
@@ -13,6 +13,7 @@ pub mod node;
 pub mod over;
 pub mod partition_time;
 pub mod settings;
+pub mod unnest;
 
 pub use node::{Node, NodeId, NodeOp, StreamPlan};
 pub use settings::Settings;

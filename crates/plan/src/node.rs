@@ -16,9 +16,10 @@ use brooklet_core::source::Reading;
 use brooklet_core::time::Millis;
 
 pub use crate::file_names::{FileNames, NamePart};
-use crate::over::OverSpec;
 use crate::letters::{LetterKind, LetterRoute, LetterTo, is_letter_table};
+use crate::over::OverSpec;
 use crate::partition_time::PartitionTime;
+use crate::unnest::UnnestSpec;
 
 pub type NodeId = usize;
 
@@ -117,6 +118,8 @@ pub struct MapSpec {
     pub window: Option<WindowAssign>,
     pub exprs: Vec<Expr>,
     pub needs_now: bool,
+    /// Such a Map does nothing else.
+    pub unnest: Option<UnnestSpec>,
 }
 
 /// Adds the window columns; HOP and CUMULATE copy a row into each of its windows. Rows whose time

@@ -7,6 +7,7 @@ use datafusion::common::JoinType;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
 use crate::query::clock::is_proctime;
+use crate::query::unnest::as_unnest;
 use crate::query::window_tvf::{WindowTvf, as_window};
 use crate::query::{Names, temporal};
 
@@ -85,9 +86,14 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
             };
             (0..width).map(|i| same(i).unwrap_or_default()).collect()
         }
-        LogicalPlan::Extension(e) => match as_window(e) {
-            Some(tvf) => of_window(tvf, plan, names),
-            None => nothing(),
+        LogicalPlan::Extension(e) => match (as_window(e), as_unnest(e)) {
+            (Some(tvf), _) => of_window(tvf, plan, names),
+            (_, Some(it)) => {
+                let mut facts = columns(&it.input, names);
+                facts.resize(width, Facts::default());
+                facts
+            }
+            _ => nothing(),
         },
         _ => nothing(),
     }

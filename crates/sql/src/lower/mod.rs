@@ -22,6 +22,7 @@ mod sink;
 mod staging;
 mod structs;
 mod union;
+mod unnest;
 mod whole;
 mod window;
 mod within;
@@ -34,6 +35,7 @@ use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
 use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, Span};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 
+use crate::query::unnest::as_unnest;
 use crate::query::window_tvf::as_window;
 use crate::query::{Provider, temporal};
 use needs::{Need, Wanted};
@@ -171,9 +173,10 @@ impl Lowering<'_> {
             LogicalPlan::EmptyRelation(e) => self.rows(usize::from(e.produce_one_row)),
             LogicalPlan::Limit(l) => self.limit(l, need),
             LogicalPlan::Distinct(Distinct::All(input)) => self.lower(input, need),
-            LogicalPlan::Extension(e) => match as_window(e) {
-                Some(tvf) => self.window(tvf, need),
-                None => Err(error(format!("{} is not supported", e.node.name()), None)),
+            LogicalPlan::Extension(e) => match (as_window(e), as_unnest(e)) {
+                (Some(tvf), _) => self.window(tvf, need),
+                (_, Some(it)) => self.unnest(it, plan, need),
+                _ => Err(error(format!("{} is not supported", e.node.name()), None)),
             },
             LogicalPlan::Sort(_) => Err(error(
                 "ORDER BY without LIMIT never ends on a stream: remove it or add LIMIT",

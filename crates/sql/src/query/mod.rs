@@ -1,9 +1,9 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`] and [`calls`] rewrite the parsed text (names, literals, calls), [`provider`] says
+//! [`prepare`], [`calls`] and [`frames`] rewrite the parsed text (names, literals, calls, OVER), [`provider`] says
 //! what names mean, [`window_tvf`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`]
 //! where no engine does), [`row_number`],
-//! [`window_functions`], [`temporal`] and [`types`] teach Flink's meaning,
+//! [`window_functions`], [`unnest`], [`sets`], [`temporal`] and [`types`] teach Flink's meaning,
 //! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn
 //! what goes wrong into faults.
 
@@ -13,14 +13,17 @@ pub mod check;
 pub mod clock;
 pub mod errors;
 mod folds;
+mod frames;
 pub mod operators;
 pub mod optimize;
 pub mod parameters;
 pub mod prepare;
 pub mod provider;
 pub mod row_number;
+mod sets;
 pub mod temporal;
 pub mod types;
+pub mod unnest;
 pub mod window_functions;
 pub(crate) mod walk;
 pub mod window_tvf;
@@ -46,6 +49,7 @@ pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
 fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
     let plan = parameters::typed(plan, provider.parameters())?;
+    let plan = sets::counted(plan)?;
     operators::check_choices(&plan)?;
     let plan = optimize::coerce(plan, provider.options())?;
     temporal::check(&plan, provider.names())?;

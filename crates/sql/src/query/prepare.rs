@@ -7,11 +7,13 @@ use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
     AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem,
-    TypedString, Value, ValueWithSpan,
+    TypedString, Value, ValueWithSpan, WindowType,
 };
 
 use super::calls;
+use super::frames;
 use super::types::flink_type;
+use super::unnest;
 use super::walk::{Changed, walk_mut};
 use crate::parse::types::{carried, parse_type_text};
 
@@ -30,7 +32,11 @@ const TYPED_BY_VALUE: [&str; 3] = ["round", "truncate", "to_timestamp_ltz"];
 
 fn change(changed: Changed<'_>) {
     match changed {
-        Changed::Select(select) => name_columns(select),
+        Changed::Select(select) => {
+            name_columns(select);
+            frames::named(select);
+            unnest::nest(select);
+        }
         Changed::Expr(expr) => change_expr(expr),
     }
 }
@@ -56,6 +62,9 @@ fn change_expr(expr: &mut Expr) {
             let text = value.value.to_string();
             let fraction = text.trim_matches('\'').split_once('.').map_or("", |x| x.1);
             *precision = Some(fraction.len().min(9) as u64);
+        }
+        Expr::Function(Function { over: Some(WindowType::WindowSpec(spec)), .. }) => {
+            frames::bare(spec);
         }
         Expr::Function(function) if typed_by_value(function) => bare_literals(function),
         Expr::Function(function) => {

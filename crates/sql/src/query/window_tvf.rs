@@ -130,6 +130,9 @@ impl RelationPlanner for FlinkRelations {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        if let Some(plan) = super::unnest::plan(&relation, context)? {
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))));
+        }
         match relation {
             TableFactor::TableFunction { expr: ast::Expr::Function(function), alias } => {
                 let plan = plan_window(function, context)?;
