@@ -46,7 +46,10 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("connectors", &["core", "formats"]),
     ("engine", &["core", "plan"]),
     ("sql", &["core", "plan", "functions"]),
-    ("pipeline", &["core", "plan", "sql", "engine", "formats", "connectors", "python"]),
+    (
+        "pipeline",
+        &["core", "plan", "functions", "sql", "engine", "formats", "connectors", "python"],
+    ),
     ("server", &["core", "plan", "pipeline"]),
     ("cli", &["core", "plan", "pipeline", "server"]),
     ("testkit", &[]),
