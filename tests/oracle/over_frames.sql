@@ -1,4 +1,5 @@
 -- Frames of OVER aggregates by event time: ties, disorder, late rows, NULLs.
+SET 'execution.runtime-mode' = 'streaming';
 CREATE TABLE o (id INT, ts TIMESTAMP(3), k STRING, v INT, d DOUBLE, n DECIMAL(10,2), s STRING, pt AS PROCTIME(), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/over.json','format'='json','scan.watermark.emit.strategy'='on-event');
 SELECT id, k, v, SUM(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS x FROM o;
 SELECT id, k, v, SUM(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS x, COUNT(*) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS c FROM o;

@@ -1,4 +1,5 @@
 -- Functions in OVER on a stream.
+SET 'execution.runtime-mode' = 'streaming';
 CREATE TABLE o (id INT, ts TIMESTAMP(3), k STRING, v INT, d DOUBLE, n DECIMAL(10,2), s STRING, pt AS PROCTIME(), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/over.json','format'='json','scan.watermark.emit.strategy'='on-event');
 SELECT id, k, LAG(v) OVER (PARTITION BY k ORDER BY ts) AS x FROM o;
 SELECT id, k, LAG(v, 1) OVER (PARTITION BY k ORDER BY ts) AS x FROM o;

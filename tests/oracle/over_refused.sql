@@ -1,4 +1,5 @@
 -- What a stream refuses in OVER.
+SET 'execution.runtime-mode' = 'streaming';
 CREATE TABLE o (id INT, ts TIMESTAMP(3), k STRING, v INT, d DOUBLE, n DECIMAL(10,2), s STRING, pt AS PROCTIME(), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/over.json','format'='json','scan.watermark.emit.strategy'='on-event');
 SELECT id, SUM(v) OVER (PARTITION BY k) AS x FROM o;
 SELECT id, COUNT(*) OVER () AS x FROM o;

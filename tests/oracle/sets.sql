@@ -1,4 +1,5 @@
 -- Set operations: NULLs are equal, duplicates are counted.
+SET 'execution.runtime-mode' = 'streaming';
 CREATE TABLE a (id INT, a INT, b STRING, c DOUBLE) WITH ('connector'='filesystem','path'='${DATA}/sets_a.json','format'='json');
 CREATE TABLE b (id INT, a INT, b STRING, c DOUBLE) WITH ('connector'='filesystem','path'='${DATA}/sets_b.json','format'='json');
 CREATE VIEW ua AS SELECT a, MAX(b) AS b, COUNT(*) AS n FROM a GROUP BY a;

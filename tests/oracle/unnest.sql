@@ -1,4 +1,5 @@
 -- UNNEST of arrays, maps, multisets and arrays of rows.
+SET 'execution.runtime-mode' = 'streaming';
 CREATE TABLE t (id INT, xs ARRAY<STRING>, ns ARRAY<INT>, m MAP<STRING, INT>, rs ARRAY<ROW<f INT, g STRING>>, nn ARRAY<ARRAY<INT>>, r ROW<f INT, h ARRAY<INT>>) WITH ('connector'='filesystem','path'='${DATA}/unnest.json','format'='json');
 SELECT id, x FROM t CROSS JOIN UNNEST(xs) AS u(x);
 SELECT id, x FROM t, UNNEST(xs) AS u(x);

@@ -26,6 +26,8 @@ pub type NodeId = usize;
 /// Hidden columns' names.
 pub const ORD: &str = "__ord";
 pub const LATE: &str = "__late";
+/// The last column of a query's rows, if they are to be shown in its order (Int64).
+pub const ORDER: &str = "__order";
 /// Appended by a Map or Scan that asks for the epoch's `now` (TIMESTAMP_LTZ(3)).
 pub const NOW: &str = "__now";
 

@@ -43,7 +43,10 @@ impl Lowering<'_> {
         let end = facts::window_end(aggregate, self.provider.names());
         let rel = self.lower(&aggregate.input, below)?;
         let schema = aggregate.input.schema();
-        let over = |e: &Expr| rel::substitute(e.clone(), schema, &rel.exprs);
+        let over = |e: &Expr| {
+            let made = rel::substitute(e.clone(), schema, &rel.exprs)?;
+            self.with_watermark(e, made, &aggregate.input, &rel)
+        };
         let mut columns = Columns { exprs: vec![], names: vec![] };
         let mut keys = Vec::new();
         for e in &aggregate.group_expr {

@@ -23,6 +23,7 @@ mod staging;
 mod structs;
 mod union;
 mod unnest;
+mod watermark;
 mod whole;
 mod window;
 mod within;
@@ -178,6 +179,12 @@ impl Lowering<'_> {
                 (_, Some(it)) => self.unnest(it, plan, need),
                 _ => Err(error(format!("{} is not supported", e.node.name()), None)),
             },
+            // A table has no order: only what stands around the query can keep one.
+            LogicalPlan::Sort(s) if self.settings.is_batch() => {
+                let mut rel = self.lower(&s.input, need)?;
+                rel.names = names_of(plan);
+                Ok(rel)
+            }
             LogicalPlan::Sort(_) => Err(error(
                 "ORDER BY without LIMIT never ends on a stream: remove it or add LIMIT",
                 None,
@@ -218,7 +225,10 @@ impl Lowering<'_> {
         }
         let twice = uses.iter().zip(&rel.exprs).any(|(n, e)| *n > 1 && !rel::is_cheap(e));
         let rel = if twice { self.settle(rel, need)? } else { rel };
-        let new = exprs.iter().map(|e| rel::substitute(e.clone(), schema, &rel.exprs));
+        let new = exprs.iter().map(|e| {
+            let made = rel::substitute(e.clone(), schema, &rel.exprs)?;
+            self.with_watermark(e, made, &p.input, &rel)
+        });
         let new = new.collect::<Result<_>>()?;
         Ok(Rel { exprs: new, names: names_of(plan), ..rel })
     }
@@ -240,6 +250,7 @@ impl Lowering<'_> {
         let after = indices.iter().any(|i| rel.exprs.get(*i).is_some_and(bounds));
         let mut rel = if costly || after { self.settle(rel, need)? } else { rel };
         let new = rel::substitute(predicate.clone(), schema, &rel.exprs)?;
+        let new = self.with_watermark(predicate, new, input, &rel)?;
         rel.filter = Some(match rel.filter.take() {
             Some(old) => old.and(new),
             None => new,

@@ -7,7 +7,7 @@ use datafusion::common::JoinType;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::facts::{self, TimeKind};
-use super::{letters, within};
+use super::{letters, watermark, within};
 use crate::query::{Names, aggregates, temporal};
 
 /// Hidden columns a node's output must carry.
@@ -57,8 +57,9 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
                 .aggr_expr
                 .iter()
                 .any(|e| matches!(call(e), Some(AggFunc::FirstValue | AggFunc::LastValue)));
-            let late = facts::window_end(a, names).is_some();
-            let found_again = late && letters::keeps_late(&a.input, names);
+            let closes = facts::window_end(a, names).is_some();
+            let late = closes || watermark::is_read(plan);
+            let found_again = closes && letters::keeps_late(&a.input, names);
             vec![Need { ord: need.ord || ordered || found_again, late, ..need }]
         }
         LogicalPlan::Window(w) => {
@@ -79,7 +80,10 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
             JoinType::RightSemi | JoinType::RightAnti => vec![beside(need), need],
             _ => vec![need, Need { late: false, ..need }],
         },
-        other => vec![need; other.inputs().len()],
+        other => {
+            let late = need.late || watermark::is_read(other);
+            vec![Need { late, ..need }; other.inputs().len()]
+        }
     }
 }
 

@@ -195,12 +195,13 @@ impl Lowering<'_> {
             Some(Expr::Literal(v, _)) => integer(v).map(Some),
             Some(_) => None,
         };
+        if limit.fetch.is_none() && limit.skip.is_some() {
+            return Err(error("OFFSET needs FETCH NEXT n ROWS ONLY or LIMIT n", None));
+        }
         let (Some(skip), Some(Some(n))) = (number(&limit.skip), number(&limit.fetch)) else {
             return Err(error("LIMIT needs a whole number", None));
         };
-        if skip.unwrap_or(0) > 0 {
-            return Err(error("OFFSET is not supported on a stream", None));
-        }
+        let skip = skip.unwrap_or(0);
         let below = Need { ord: true, ..need };
         let (input, sort) = match &*limit.input {
             LogicalPlan::Sort(s) => (&*s.input, s.expr.clone()),
@@ -221,8 +222,14 @@ impl Lowering<'_> {
             order.push(SortKey { column, descending: !s.asc, nulls_first: s.nulls_first });
         }
         map.label = format!("LIMIT {n}");
-        let node = self.top(map, vec![], ReduceKind::TopN { order, n, rank: false }, below)?;
-        let mut out = Rel::of_node(&self.plan, node, format!("LIMIT {n}"));
+        let label = map.label.clone();
+        let kind = ReduceKind::TopN { order, n: n + skip, rank: skip > 0 };
+        let node = self.top(map, vec![], kind, below)?;
+        let mut out = Rel::of_node(&self.plan, node, label);
+        if skip > 0 {
+            let rank = rel::column(rel::visible(self.plan.node(node)) - 1);
+            out.filter = Some(rank.gt(rel::bigint(skip as i64)));
+        }
         out.exprs.truncate(width);
         out.names = rel.names;
         Ok(out)

@@ -3,7 +3,8 @@
 //! [`prepare`], [`calls`] and [`frames`] rewrite the parsed text (names, literals, calls, OVER), [`provider`] says
 //! what names mean, [`window_tvf`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`]
 //! where no engine does), [`row_number`],
-//! [`window_functions`], [`unnest`], [`sets`], [`temporal`] and [`types`] teach Flink's meaning,
+//! [`window_functions`], [`unnest`], [`sets`], [`watermark`], [`order`],
+//! [`temporal`] and [`types`] teach Flink's meaning,
 //! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn
 //! what goes wrong into faults.
 
@@ -16,6 +17,7 @@ mod folds;
 mod frames;
 pub mod operators;
 pub mod optimize;
+pub mod order;
 pub mod parameters;
 pub mod prepare;
 pub mod provider;
@@ -24,6 +26,7 @@ mod sets;
 pub mod temporal;
 pub mod types;
 pub mod unnest;
+pub mod watermark;
 pub mod window_functions;
 pub(crate) mod walk;
 pub mod window_tvf;

@@ -37,6 +37,8 @@ const KINDS: [&str; 22] = [
     "Reduce keep-first",
     "Reduce keep-first by time",
     "Reduce keep-last",
+    "Reduce over time",
+    "Reduce over sorted",
     "Join Inner",
     "Join Left",
     "Join Right",

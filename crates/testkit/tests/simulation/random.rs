@@ -2,7 +2,7 @@
 
 use brooklet_testkit::dice::Dice;
 
-use crate::queries::{FILTERS, Output, Query, Rel, Window, arrived, base, in_order, late_windows};
+use crate::queries::{FILTERS, FRAMES, Output, Query, Rel, Window, arrived, base, in_order, late_windows};
 
 const WINDOWS: [Window; 3] = [Window::Tumble, Window::Hop, Window::Cumulate];
 const KINDS: [&str; 4] = ["INNER", "LEFT", "RIGHT", "FULL"];
@@ -43,6 +43,16 @@ fn output(dice: &mut Dice, splits: i64) -> Output {
     }
     let rel = relation(dice);
     let windows = rel.rowtime && rel.append_only;
+    if windows && rel.unique && dice.chance(0.12) {
+        return rel.over_time(dice.pick(&FRAMES));
+    }
+    if dice.chance(0.08) {
+        return rel.over_id();
+    }
+    if dice.chance(0.05) {
+        let word = if dice.chance(0.5) { "EXCEPT" } else { "INTERSECT" };
+        return rel.without(word, &simple(dice));
+    }
     match dice.below(8) {
         0..3 if windows => rel.windowed(*dice.pick(&WINDOWS)),
         0..4 => rel.keyed(),
