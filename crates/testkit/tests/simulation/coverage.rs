@@ -22,7 +22,7 @@ pub struct Coverage {
 }
 
 /// All that a plan can be made of.
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 24] = [
     "Scan",
     "Map",
     "Exchange",
