@@ -5,10 +5,10 @@ use datafusion::physical_expr::expressions::Column;
 use brooklet_core::{Error, Result};
 use brooklet_plan::node::{Expr, JoinKind, NodeId, NodeOp, StreamPlan};
 
-use crate::ops::{self, Operator};
 use crate::ops::join::Join;
 use crate::ops::map::Map;
 use crate::ops::reduce::{self, ReduceArgs};
+use crate::ops::{self, Operator};
 
 /// The operator of a node on one shard; None for nodes the epoch itself carries out (Scan,
 /// Exchange, Lookup, Union, Sink).

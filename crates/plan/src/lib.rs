@@ -1,9 +1,10 @@
-//! The streaming plan: pure data between the SQL front end that writes it and the engine that
-//! runs it.
+//! The streaming plan: pure data between the SQL front end that writes it and the engine that runs
+//! it.
 //!
-//! [`node`] the kinds of nodes and their specs, [`settings`] the pipeline's SET keys,
-//! [`over`] what stands behind OVER, [`unnest`] behind UNNEST, [`explain`] the plan as text, [`letters`] what happens to records that are set aside,
-//! [`partition_time`] what time a partition of files stands for.
+//! [`node`] the kinds of nodes and their specs, [`settings`] the pipeline's SET keys, [`over`] what
+//! stands behind OVER, [`unnest`] behind UNNEST, [`explain`] the plan as text, [`letters`] what
+//! happens to records that are set aside, [`partition_time`] what time a partition of files stands
+//! for.
 
 mod calls;
 pub mod explain;

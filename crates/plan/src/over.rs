@@ -35,7 +35,11 @@ pub struct OverCall {
 pub enum OverFunc {
     Aggregate(AggCall),
     /// The value `back` rows before; after, if negative. `default` where there is no such row.
-    Shifted { arg: usize, back: i64, default: Option<usize> },
+    Shifted {
+        arg: usize,
+        back: i64,
+        default: Option<usize>,
+    },
     RowNumber,
     Rank,
     DenseRank,

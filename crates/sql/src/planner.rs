@@ -263,11 +263,7 @@ fn assignable(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-fn select_job(
-    provider: &Provider,
-    settings: &Settings,
-    query: &Query,
-) -> Result<Job, Vec<Fault>> {
+fn select_job(provider: &Provider, settings: &Settings, query: &Query) -> Result<Job, Vec<Fault>> {
     let span = query_span(query);
     let bound = check::bind_all(provider, query, span)?;
     let fault = |e: DataFusionError| vec![errors::fault(&e, span, &provider.functions())];

@@ -7,8 +7,7 @@ use datafusion::common::JoinType;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
 use crate::query::clock::is_proctime;
-use crate::query::unnest::as_unnest;
-use crate::query::window_tvf::{WindowTvf, as_window};
+use crate::query::window_tvf::{WindowTvf, as_unnest, as_window};
 use crate::query::{Names, temporal};
 
 /// What kind of time a column is.

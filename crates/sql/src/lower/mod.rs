@@ -29,15 +29,15 @@ mod window;
 mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use brooklet_core::connector::{Connector, Format};
 use brooklet_plan::node::ExchangeSpec;
 use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
 use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, Span};
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
+use datafusion::logical_expr::{Distinct, Expr, Limit, LogicalPlan, Projection};
 
-use crate::query::unnest::as_unnest;
-use crate::query::window_tvf::as_window;
+use crate::query::window_tvf::{as_unnest, as_window};
 use crate::query::{Provider, temporal};
 use needs::{Need, Wanted};
 use rel::Rel;
@@ -172,7 +172,17 @@ impl Lowering<'_> {
             LogicalPlan::Union(u) => self.union(u, plan, need),
             LogicalPlan::Values(v) => self.values(v, plan, need),
             LogicalPlan::EmptyRelation(e) => self.rows(usize::from(e.produce_one_row)),
-            LogicalPlan::Limit(l) => self.limit(l, need),
+            LogicalPlan::Limit(l) => match &*l.input {
+                // ORDER BY a column that is not selected.
+                LogicalPlan::Projection(p) if matches!(&*p.input, LogicalPlan::Sort(_)) => {
+                    let limit = Limit { input: Arc::clone(&p.input), ..l.clone() };
+                    let input = Arc::new(LogicalPlan::Limit(limit));
+                    let (exprs, schema) = (p.expr.clone(), Arc::clone(&p.schema));
+                    let above = Projection::try_new_with_schema(exprs, input, schema)?;
+                    self.lower(&LogicalPlan::Projection(above), need)
+                }
+                _ => self.limit(l, need),
+            },
             LogicalPlan::Distinct(Distinct::All(input)) => self.lower(input, need),
             LogicalPlan::Extension(e) => match (as_window(e), as_unnest(e)) {
                 (Some(tvf), _) => self.window(tvf, need),

@@ -52,7 +52,8 @@ impl Lowering<'_> {
         if !batch && matches!(source, LogicalPlan::Window(_)) {
             return Err(one_window());
         }
-        let calls: Vec<WindowFunction> = window.window_expr.iter().map(call).collect::<Result<_>>()?;
+        let calls: Vec<WindowFunction> =
+            window.window_expr.iter().map(call).collect::<Result<_>>()?;
         let Some(first) = calls.first() else { return Ok(below) };
         let params = first.params.clone();
         let width = below.exprs.len();
@@ -126,7 +127,8 @@ impl Lowering<'_> {
         let added = spec.calls.len();
         let mut fields: Vec<Field> =
             below.schema.fields().iter().map(|f| f.as_ref().clone()).collect();
-        let result = |(n, c): (usize, &OverCall)| Field::new(format!("over{n}"), c.ty.clone(), true);
+        let result =
+            |(n, c): (usize, &OverCall)| Field::new(format!("over{n}"), c.ty.clone(), true);
         let results: Vec<Field> = spec.calls.iter().enumerate().map(result).collect();
         fields.splice(width..width, results);
         let shift = |i: &usize| i + added;
@@ -220,6 +222,10 @@ impl Made<'_> {
             WindowFunctionDefinition::WindowUDF(udf) => udf,
         };
         let name = udf.name();
+        if let Some(call) = valued(name, params, &ty, columns)? {
+            let func = OverFunc::Aggregate(call);
+            return Ok(OverCall { func, frame: self.as_run(frame), ty });
+        }
         let default = [Frame::up_to_here(FrameUnit::Range), Frame::up_to_here(FrameUnit::Rows)];
         let written = !default.contains(&frame)
             && frame != (Frame { end: Edge::Unbounded, ..Frame::up_to_here(FrameUnit::Rows) });
@@ -260,7 +266,9 @@ impl Made<'_> {
             functions::CUME_DIST => OverFunc::CumeDist,
             other => return Err(error(format!("{other} is not supported with OVER"), None)),
         };
-        Ok(OverCall { func, frame: everything(FrameUnit::Rows), ty })
+        // On a stream all rows of one time are there when LAG counts back.
+        let unit = if self.batch { FrameUnit::Rows } else { FrameUnit::Range };
+        Ok(OverCall { func, frame: self.as_run(everything(unit)), ty })
     }
 
     /// By arrival no two rows are equal as long as all rows before count.
@@ -299,7 +307,8 @@ impl Made<'_> {
         if value.is_null() {
             return Ok(Edge::Unbounded);
         }
-        let wrong = || error(format!("RANGE {value}: this is no distance of the order's column"), None);
+        let wrong =
+            || error(format!("RANGE {value}: this is no distance of the order's column"), None);
         let whole = |value: &ScalarValue| match value.cast_to(&DataType::Int64) {
             Ok(ScalarValue::Int64(Some(n))) => Ok(n),
             _ => Err(wrong()),
@@ -314,14 +323,12 @@ impl Made<'_> {
                 ScalarValue::Float64(Some(x)) => Distance::Float(sign as f64 * x),
                 _ => return Err(wrong()),
             },
-            (_, Unit::Decimal(scale)) => {
-                match value.cast_to(&DataType::Decimal128(38, *scale))? {
-                    ScalarValue::Decimal128(Some(n), ..) => {
-                        Distance::Exact(sign * i64::try_from(n).map_err(|_| wrong())?)
-                    }
-                    _ => return Err(wrong()),
+            (_, Unit::Decimal(scale)) => match value.cast_to(&DataType::Decimal128(38, *scale))? {
+                ScalarValue::Decimal128(Some(n), ..) => {
+                    Distance::Exact(sign * i64::try_from(n).map_err(|_| wrong())?)
                 }
-            }
+                _ => return Err(wrong()),
+            },
             (_, Unit::None) => return Err(wrong()),
         };
         Ok(Edge::Offset(distance))
@@ -349,6 +356,22 @@ fn aggregate(
         }
     }
     Ok(AggCall { func, args, distinct: params.distinct, filter: None, ty: ty.clone() })
+}
+
+/// FIRST_VALUE and LAST_VALUE, which the planner takes for no aggregates here.
+fn valued(
+    name: &str,
+    params: &WindowFunctionParams,
+    ty: &DataType,
+    columns: &mut Columns<'_>,
+) -> Result<Option<AggCall>> {
+    let func = match name {
+        functions::FIRST_VALUE => AggFunc::FirstValue,
+        functions::LAST_VALUE => AggFunc::LastValue,
+        _ => return Ok(None),
+    };
+    let args = params.args.iter().map(|e| columns.add(e)).collect::<Result<_>>()?;
+    Ok(Some(AggCall { func, args, distinct: false, filter: None, ty: ty.clone() }))
 }
 
 fn shifted(

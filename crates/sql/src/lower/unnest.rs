@@ -19,8 +19,7 @@ impl Lowering<'_> {
     pub(super) fn unnest(&mut self, it: &Unnest, plan: &LogicalPlan, need: Need) -> Result<Rel> {
         let below = self.lower(&it.input, need)?;
         let width = below.exprs.len();
-        let collection =
-            rel::substitute(it.collection.clone(), it.input.schema(), &below.exprs)?;
+        let collection = rel::substitute(it.collection.clone(), it.input.schema(), &below.exprs)?;
         let mut map = below.clone();
         let known = map.exprs.iter().position(|e| *e == collection);
         let column = known.unwrap_or(width);
@@ -43,9 +42,10 @@ impl Lowering<'_> {
             Some(filter) => Some(self.on_element(it, filter, &below, width, &added)?),
             None => None,
         };
-        let exprs = given.iter().enumerate().map(|(i, f)| {
-            Arc::new(Column::new(f.name(), i)) as brooklet_plan::node::Expr
-        });
+        let exprs = given
+            .iter()
+            .enumerate()
+            .map(|(i, f)| Arc::new(Column::new(f.name(), i)) as brooklet_plan::node::Expr);
         let unnest = UnnestSpec {
             column,
             kind: it.kind,
@@ -100,4 +100,3 @@ impl Lowering<'_> {
         rel::Physical { schema: &pairs, scope: &scope, needs_now: false }.expr(&filter)
     }
 }
-

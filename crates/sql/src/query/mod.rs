@@ -1,12 +1,11 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`], [`calls`] and [`frames`] rewrite the parsed text (names, literals, calls, OVER), [`provider`] says
-//! what names mean, [`window_tvf`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`]
-//! where no engine does), [`row_number`],
-//! [`window_functions`], [`unnest`], [`sets`], [`watermark`], [`order`],
-//! [`temporal`] and [`types`] teach Flink's meaning,
-//! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn
-//! what goes wrong into faults.
+//! [`prepare`], [`calls`] and [`frames`] rewrite the parsed text (names, literals, calls, OVER),
+//! [`provider`] says what names mean, [`window_tvf`], [`clock`], [`operators`], [`aggregates`] (run
+//! by [`folds`] where no engine does), [`row_number`], [`window_functions`], [`unnest`], [`sets`],
+//! [`watermark`], [`order`], [`temporal`] and [`types`] teach Flink's meaning, [`parameters`] stand
+//! for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn what goes wrong into
+//! faults.
 
 pub mod aggregates;
 mod calls;
@@ -26,9 +25,9 @@ mod sets;
 pub mod temporal;
 pub mod types;
 pub mod unnest;
+pub(crate) mod walk;
 pub mod watermark;
 pub mod window_functions;
-pub(crate) mod walk;
 pub mod window_tvf;
 
 use std::sync::Arc;

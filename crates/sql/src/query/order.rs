@@ -6,8 +6,7 @@ use brooklet_plan::node::ORDER;
 use datafusion::common::{Column, Result, plan_err};
 use datafusion::logical_expr::expr::{Sort, WindowFunction};
 use datafusion::logical_expr::{
-    Expr, Limit, LogicalPlan, LogicalPlanBuilder, Projection, WindowFrame,
-    WindowFunctionDefinition,
+    Expr, Limit, LogicalPlan, LogicalPlanBuilder, Projection, WindowFrame, WindowFunctionDefinition,
 };
 
 use super::Names;
@@ -28,7 +27,8 @@ pub fn numbered(plan: &LogicalPlan, batch: bool, names: &dyn Names) -> Result<Op
         LogicalPlan::Limit(limit) if batch => {
             let LogicalPlan::Sort(sort) = &*limit.input else { return Ok(None) };
             let below = with_number(&sort.input, sort.expr.clone())?;
-            let below = LogicalPlanBuilder::from(below).sort(vec![Sort::new(number(), true, false)]);
+            let below =
+                LogicalPlanBuilder::from(below).sort(vec![Sort::new(number(), true, false)]);
             let input = Arc::new(below?.build()?);
             Ok(Some(LogicalPlan::Limit(Limit { input, ..limit.clone() })))
         }
@@ -56,8 +56,7 @@ fn number() -> Expr {
 }
 
 fn with_number(input: &LogicalPlan, order_by: Vec<Sort>) -> Result<LogicalPlan> {
-    let mut call =
-        WindowFunction::new(WindowFunctionDefinition::WindowUDF(row_number()), vec![]);
+    let mut call = WindowFunction::new(WindowFunctionDefinition::WindowUDF(row_number()), vec![]);
     call.params.order_by = order_by;
     call.params.window_frame = WindowFrame::new(Some(false));
     let call = Expr::WindowFunction(Box::new(call)).alias(ORDER);

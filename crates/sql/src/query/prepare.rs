@@ -5,9 +5,9 @@ use std::sync::Arc;
 use brooklet_core::types::SqlType;
 use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
-    AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem,
-    TypedString, Value, ValueWithSpan, WindowType,
+    AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Fetch, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, LimitClause, ObjectName,
+    Query, Select, SelectItem, TypedString, Value, ValueWithSpan, WindowType,
 };
 
 use super::calls;
@@ -32,6 +32,7 @@ const TYPED_BY_VALUE: [&str; 3] = ["round", "truncate", "to_timestamp_ltz"];
 
 fn change(changed: Changed<'_>) {
     match changed {
+        Changed::Query(query) => fetch_as_limit(query),
         Changed::Select(select) => {
             name_columns(select);
             frames::named(select);
@@ -39,6 +40,22 @@ fn change(changed: Changed<'_>) {
         }
         Changed::Expr(expr) => change_expr(expr),
     }
+}
+
+/// `FETCH NEXT n ROWS ONLY` as LIMIT n.
+fn fetch_as_limit(query: &mut Query) {
+    let Some(Fetch { with_ties: false, percent: false, quantity: Some(n) }) = &query.fetch else {
+        return;
+    };
+    match &mut query.limit_clause {
+        Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(n.clone()),
+        none @ None => {
+            let limit = Some(n.clone());
+            *none = Some(LimitClause::LimitOffset { limit, offset: None, limit_by: vec![] });
+        }
+        _ => return,
+    }
+    query.fetch = None;
 }
 
 fn change_expr(expr: &mut Expr) {

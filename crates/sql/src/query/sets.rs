@@ -6,9 +6,7 @@
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, JoinType, NullEquality, Result};
 use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::{
-    Distinct, Expr, Join, LogicalPlan, LogicalPlanBuilder, lit, when,
-};
+use datafusion::logical_expr::{Distinct, Expr, Join, LogicalPlan, LogicalPlanBuilder, lit, when};
 
 use super::aggregates;
 use super::unnest::Unnest;
@@ -70,9 +68,10 @@ fn of_join(join: &Join) -> Result<LogicalPlan> {
         }
         (true, _) => Unnest::repeating(kept, in_left - in_right)?,
     };
-    let names = named.into_iter().enumerate().map(|(i, (relation, name))| {
-        column(&format!("${i}")).alias_qualified(relation, name)
-    });
+    let names = named
+        .into_iter()
+        .enumerate()
+        .map(|(i, (relation, name))| column(&format!("${i}")).alias_qualified(relation, name));
     LogicalPlanBuilder::from(kept).project(names.collect::<Vec<_>>())?.build()
 }
 
@@ -80,5 +79,12 @@ fn sum(of: Expr) -> Result<Expr> {
     let Some(udf) = aggregates::all().into_iter().find(|udf| udf.name() == "sum") else {
         return datafusion::common::plan_err!("there is no SUM");
     };
-    Ok(Expr::AggregateFunction(AggregateFunction::new_udf(udf, vec![of], false, None, vec![], None)))
+    Ok(Expr::AggregateFunction(AggregateFunction::new_udf(
+        udf,
+        vec![of],
+        false,
+        None,
+        vec![],
+        None,
+    )))
 }

@@ -139,11 +139,6 @@ impl UserDefinedLogicalNodeCore for Unnest {
     }
 }
 
-/// The UNNEST behind an extension node.
-pub fn as_unnest(extension: &Extension) -> Option<&Unnest> {
-    extension.node.as_any().downcast_ref::<Unnest>()
-}
-
 /// Whether a relation is `UNNEST(…)`.
 pub fn is_unnest(factor: &TableFactor) -> bool {
     matches!(factor, TableFactor::Table { name, args: Some(_), .. }
@@ -180,8 +175,7 @@ fn nested(item: TableWithJoins) -> TableWithJoins {
         let unnests = is_unnest(&join.relation);
         all.joins.push(join);
         if unnests {
-            let relation =
-                TableFactor::NestedJoin { table_with_joins: Box::new(all), alias: None };
+            let relation = TableFactor::NestedJoin { table_with_joins: Box::new(all), alias: None };
             all = TableWithJoins { relation, joins: vec![] };
         }
     }
@@ -213,9 +207,8 @@ pub fn plan(
     let input = context.plan(input)?;
     let (outer, on) = match &join.join_operator {
         JoinOperator::CrossJoin(_) => (false, None),
-        JoinOperator::Inner(JoinConstraint::On(on)) | JoinOperator::Join(JoinConstraint::On(on)) => {
-            (false, Some(on))
-        }
+        JoinOperator::Inner(JoinConstraint::On(on))
+        | JoinOperator::Join(JoinConstraint::On(on)) => (false, Some(on)),
         JoinOperator::LeftOuter(JoinConstraint::On(on))
         | JoinOperator::Left(JoinConstraint::On(on)) => (true, Some(on)),
         _ => {
@@ -261,9 +254,8 @@ fn unnest(
     }
     renamed(&mut columns, alias.as_ref()).map_err(|message| fault(message, span))?;
     let qualifier = alias.as_ref().map(|a| TableReference::bare(a.name.value.clone()));
-    let added = columns.into_iter().map(|(name, ty)| {
-        (qualifier.clone(), Arc::new(ty.field(&name, true)))
-    });
+    let added =
+        columns.into_iter().map(|(name, ty)| (qualifier.clone(), Arc::new(ty.field(&name, true))));
     let made = Unnest {
         collection,
         kind,
@@ -290,9 +282,7 @@ fn unnest(
 
 fn item_columns(ty: &SqlType) -> Vec<(String, SqlType)> {
     match ty {
-        SqlType::Row(fields) => {
-            fields.iter().map(|f| (f.name.clone(), f.ty.ty.clone())).collect()
-        }
+        SqlType::Row(fields) => fields.iter().map(|f| (f.name.clone(), f.ty.ty.clone())).collect(),
         other => vec![("EXPR$0".into(), other.clone())],
     }
 }
@@ -308,4 +298,3 @@ fn renamed(columns: &mut [(String, SqlType)], alias: Option<&TableAlias>) -> Res
     }
     Ok(())
 }
-

@@ -9,7 +9,9 @@ use datafusion::logical_expr::{
 const NAME: &str = "current_watermark";
 
 pub fn function() -> ScalarUDF {
-    ScalarUDF::new_from_impl(CurrentWatermark { signature: Signature::any(1, Volatility::Volatile) })
+    ScalarUDF::new_from_impl(CurrentWatermark {
+        signature: Signature::any(1, Volatility::Volatile),
+    })
 }
 
 /// The argument, if the expression is such a call.

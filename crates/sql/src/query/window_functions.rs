@@ -18,9 +18,13 @@ pub const DENSE_RANK: &str = "dense_rank";
 pub const NTILE: &str = "ntile";
 pub const PERCENT_RANK: &str = "percent_rank";
 pub const CUME_DIST: &str = "cume_dist";
+pub const FIRST_VALUE: &str = "first_value";
+pub const LAST_VALUE: &str = "last_value";
 
 pub fn all() -> impl Iterator<Item = Arc<WindowUDF>> {
-    [LAG, LEAD, RANK, DENSE_RANK, NTILE, PERCENT_RANK, CUME_DIST].into_iter().map(|name| {
+    let of_places = [RANK, DENSE_RANK, NTILE, PERCENT_RANK, CUME_DIST];
+    let of_values = [LAG, LEAD, FIRST_VALUE, LAST_VALUE];
+    of_places.into_iter().chain(of_values).map(|name| {
         let signature = Signature::user_defined(Volatility::Immutable);
         Arc::new(WindowUDF::new_from_impl(Planned { name, signature }))
     })
@@ -37,7 +41,7 @@ impl Planned {
     fn arguments(&self) -> (usize, usize) {
         match self.name {
             LAG | LEAD => (1, 3),
-            NTILE => (1, 1),
+            NTILE | FIRST_VALUE | LAST_VALUE => (1, 1),
             _ => (0, 0),
         }
     }
@@ -60,12 +64,14 @@ impl WindowUDFImpl for Planned {
         let (least, most) = self.arguments();
         let name = self.name.to_uppercase();
         if args.len() < least || args.len() > most {
-            return plan_err!("{name} takes {least} to {most} arguments; {} were given", args.len());
+            return plan_err!(
+                "{name} takes {least} to {most} arguments; {} were given",
+                args.len()
+            );
         }
         if let [value, _, default] = args {
-            let fits = default.is_null()
-                || value == default
-                || value.is_numeric() && default.is_numeric();
+            let fits =
+                default.is_null() || value == default || value.is_numeric() && default.is_numeric();
             if !fits {
                 let (from, to) = (flink_name(default), flink_name(value));
                 return plan_err!("{name}: the default is {from}, the value {to}: write a CAST");
@@ -73,14 +79,14 @@ impl WindowUDFImpl for Planned {
             return Ok(vec![value.clone(), DataType::Int64, value.clone()]);
         }
         let number = |(at, ty): (usize, &DataType)| match (at, self.name) {
-            (0, LAG | LEAD) => ty.clone(),
+            (0, LAG | LEAD | FIRST_VALUE | LAST_VALUE) => ty.clone(),
             _ => DataType::Int64,
         };
         Ok(args.iter().enumerate().map(number).collect())
     }
     fn field(&self, args: WindowUDFFieldArgs) -> Result<FieldRef> {
         let ty = match (self.name, args.input_fields()) {
-            (LAG | LEAD, [value, ..]) => {
+            (LAG | LEAD | FIRST_VALUE | LAST_VALUE, [value, ..]) => {
                 return Ok(Arc::new(
                     value.as_ref().clone().with_name(args.name()).with_nullable(true),
                 ));

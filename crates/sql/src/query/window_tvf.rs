@@ -332,7 +332,12 @@ fn window_kind(function: &str, given: &[(Option<String>, i64)]) -> Result<Window
     })
 }
 
-/// The window function behind an extension node. The one place where a node is downcast.
+/// The UNNEST behind an extension node.
+pub fn as_unnest(extension: &Extension) -> Option<&super::unnest::Unnest> {
+    extension.node.as_any().downcast_ref()
+}
+
+/// The window function behind an extension node. Nodes are downcast here and above.
 pub fn as_window(extension: &Extension) -> Option<&WindowTvf> {
     extension.node.as_any().downcast_ref::<WindowTvf>()
 }

@@ -278,7 +278,8 @@ impl Rel {
             format!("SELECT id, k, {} FROM ({of})", calls.join(", "))
         };
         Output {
-            columns: "id BIGINT, k INT, sv BIGINT, n BIGINT, lv BIGINT, ms STRING, ad DOUBLE".into(),
+            columns: "id BIGINT, k INT, sv BIGINT, n BIGINT, lv BIGINT, ms STRING, ad DOUBLE"
+                .into(),
             stream: sql(&self.stream, orders[0]),
             batch: sql(&self.batch, orders[1]),
         }
@@ -286,9 +287,8 @@ impl Rel {
 
     /// Distinct (k, s) that the other has not, or has as well.
     pub fn without(&self, word: &str, other: &Rel) -> Output {
-        let sql = |a: &str, b: &str| {
-            format!("SELECT k, s FROM ({a}) {word} SELECT k, s FROM ({b})")
-        };
+        let sql =
+            |a: &str, b: &str| format!("SELECT k, s FROM ({a}) {word} SELECT k, s FROM ({b})");
         Output {
             columns: "k INT, s STRING".into(),
             stream: sql(&self.stream, &other.stream),

@@ -2,7 +2,9 @@
 
 use brooklet_testkit::dice::Dice;
 
-use crate::queries::{FILTERS, FRAMES, Output, Query, Rel, Window, arrived, base, in_order, late_windows};
+use crate::queries::{
+    FILTERS, FRAMES, Output, Query, Rel, Window, arrived, base, in_order, late_windows,
+};
 
 const WINDOWS: [Window; 3] = [Window::Tumble, Window::Hop, Window::Cumulate];
 const KINDS: [&str; 4] = ["INNER", "LEFT", "RIGHT", "FULL"];

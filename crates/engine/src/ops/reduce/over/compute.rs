@@ -8,7 +8,7 @@ use arrow::compute;
 
 use brooklet_core::Result;
 use brooklet_plan::node::AggCall;
-use brooklet_plan::over::{Frame, OverFunc, OverSpec};
+use brooklet_plan::over::{Frame, FrameUnit, OverFunc, OverSpec};
 
 use super::super::ReduceArgs;
 use super::super::group::GroupSet;
@@ -24,7 +24,7 @@ pub struct Calls {
 enum Call {
     /// Which slide, and which of its aggregates.
     Slides(usize, usize),
-    Alone(OverFunc),
+    Alone(OverFunc, FrameUnit),
 }
 
 impl Calls {
@@ -33,7 +33,7 @@ impl Calls {
         let mut calls = Vec::new();
         for call in &spec.calls {
             let OverFunc::Aggregate(aggregate) = &call.func else {
-                calls.push(Call::Alone(call.func.clone()));
+                calls.push(Call::Alone(call.func.clone(), call.frame.unit));
                 continue;
             };
             let at = by_frame.iter().position(|(frame, _)| *frame == call.frame);
@@ -74,14 +74,21 @@ impl Calls {
         }
         let column = |call: &Call| match call {
             Call::Slides(slide, nth) => Ok(slid[*slide][*nth].clone()),
-            Call::Alone(func) => alone(func, rows, parts, order),
+            Call::Alone(OverFunc::Shifted { arg, back, default }, unit) => {
+                let from = |row: usize| match unit {
+                    FrameUnit::Rows => row,
+                    FrameUnit::Range => order.peers[row].1 - 1,
+                };
+                shifted(rows, parts, (*arg, *back, *default), &from)
+            }
+            Call::Alone(func, _) => Ok(alone(func, parts, order)),
         };
         self.calls.iter().map(column).collect()
     }
 }
 
 /// What the places of rows alone say.
-fn alone(func: &OverFunc, rows: &RecordBatch, parts: &[Part], order: &Order) -> Result<ArrayRef> {
+fn alone(func: &OverFunc, parts: &[Part], order: &Order) -> ArrayRef {
     let whole = |each: &dyn Fn(&Part, usize) -> i64| -> ArrayRef {
         Arc::new(Int64Array::from_iter_values(wanted(parts).map(|(part, row)| each(part, row))))
     };
@@ -89,10 +96,7 @@ fn alone(func: &OverFunc, rows: &RecordBatch, parts: &[Part], order: &Order) -> 
         Arc::new(Float64Array::from_iter_values(wanted(parts).map(|(part, row)| each(part, row))))
     };
     let rank = |part: &Part, row: usize| (order.peers[row].0 - part.rows.start) as i64;
-    Ok(match func {
-        OverFunc::Shifted { arg, back, default } => {
-            return shifted(rows, parts, (*arg, *back, *default));
-        }
+    match func {
         OverFunc::RowNumber => whole(&|part, row| (row - part.rows.start) as i64 + 1),
         OverFunc::DenseRank => dense(parts, order),
         OverFunc::Ntile(buckets) => whole(&|part, row| ntile(part, row, *buckets)),
@@ -104,7 +108,7 @@ fn alone(func: &OverFunc, rows: &RecordBatch, parts: &[Part], order: &Order) -> 
             (order.peers[row].1 - part.rows.start) as f64 / part.rows.len() as f64
         }),
         _ => whole(&|part, row| rank(part, row) + 1),
-    })
+    }
 }
 
 fn wanted(parts: &[Part]) -> impl Iterator<Item = (&Part, usize)> {
@@ -140,10 +144,11 @@ fn shifted(
     rows: &RecordBatch,
     parts: &[Part],
     (arg, back, default): (usize, i64, Option<usize>),
+    from: &dyn Fn(usize) -> usize,
 ) -> Result<ArrayRef> {
     let (mut there, mut own) = (Vec::new(), Vec::new());
     for (part, row) in wanted(parts) {
-        let target = row as i64 - back;
+        let target = from(row) as i64 - back;
         let inside = target >= part.rows.start as i64 && target < part.rows.end as i64;
         there.push(inside.then_some(target as u32));
         own.push(row as u32);

@@ -142,6 +142,10 @@ fn before(order: &Order, other: usize, row: usize, edge: Edge, or_on: bool) -> R
             (None, Some(_)) => other < order.peers[row].0,
             _ => by_peers(),
         },
-        _ => return Err(Error::config("RANGE with a distance needs a number or a time to order by")),
+        _ => {
+            return Err(Error::config(
+                "RANGE with a distance needs a number or a time to order by",
+            ));
+        }
     })
 }

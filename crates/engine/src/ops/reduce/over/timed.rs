@@ -408,7 +408,8 @@ impl TimedOver {
         let at = columns[self.keys.len()].clone();
         let input: Vec<ArrayRef> = self.places.iter().map(|p| columns[*p].clone()).collect();
         let input = batch(&self.input_schema, input, all.len())?;
-        let order = Order { peers: peers(&at, &places), places: Places::of(&at)?, descending: false };
+        let order =
+            Order { peers: peers(&at, &places), places: Places::of(&at)?, descending: false };
         let results = match self.keep.all {
             true => {
                 // Rows that are only looked back to are in the accumulators already.
