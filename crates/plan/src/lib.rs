@@ -2,9 +2,9 @@
 //! it.
 //!
 //! [`node`] the kinds of nodes and their specs, [`settings`] the pipeline's SET keys, [`over`] what
-//! stands behind OVER, [`unnest`] behind UNNEST, [`explain`] the plan as text, [`letters`] what
-//! happens to records that are set aside, [`partition_time`] what time a partition of files stands
-//! for.
+//! stands behind OVER, [`unnest`] behind UNNEST, [`pattern`] row patterns, [`explain`] the plan as
+//! text, [`letters`] what happens to records that are set aside, [`partition_time`] what time a
+//! partition of files stands for.
 
 mod calls;
 pub mod explain;
@@ -13,6 +13,7 @@ pub mod letters;
 pub mod node;
 pub mod over;
 pub mod partition_time;
+pub mod pattern;
 pub mod settings;
 pub mod unnest;
 

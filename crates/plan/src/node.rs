@@ -19,6 +19,7 @@ pub use crate::file_names::{FileNames, NamePart};
 use crate::letters::{LetterKind, LetterRoute, LetterTo, is_letter_table};
 use crate::over::OverSpec;
 use crate::partition_time::PartitionTime;
+use crate::pattern::MatchSpec;
 use crate::unnest::UnnestSpec;
 
 pub type NodeId = usize;
@@ -177,10 +178,19 @@ pub enum ReduceKind {
     /// Each row with what is computed from the rows around it. Output: the input's columns, the
     /// results behind the visible ones.
     Over(OverSpec),
+    /// Per key, windows that last until no row came for `gap_ms`; rows that touch two make them
+    /// one. `emit` names the event time as what closes. With `calls` one row a session: keys, then
+    /// results; without, its rows: the input's columns. Then `window_start`, `window_end` and
+    /// `window_time`.
+    Session { gap_ms: Millis, calls: Option<Vec<AggCall>> },
     /// A table from its upserts: in arrival order a row of weight +1 is its key's from then on,
     /// one of weight −1 says that the key has none any more, whatever its other columns hold.
     /// Output: the input's columns.
     Upserts,
+    /// MATCH_RECOGNIZE. Append-only; output: keys in their order, measures, then (if the node has
+    /// `ord`) the time of the match, the ord columns of the row that completed it, and a number
+    /// among the matches of that row.
+    Match(Box<MatchSpec>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,11 +202,29 @@ pub enum Keep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Emit {
     EveryEpoch,
-    /// Window aggregates: the group is emitted once, when the watermark reaches
-    /// `window_end − 1 ms`, and dropped. `window_end` is a key column of the input.
+    /// What belongs to a window is emitted once, when the clock reaches `window_end − 1 ms`, and
+    /// dropped. `window_end` is a column of the input.
     OnClose {
         window_end: usize,
+        clock: Clock,
     },
+    /// The same with changes: every epoch before it closes too (`early`), and for rows that come
+    /// until `late_ms` after it has closed.
+    Firing {
+        window_end: usize,
+        clock: Clock,
+        early: bool,
+        late_ms: Millis,
+    },
+}
+
+/// What closes windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Clock {
+    /// Event time; rows can come too late.
+    Watermark,
+    /// The epoch's `now`; at the end of the input open windows stay open.
+    Now,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,6 +244,15 @@ pub struct AggCall {
     pub filter: Option<usize>,
     /// Type of the result, Flink's.
     pub ty: DataType,
+}
+
+impl AggCall {
+    /// Whether the states of two groups of rows that are only added can be made one.
+    pub fn merges(&self) -> bool {
+        use AggFunc::*;
+        let known = matches!(self.func, Count | Sum | Avg | Min | Max | FirstValue | LastValue);
+        known && (!self.distinct || matches!(self.func, Min | Max))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -241,6 +278,16 @@ pub struct JoinSpec {
     pub filter: Option<Expr>,
     /// When rows of the left and of the right side may be forgotten.
     pub retain: [Retain; 2],
+    /// Rows meet within their window, when it closes; only insertions come out.
+    pub on_close: Option<JoinOnClose>,
+}
+
+/// The windows of a join's sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JoinOnClose {
+    /// Columns of the left and of the right input, equal in every pair.
+    pub window_ends: [usize; 2],
+    pub clock: Clock,
 }
 
 /// Output: left columns then right columns; only the left ones for Semi and Anti.

@@ -3,10 +3,13 @@
 
 use arrow::datatypes::FieldRef;
 use brooklet_core::hash::hash_bytes;
+use brooklet_plan::node::Clock;
 use datafusion::common::JoinType;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
+use super::interval;
 use crate::query::clock::is_proctime;
+use crate::query::pattern::{RowPattern, as_pattern, is_match_time};
 use crate::query::window_tvf::{WindowTvf, as_unnest, as_window};
 use crate::query::{Names, temporal};
 
@@ -27,8 +30,25 @@ pub enum Bound {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
     pub time: Option<TimeKind>,
-    /// The bound and the identity of its window function.
-    pub window: Option<(Bound, u64)>,
+    pub window: Option<WindowBound>,
+}
+
+/// A column that holds a bound of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowBound {
+    pub bound: Bound,
+    /// The identity of its window function.
+    pub id: u64,
+    /// Windows of the same shape: those of two functions can be joined.
+    pub shape: u64,
+    pub clock: Clock,
+}
+
+impl WindowBound {
+    /// The other bound of the same window.
+    fn is_other_of(self, other: WindowBound) -> bool {
+        self.id == other.id && self.bound != other.bound
+    }
 }
 
 /// One entry per column of the plan's output.
@@ -67,12 +87,13 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         LogicalPlan::Join(j) => {
             let (left, right) = (columns(&j.left, names), columns(&j.right, names));
             match j.join_type {
-                JoinType::LeftSemi | JoinType::LeftAnti => left,
-                JoinType::RightSemi | JoinType::RightAnti => right,
+                JoinType::LeftSemi | JoinType::LeftAnti => untimed(left),
+                JoinType::RightSemi | JoinType::RightAnti => untimed(right),
                 _ => {
                     let mut facts = [left, right].concat();
                     facts.resize(width, Facts::default());
-                    facts
+                    let keeps = temporal::looked_up(j).is_some() || interval::is_one(j, names);
+                    if keeps { facts } else { untimed(facts) }
                 }
             }
         }
@@ -92,10 +113,15 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
                 facts.resize(width, Facts::default());
                 facts
             }
-            _ => nothing(),
+            _ => as_pattern(e).map_or_else(nothing, |pattern| of_pattern(pattern, names)),
         },
         _ => nothing(),
     }
+}
+
+/// Where rows come out later than their time says, it is a plain column.
+fn untimed(facts: Vec<Facts>) -> Vec<Facts> {
+    facts.into_iter().map(|f| Facts { time: None, ..f }).collect()
 }
 
 fn of_scan(scan: &TableScan, names: &dyn Names) -> Vec<Facts> {
@@ -121,10 +147,38 @@ fn of_window(tvf: &WindowTvf, plan: &LogicalPlan, names: &dyn Names) -> Vec<Fact
     let mut facts = columns(&tvf.input, names);
     let id = hash_bytes(plan.display_indent().to_string().as_bytes(), 0);
     let time = tvf.time_index().and_then(|i| facts[i].time);
+    let shape = hash_bytes(format!("{:?} {time:?}", tvf.kind).as_bytes(), 0);
+    let clock = match time {
+        Some(TimeKind::Proctime) => Clock::Now,
+        _ => Clock::Watermark,
+    };
     facts.iter_mut().for_each(|f| f.window = None);
-    facts.push(Facts { time: None, window: Some((Bound::Start, id)) });
-    facts.push(Facts { time: None, window: Some((Bound::End, id)) });
+    for bound in [Bound::Start, Bound::End] {
+        let window = Some(WindowBound { bound, id, shape, clock });
+        facts.push(Facts { time: None, window });
+    }
     facts.push(Facts { time, window: None });
+    facts
+}
+
+/// The columns of PARTITION BY, then the measures: MATCH_ROWTIME() and MATCH_PROCTIME() are times,
+/// and so is the event time of a row.
+fn of_pattern(pattern: &RowPattern, names: &dyn Names) -> Vec<Facts> {
+    let inner = columns(&pattern.input, names);
+    let of = |e: &Expr| trace(e, &pattern.input).and_then(|i| inner[i].time);
+    let is_rowtime = |e: &Expr| of(e) == Some(TimeKind::Rowtime);
+    let mut facts = vec![Facts::default(); pattern.partition.len()];
+    facts.extend(pattern.measures.iter().map(|(_, formula)| {
+        let rowtime = match formula.only_read() {
+            Some(read) => is_rowtime(&read.column),
+            None => is_match_time(formula) && is_rowtime(&pattern.time),
+        };
+        let time = match rowtime {
+            true => Some(TimeKind::Rowtime),
+            false => is_proctime(&formula.expr).then_some(TimeKind::Proctime),
+        };
+        Facts { time, window: None }
+    }));
     facts
 }
 
@@ -150,11 +204,21 @@ pub fn trace(expr: &Expr, input: &LogicalPlan) -> Option<usize> {
 
 /// The group expression that holds window_end, when both bounds of one window are grouped by:
 /// such an aggregate emits each group once, when its window closes.
-pub fn window_end(aggregate: &Aggregate, names: &dyn Names) -> Option<usize> {
-    let inner = columns(&aggregate.input, names);
-    let bound = |e: &Expr| trace(e, &aggregate.input).and_then(|i| inner[i].window);
-    let bounds: Vec<_> = aggregate.group_expr.iter().map(bound).collect();
-    let end = bounds.iter().position(|b| matches!(b, Some((Bound::End, _))))?;
-    let (_, id) = bounds[end]?;
-    bounds.contains(&Some((Bound::Start, id))).then_some(end)
+pub fn window_end(aggregate: &Aggregate, names: &dyn Names) -> Option<(usize, WindowBound)> {
+    closing(&aggregate.group_expr, &aggregate.input, names)
+}
+
+/// The expression that holds window_end, when both bounds of one window are among them.
+pub fn closing(
+    exprs: &[Expr],
+    input: &LogicalPlan,
+    names: &dyn Names,
+) -> Option<(usize, WindowBound)> {
+    let inner = columns(input, names);
+    let bound = |e: &Expr| trace(e, input).and_then(|i| inner[i].window);
+    let bounds: Vec<Option<WindowBound>> = exprs.iter().map(bound).collect();
+    let is_end = |b: &Option<WindowBound>| b.is_some_and(|b| b.bound == Bound::End);
+    let place = bounds.iter().position(is_end)?;
+    let end = bounds[place]?;
+    bounds.iter().flatten().any(|b| b.is_other_of(end)).then_some((place, end))
 }

@@ -2,7 +2,10 @@
 
 use brooklet_core::hash::{hash_bytes, mix};
 use brooklet_core::schema::TableDef;
+use brooklet_plan::node::{ReduceKind, ReduceSpec};
 use brooklet_plan::{Node, NodeOp, StreamPlan};
+
+use super::pattern;
 
 /// Changes when the meaning of a node's state does.
 const VERSION: u64 = 1;
@@ -50,7 +53,11 @@ fn spec(node: &Node) -> String {
         NodeOp::Exchange(s) => format!("Exchange {:?}", s.keys),
         NodeOp::Join(s) => {
             let filter = s.filter.as_ref().map(|f| f.to_string());
-            format!("Join {:?} {:?} {filter:?}", s.kind, s.on)
+            let close = s.on_close.map(|close| format!(" {close:?}")).unwrap_or_default();
+            format!("Join {:?} {:?} {filter:?}{close}", s.kind, s.on)
+        }
+        NodeOp::Reduce(ReduceSpec { keys, kind: ReduceKind::Match(spec), .. }) => {
+            pattern::identity(keys, spec)
         }
         NodeOp::Reduce(s) => format!("Reduce {:?} {:?} {:?}", s.keys, s.kind, s.emit),
         NodeOp::Lookup(s) => {

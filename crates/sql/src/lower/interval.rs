@@ -16,6 +16,11 @@ struct Moment {
     plus: Millis,
 }
 
+/// Whether the join is one within an interval.
+pub fn is_one(join: &Join, names: &dyn Names) -> bool {
+    retain(join, names).is_some()
+}
+
 /// What may be forgotten when the condition bounds the distance of both rowtimes both ways.
 pub fn retain(join: &Join, names: &dyn Names) -> Option<[Retain; 2]> {
     let sides = [facts::columns(&join.left, names), facts::columns(&join.right, names)];

@@ -8,15 +8,18 @@ pub mod facts;
 mod aggregate;
 mod either;
 mod fingerprint;
+mod firing;
 mod interval;
 mod join;
 mod letters;
 mod lookup;
 mod needs;
 mod over;
+mod pattern;
 mod rank;
 mod rel;
 mod scan;
+mod session;
 mod shared;
 mod sink;
 mod staging;
@@ -26,6 +29,7 @@ mod unnest;
 mod watermark;
 mod whole;
 mod window;
+mod window_join;
 mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +41,7 @@ use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
 use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, Span};
 use datafusion::logical_expr::{Distinct, Expr, Limit, LogicalPlan, Projection};
 
+use crate::query::pattern::as_pattern;
 use crate::query::window_tvf::{as_unnest, as_window};
 use crate::query::{Provider, temporal};
 use needs::{Need, Wanted};
@@ -187,6 +192,7 @@ impl Lowering<'_> {
             LogicalPlan::Extension(e) => match (as_window(e), as_unnest(e)) {
                 (Some(tvf), _) => self.window(tvf, need),
                 (_, Some(it)) => self.unnest(it, plan, need),
+                _ if as_pattern(e).is_some() => self.pattern(e, plan, need),
                 _ => Err(error(format!("{} is not supported", e.node.name()), None)),
             },
             // A table has no order: only what stands around the query can keep one.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use brooklet_plan::node::{Keep, ReduceKind, ReduceSpec, SortKey};
+use brooklet_plan::node::{Clock, Emit, Keep, ReduceKind, ReduceSpec, SortKey};
 use brooklet_plan::{Node, NodeOp};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr::{Sort, WindowFunctionParams};
@@ -16,6 +16,7 @@ use super::facts::{self, TimeKind};
 use super::needs::Need;
 use super::rel::{self, Rel};
 use super::{Lowering, error, names_of, needs};
+use crate::query::Names;
 use crate::query::clock::is_proctime;
 use crate::query::row_number::ROW_NUMBER;
 
@@ -46,7 +47,13 @@ impl Lowering<'_> {
         let (mut n, mut rest) = (None, Vec::new());
         for part in split_conjunction(&filter.predicate) {
             match rank_limit(part, &filter.input, &is_rank) {
-                Some(limit) => n = Some(n.map_or(limit, |old: usize| old.min(limit))),
+                Some(limit) => {
+                    n = Some(n.map_or(limit, |old: usize| old.min(limit)));
+                    let exactly = matches!(part, Expr::BinaryExpr(e) if e.op == Operator::Eq);
+                    if limit > 1 && exactly {
+                        rest.push(part.clone());
+                    }
+                }
                 None => rest.push(part.clone()),
             }
         }
@@ -94,26 +101,26 @@ impl Lowering<'_> {
         for e in &ranked.partition_by {
             keys.push(add(e, &rel)?);
         }
-        let facts = facts::columns(source, self.provider.names());
-        let times: Vec<Option<TimeKind>> = ranked
-            .order_by
-            .iter()
-            .map(|s| match facts::trace(&s.expr, source) {
-                Some(i) => facts[i].time,
-                None => is_proctime(&s.expr).then_some(TimeKind::Proctime),
-            })
-            .collect();
+        let names = self.provider.names();
+        let closing = facts::closing(&ranked.partition_by, source, names);
+        let closing = closing.map(|(end, bound)| (keys[end], bound.clock));
+        let times = times(ranked, names);
         let kind = match (ranked.order_by.as_slice(), times.as_slice(), ranked.n) {
             // Arrival is the order; no column of it is kept.
-            ([by], [Some(TimeKind::Proctime)], 1) => {
+            ([by], [Some(TimeKind::Proctime)], 1) if closing.is_none() => {
                 ReduceKind::Dedup { keep: keep(by), time: None }
             }
-            ([by], [Some(TimeKind::Rowtime)], 1) => {
+            ([by], [Some(TimeKind::Rowtime)], 1) if closing.is_none() => {
                 ReduceKind::Dedup { keep: keep(by), time: Some(add(&by.expr, &rel)?) }
             }
             _ => {
                 let mut order = Vec::new();
-                for s in &ranked.order_by {
+                let arrival = |t: &Option<TimeKind>| *t == Some(TimeKind::Proctime);
+                for (s, time) in ranked.order_by.iter().zip(&times) {
+                    // Within a window arrival is what decides among equal rows anyway.
+                    if closing.is_some() && arrival(time) {
+                        continue;
+                    }
                     let column = add(&s.expr, &rel)?;
                     let (descending, nulls_first) = (!s.asc, s.nulls_first);
                     order.push(SortKey { column, descending, nulls_first });
@@ -121,8 +128,10 @@ impl Lowering<'_> {
                 ReduceKind::TopN { order, n: ranked.n, rank: ranked.rank && ranked.n > 1 }
             }
         };
-        let within = self.within(&kind, source, &rel)?;
-        let kind = within.map_or(kind, |within| within.over(&mut map));
+        let kind = match (closing, self.within(&kind, source, &rel)?) {
+            (None, Some(within)) => within.over(&mut map),
+            _ => kind,
+        };
         let with_rank = matches!(kind, ReduceKind::TopN { rank: true, .. });
         map.label = match &kind {
             ReduceKind::Dedup { .. } | ReduceKind::FirstWithin { .. } => {
@@ -130,7 +139,8 @@ impl Lowering<'_> {
             }
             _ => format!("top {} by ROW_NUMBER()", ranked.n),
         };
-        let node = self.top(map, keys, kind, below)?;
+        let last = closing.is_some() && keeps_last(ranked, &times);
+        let node = self.top(map, keys, (kind, last), closing, below)?;
         let rank = match with_rank {
             true => rel::column(rel::visible(self.plan.node(node)) - 1),
             false => rel::bigint(1),
@@ -143,8 +153,17 @@ impl Lowering<'_> {
         Ok(out)
     }
 
-    /// Map, Exchange and Reduce of a top-N or a deduplication.
-    fn top(&mut self, map: Rel, keys: Vec<usize>, kind: ReduceKind, need: Need) -> Result<usize> {
+    /// Map, Exchange and Reduce of a top-N or a deduplication. `last`: of rows that are equal in
+    /// order the last comes first. `closing`: the window's end among the Map's columns, if the
+    /// rows are a window's.
+    fn top(
+        &mut self,
+        map: Rel,
+        keys: Vec<usize>,
+        (mut kind, last): (ReduceKind, bool),
+        closing: Option<(usize, Clock)>,
+        need: Need,
+    ) -> Result<usize> {
         let label = map.label.clone();
         let input = self.emit(&map, need)?;
         let input = self.exchange(input, &keys, false);
@@ -153,6 +172,10 @@ impl Lowering<'_> {
         let mut fields: Vec<Field> =
             below.schema.fields().iter().map(|f| f.as_ref().clone()).collect();
         let (mut ord, mut late) = (below.ord.clone(), below.late);
+        if let (ReduceKind::TopN { order, .. }, true) = (&mut kind, last) {
+            let latest = |c: &usize| SortKey { column: *c, descending: true, nulls_first: false };
+            order.extend(below.ord.iter().map(latest));
+        }
         let mut key = Some(keys.clone());
         if let ReduceKind::TopN { rank, n, .. } = &kind {
             if *rank {
@@ -172,12 +195,15 @@ impl Lowering<'_> {
             op: NodeOp::Reduce(ReduceSpec {
                 keys,
                 kind,
-                emit: brooklet_plan::node::Emit::EveryEpoch,
-                ttl_ms: self.ttl()?,
+                emit: match closing {
+                    Some((window_end, clock)) => Emit::OnClose { window_end, clock },
+                    None => Emit::EveryEpoch,
+                },
+                ttl_ms: if closing.is_some() { None } else { self.ttl()? },
             }),
             inputs: vec![input],
             schema: Arc::new(Schema::new(fields)),
-            append_only: first && below.append_only,
+            append_only: closing.is_some() || first && below.append_only,
             key,
             ord,
             late,
@@ -224,7 +250,7 @@ impl Lowering<'_> {
         map.label = format!("LIMIT {n}");
         let label = map.label.clone();
         let kind = ReduceKind::TopN { order, n: n + skip, rank: skip > 0 };
-        let node = self.top(map, vec![], kind, below)?;
+        let node = self.top(map, vec![], (kind, false), None, below)?;
         let mut out = Rel::of_node(&self.plan, node, label);
         if skip > 0 {
             let rank = rel::column(rel::visible(self.plan.node(node)) - 1);
@@ -233,6 +259,25 @@ impl Lowering<'_> {
         out.exprs.truncate(width);
         out.names = rel.names;
         Ok(out)
+    }
+}
+
+/// What kind of time each column of the order is.
+fn times(ranked: &Ranked, names: &dyn Names) -> Vec<Option<TimeKind>> {
+    let source = &ranked.window.input;
+    let facts = facts::columns(source, names);
+    let time = |s: &Sort| match facts::trace(&s.expr, source) {
+        Some(i) => facts[i].time,
+        None => is_proctime(&s.expr).then_some(TimeKind::Proctime),
+    };
+    ranked.order_by.iter().map(time).collect()
+}
+
+/// Whether it is a deduplication that keeps the last row.
+fn keeps_last(ranked: &Ranked, times: &[Option<TimeKind>]) -> bool {
+    match (ranked.order_by.as_slice(), times) {
+        ([by], [Some(_)]) => !by.asc && ranked.n == 1,
+        _ => false,
     }
 }
 
@@ -279,7 +324,7 @@ fn rank_limit(expr: &Expr, plan: &LogicalPlan, rank: &dyn Fn(usize) -> bool) -> 
         _ => return None,
     };
     match op {
-        Operator::Eq if n == 1 => Some(1),
+        Operator::Eq if n > 0 => Some(n),
         Operator::LtEq if n > 0 => Some(n),
         Operator::Lt if n > 1 => Some(n - 1),
         _ => None,

@@ -12,6 +12,7 @@ use sqlparser::ast::{
 
 use super::calls;
 use super::frames;
+use super::group_windows;
 use super::types::flink_type;
 use super::unnest;
 use super::walk::{Changed, walk_mut};
@@ -34,10 +35,12 @@ fn change(changed: Changed<'_>) {
     match changed {
         Changed::Query(query) => fetch_as_limit(query),
         Changed::Select(select) => {
+            group_windows::mark(select);
             name_columns(select);
             frames::named(select);
             unnest::nest(select);
         }
+        Changed::Enter(_) => {}
         Changed::Expr(expr) => change_expr(expr),
     }
 }

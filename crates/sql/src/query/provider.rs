@@ -22,7 +22,7 @@ use sqlparser::ast::{Ident, Query};
 use super::parameters::Parameters;
 use super::types::FlinkTypes;
 use super::window_tvf::FlinkRelations;
-use super::{aggregates, clock, prepare, row_number, watermark, window_functions};
+use super::{aggregates, clock, group_windows, prepare, row_number, watermark, window_functions};
 
 /// A view as a query sees it.
 #[derive(Debug, Clone)]
@@ -81,6 +81,7 @@ impl<'a> Provider<'a> {
         scalars.extend(clock::functions());
         let watermark = Arc::new(watermark::function());
         scalars.insert(watermark.name().to_string(), watermark);
+        scalars.extend(group_windows::functions());
         scalars.extend(names.functions().into_iter().map(|f| (f.name().to_lowercase(), f)));
         let by_name = |udf: Arc<AggregateUDF>| (udf.name().to_string(), udf);
         Provider {

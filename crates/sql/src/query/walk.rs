@@ -23,6 +23,8 @@ pub enum Changed<'a> {
     Query(&'a mut Query),
     /// Before what is inside of it.
     Select(&'a mut Select),
+    /// Before what is inside of it.
+    Enter(&'a mut Expr),
     /// After what is inside of it.
     Expr(&'a mut Expr),
 }
@@ -67,6 +69,10 @@ impl VisitorMut for WalkMut<'_> {
     }
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         (self.0)(Changed::Select(select));
+        ControlFlow::Continue(())
+    }
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        (self.0)(Changed::Enter(expr));
         ControlFlow::Continue(())
     }
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {

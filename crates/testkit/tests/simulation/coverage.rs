@@ -22,7 +22,7 @@ pub struct Coverage {
 }
 
 /// All that a plan can be made of.
-const KINDS: [&str; 24] = [
+const KINDS: [&str; 34] = [
     "Scan",
     "Map",
     "Exchange",
@@ -39,7 +39,17 @@ const KINDS: [&str; 24] = [
     "Reduce keep-last",
     "Reduce over time",
     "Reduce over sorted",
+    "Reduce pattern",
     "Join Inner",
+    "Reduce session",
+    "Reduce session rows",
+    "Reduce window top-n",
+    "Join window Inner",
+    "Join window Left",
+    "Join window Right",
+    "Join window Full",
+    "Join window Semi",
+    "Join window Anti",
     "Join Left",
     "Join Right",
     "Join Full",
@@ -63,6 +73,7 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
                     format!("Reduce global {input}")
                 }
                 (ReduceKind::Aggregate { .. }, _) => format!("Reduce keyed {input}"),
+                (ReduceKind::TopN { .. }, Emit::OnClose { .. }) => "Reduce window top-n".into(),
                 (ReduceKind::TopN { .. }, _) => format!("Reduce top-n {input}"),
                 (ReduceKind::Dedup { keep: Keep::First, time: None }, _) => {
                     "Reduce keep-first".into()
@@ -77,10 +88,14 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
                     _ => "Reduce over time".into(),
                 },
                 (ReduceKind::Upserts, _) => "Reduce upserts".into(),
+                (ReduceKind::Session { calls: Some(_), .. }, _) => "Reduce session".into(),
+                (ReduceKind::Session { calls: None, .. }, _) => "Reduce session rows".into(),
+                (ReduceKind::Match(_), _) => "Reduce pattern".into(),
             }
         }
         NodeOp::Lookup(_) if node.append_only => "Lookup append".into(),
         NodeOp::Lookup(_) => "Lookup updating".into(),
+        NodeOp::Join(spec) if spec.on_close.is_some() => format!("Join window {:?}", spec.kind),
         NodeOp::Join(spec) => format!("Join {:?}", spec.kind),
         op => op.name().to_string(),
     };

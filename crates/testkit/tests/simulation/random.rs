@@ -3,8 +3,10 @@
 use brooklet_testkit::dice::Dice;
 
 use crate::queries::{
-    FILTERS, FRAMES, Output, Query, Rel, Window, arrived, base, in_order, late_windows,
+    FILTERS, FRAMES, Output, Query, Rel, Window, arrived, base, in_order, late_pattern,
+    late_windows,
 };
+use crate::windows;
 
 const WINDOWS: [Window; 3] = [Window::Tumble, Window::Hop, Window::Cumulate];
 const KINDS: [&str; 4] = ["INNER", "LEFT", "RIGHT", "FULL"];
@@ -28,11 +30,17 @@ fn late_output(dice: &mut Dice) -> Output {
         0 => in_order(&base(table).filter(filter)),
         1 => arrived(table, dice.chance(0.5)).rows(),
         2 => late_windows(table, *dice.pick(&WINDOWS), filter),
+        _ if dice.chance(0.5) => late_pattern(table, filter),
         _ => late_windows(table, *dice.pick(&WINDOWS), "id IS NOT NULL"),
     }
 }
 
 fn output(dice: &mut Dice, splits: i64) -> Output {
+    // Drawn from a copy: what other seeds give stays as it was.
+    let mut own = dice.clone();
+    if own.chance(0.15) {
+        return windows::drawn(&mut own);
+    }
     if dice.chance(0.05) {
         return Rel::distinct(["a", "b"][dice.below(2) as usize]);
     }
@@ -89,6 +97,11 @@ fn relation(dice: &mut Dice) -> Rel {
         8 | 9 => {
             let (left, right) = (side(dice), side(dice));
             left.exists(dice.chance(0.5), &right)
+        }
+        10 => {
+            let rel = simple(dice);
+            let rel = if dice.chance(0.2) { rel.first() } else { rel };
+            if dice.chance(0.5) { rel.followed() } else { rel.spanned() }
         }
         _ => simple(dice),
     };
