@@ -91,7 +91,8 @@ async fn follow(
     let signal = stop_signal(settings.millis("brooklet.stop-timeout")?, None)?;
     let (no_reader, stop) = also_stopped_by(signal);
     let show = move |_: &str, changes: &[Delta]| {
-        if rows::print(format, changes).is_err() {
+        let shown = brooklet_pipeline::rows::without_order(changes);
+        if shown.and_then(|changes| rows::print(format, &changes)).is_err() {
             no_reader.send_replace(true);
         }
     };

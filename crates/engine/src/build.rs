@@ -5,11 +5,11 @@ use datafusion::physical_expr::expressions::Column;
 use brooklet_core::{Error, Result};
 use brooklet_plan::node::{Expr, JoinKind, NodeId, NodeOp, ReduceKind, StreamPlan};
 
-use crate::ops::Operator;
 use crate::ops::join::Join;
 use crate::ops::map::Map;
 use crate::ops::reduce::{self, ReduceArgs};
 use crate::ops::window_join::WindowJoin;
+use crate::ops::{self, Operator};
 
 /// The operator of a node on one shard; None for nodes the epoch itself carries out (Scan,
 /// Exchange, Lookup, Union, Sink).
@@ -24,6 +24,11 @@ pub fn operator(plan: &StreamPlan, id: NodeId) -> Result<Option<Box<dyn Operator
         NodeOp::Map(spec) => {
             let input = &plan.node(node.inputs[0]).schema;
             let schema = node.schema.clone();
+            if let Some(unnest) = &spec.unnest {
+                let unnest = ops::unnest::build(unnest, node, plan.node(node.inputs[0]))?;
+                let aside = plan.sets_bad_rows_aside;
+                return Ok(Some(Box::new(unnest.setting_bad_rows_aside(aside))));
+            }
             let map = Map::new(spec.clone(), input, schema, node.label.clone())?;
             Some(Box::new(map.setting_bad_rows_aside(plan.sets_bad_rows_aside)))
         }

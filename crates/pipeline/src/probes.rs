@@ -18,12 +18,13 @@ use brooklet_core::schema::{ColumnDef, ColumnKind};
 use brooklet_core::types::{MAX_LENGTH, Nullable, SqlType};
 use brooklet_core::{Error, Result};
 use brooklet_plan::StreamPlan;
+use brooklet_plan::node::ORDER;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::collect::keep_all;
 use crate::compile::{Compiled, SqlFile, compile};
-use crate::rows::{cells, net};
+use crate::rows::{cells, has_order, net};
 use crate::start::{StartOptions, start};
 
 /// What a probe gave, or why it failed.
@@ -234,20 +235,22 @@ impl Question {
         let schema = table
             .columns
             .iter()
+            .filter(|c| c.name != ORDER)
             .map(|c| plain_type(&format!("{} {}", c.name, (self.spelled)(&c.ty))))
             .collect();
         let changes = kept.lock().unwrap();
         let mut rows = Vec::new();
         let Some(first) = changes.first() else { return Ok(Rows { schema, rows }) };
+        let sorted = self.in_order && has_order(&first.rows.schema());
         let came = self.in_order && changes.iter().all(|c| c.weights == Weights::Ones);
-        let batches = match came {
+        let batches = match came && !sorted {
             true => changes.iter().map(|c| c.rows.clone()).collect(),
             false => net(&first.rows.schema(), &changes)?,
         };
         for batch in batches {
             rows.extend(lines(&table.columns, &batch)?);
         }
-        if !came {
+        if !came && !sorted {
             rows.sort();
         }
         Ok(Rows { schema, rows })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{AsArray, RecordBatch};
+use arrow::compute;
 use arrow::datatypes::SchemaRef;
 
 use brooklet_core::connector::find_format;
@@ -13,9 +14,42 @@ use brooklet_core::types::SqlType;
 use brooklet_core::{Delta, Error, Result};
 use brooklet_engine::ops::rows::consolidate;
 use brooklet_formats::FORMATS;
+use brooklet_plan::node::ORDER;
 
-/// What is left when all changes are applied, a row of weight n as n rows.
+/// What is left when all changes are applied, a row of weight n as n rows; in the query's order if
+/// it has one.
 pub fn net(schema: &SchemaRef, changes: &[Delta]) -> Result<Vec<RecordBatch>> {
+    net_rows(schema, changes)?.iter().map(in_order).collect()
+}
+
+/// Changes without the column that says the query's order.
+pub fn without_order(changes: &[Delta]) -> Result<Vec<Delta>> {
+    let shown = |delta: &Delta| match has_order(&delta.rows.schema()) {
+        false => Ok(delta.clone()),
+        true => Ok(delta.with_rows(without_last(&delta.rows)?)),
+    };
+    changes.iter().map(shown).collect()
+}
+
+pub fn has_order(schema: &SchemaRef) -> bool {
+    schema.fields().last().is_some_and(|f| f.name() == ORDER)
+}
+
+fn in_order(rows: &RecordBatch) -> Result<RecordBatch> {
+    if !has_order(&rows.schema()) {
+        return Ok(rows.clone());
+    }
+    let order = rows.column(rows.num_columns() - 1);
+    let indices = compute::sort_to_indices(order, None, None)?;
+    without_last(&compute::take_record_batch(rows, &indices)?)
+}
+
+fn without_last(rows: &RecordBatch) -> Result<RecordBatch> {
+    let all: Vec<usize> = (0..rows.num_columns() - 1).collect();
+    Ok(rows.project(&all)?)
+}
+
+fn net_rows(schema: &SchemaRef, changes: &[Delta]) -> Result<Vec<RecordBatch>> {
     let Some(rows) = consolidate(schema, changes)? else { return Ok(Vec::new()) };
     let mut indices = Vec::new();
     for row in 0..rows.len() {

@@ -16,6 +16,8 @@ use crate::node::{
 };
 use crate::pattern::MatchSpec;
 
+mod over;
+
 /// The plan as an indented tree for each sink.
 pub fn text(plan: &StreamPlan) -> String {
     let mut out = String::new();
@@ -133,6 +135,10 @@ fn column(name: &str, ty: &DataType) -> String {
 
 fn map(spec: &MapSpec, node: &Node, input: &SchemaRef) -> String {
     let mut parts = Vec::new();
+    if let Some(unnest) = &spec.unnest {
+        let outer = if unnest.outer { ", all rows" } else { "" };
+        return format!("UNNEST {}{outer}", input.field(unnest.column).name());
+    }
     if let Some(filter) = &spec.filter {
         parts.push(format!("where {}", short(filter)));
     }
@@ -264,6 +270,7 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
             let until = duration(*after_ms);
             return format!("{keys}keep first by {by}; kept until {time} + {until}");
         }
+        ReduceKind::Over(spec) => over::text(spec, input),
         ReduceKind::Upserts => "upserts".to_string(),
         ReduceKind::Session { gap_ms, calls } => {
             let of: Vec<String> = calls.iter().flatten().map(|c| call(c, input)).collect();

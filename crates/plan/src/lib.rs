@@ -1,9 +1,10 @@
-//! The streaming plan: pure data between the SQL front end that writes it and the engine that
-//! runs it.
+//! The streaming plan: pure data between the SQL front end that writes it and the engine that runs
+//! it.
 //!
-//! [`node`] the kinds of nodes and their specs, [`settings`] the pipeline's SET keys,
-//! [`explain`] the plan as text, [`letters`] what happens to records that are set aside,
-//! [`partition_time`] what time a partition of files stands for, [`pattern`] row patterns.
+//! [`node`] the kinds of nodes and their specs, [`settings`] the pipeline's SET keys, [`over`] what
+//! stands behind OVER, [`unnest`] behind UNNEST, [`pattern`] row patterns, [`explain`] the plan as
+//! text, [`letters`] what happens to records that are set aside, [`partition_time`] what time a
+//! partition of files stands for.
 
 mod aggregates;
 mod calls;
@@ -11,9 +12,11 @@ pub mod explain;
 mod file_names;
 pub mod letters;
 pub mod node;
+pub mod over;
 pub mod partition_time;
 pub mod pattern;
 pub mod settings;
+pub mod unnest;
 
 pub use node::{Node, NodeId, NodeOp, StreamPlan};
 pub use settings::Settings;

@@ -18,14 +18,18 @@ use brooklet_core::time::Millis;
 pub use crate::aggregates::{AggCall, AggFunc, Percentages};
 pub use crate::file_names::{FileNames, NamePart};
 use crate::letters::{LetterKind, LetterRoute, LetterTo, is_letter_table};
+use crate::over::OverSpec;
 use crate::partition_time::PartitionTime;
 use crate::pattern::MatchSpec;
+use crate::unnest::UnnestSpec;
 
 pub type NodeId = usize;
 
 /// Hidden columns' names.
 pub const ORD: &str = "__ord";
 pub const LATE: &str = "__late";
+/// The last column of a query's rows, if they are to be shown in its order (Int64).
+pub const ORDER: &str = "__order";
 /// Appended by a Map or Scan that asks for the epoch's `now` (TIMESTAMP_LTZ(3)).
 pub const NOW: &str = "__now";
 
@@ -118,6 +122,8 @@ pub struct MapSpec {
     pub window: Option<WindowAssign>,
     pub exprs: Vec<Expr>,
     pub needs_now: bool,
+    /// Such a Map does nothing else.
+    pub unnest: Option<UnnestSpec>,
 }
 
 /// Adds the window columns; HOP and CUMULATE copy a row into each of its windows. Rows whose time
@@ -170,6 +176,9 @@ pub enum ReduceKind {
     /// when the watermark has passed the event time of its row by more than `after_ms`. Rows
     /// before the watermark are late and dropped. Append-only; output: the input's columns.
     FirstWithin { time: usize, by_time: bool, after_ms: Millis },
+    /// Each row with what is computed from the rows around it. Output: the input's columns, the
+    /// results behind the visible ones.
+    Over(OverSpec),
     /// Per key, windows that last until no row came for `gap_ms`; rows that touch two make them
     /// one. `emit` names the event time as what closes. With `calls` one row a session: keys, then
     /// results; without, its rows: the input's columns. Then `window_start`, `window_end` and

@@ -22,7 +22,7 @@ use brooklet_functions::Zone;
 use crate::lower::{self, COLLECT, Conflict, Job, Offers, Target};
 use crate::parse::ast::{Insert, OnConflict};
 use crate::query::aggregates::flink_name;
-use crate::query::{self, Names, Provider, check, errors};
+use crate::query::{self, Names, Provider, check, errors, order};
 
 /// Plans all INSERTs of a script as one graph. Faults of all of them are reported together.
 pub fn plan(
@@ -60,7 +60,7 @@ pub fn plan_select(
     query: &Query,
 ) -> Result<StreamPlan, Faults> {
     let provider = Provider::in_zone(names, zone(settings)?);
-    let jobs = [select_job(&provider, query).map_err(Faults)?];
+    let jobs = [select_job(&provider, settings, query).map_err(Faults)?];
     lower::lower(&provider, settings, offers, &jobs)
         .map_err(|errors| Faults(lowering_faults(&provider, &jobs, &errors)))
 }
@@ -281,10 +281,12 @@ fn assignable(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-fn select_job(provider: &Provider, query: &Query) -> Result<Job, Vec<Fault>> {
+fn select_job(provider: &Provider, settings: &Settings, query: &Query) -> Result<Job, Vec<Fault>> {
     let span = query_span(query);
     let bound = check::bind_all(provider, query, span)?;
     let fault = |e: DataFusionError| vec![errors::fault(&e, span, &provider.functions())];
+    let numbered = order::numbered(&bound, settings.is_batch(), provider.names());
+    let bound = numbered.map_err(fault)?.unwrap_or(bound);
     let names = unique_names(&bound);
     let columns = bound.schema().columns();
     let fields = bound.schema().fields().clone();

@@ -370,7 +370,8 @@ fn passes_whole(op: &NodeOp) -> bool {
 fn copies_rows(op: &NodeOp) -> bool {
     let NodeOp::Map(spec) = op else { return false };
     let window = spec.window.as_ref();
-    window.is_some_and(|window| !matches!(window.kind, WindowKind::Tumble { .. }))
+    spec.unnest.is_some()
+        || window.is_some_and(|window| !matches!(window.kind, WindowKind::Tumble { .. }))
 }
 
 /// The columns of a node that the query knows.

@@ -7,6 +7,7 @@ use arrow::temporal_conversions::timestamp_ms_to_datetime;
 use brooklet_core::time::{Millis, WATERMARK_MAX};
 use brooklet_core::{Delta, Result};
 use brooklet_plan::node::{Emit, NodeId, NodeOp, ReduceKind, StreamPlan};
+use brooklet_plan::over::OverOrder;
 
 use crate::ops::map::millis;
 
@@ -28,6 +29,10 @@ pub fn late(
             }
             (_, ReduceKind::Dedup { time, .. }) => (*time, false),
             (_, ReduceKind::FirstWithin { time, .. }) => (Some(*time), false),
+            (_, ReduceKind::Over(spec)) => match spec.order {
+                OverOrder::Rowtime(time) => (Some(time), false),
+                _ => (None, false),
+            },
             (_, ReduceKind::Match(spec)) => (spec.time, false),
             _ => (None, false),
         },

@@ -1,10 +1,10 @@
 //! Operators: what nodes of the plan do to rows, once per epoch and shard.
 //!
-//! One file per node kind: [`map`], [`join`] ([`window_join`] within windows; [`panes`] deals rows
-//! to these), [`reduce`] (with its aggregates, windows, top-n and dedup), [`lookup`], [`sinks`] for
-//! what these keep: [`stage`] rows of open files, [`partitions`] what is not complete, [`kept`]
-//! built-in tables, [`whole`] results; [`held`] for sources that give rows once. Scans are
-//! [`crate::ingest`], exchanges [`crate::exchange`], unions are concatenation.
+//! One file per node kind: [`map`] (and [`unnest`]), [`join`] ([`window_join`] within windows;
+//! [`panes`] deals rows to these), [`reduce`] (with its aggregates, windows, top-n and dedup),
+//! [`lookup`], [`sinks`] for what these keep: [`stage`] rows of open files, [`partitions`] what is
+//! not complete, [`kept`] built-in tables, [`whole`] results; [`held`] for sources that give rows
+//! once. Scans are [`crate::ingest`], exchanges [`crate::exchange`], unions are concatenation.
 
 pub mod bisect;
 pub mod exprs;
@@ -22,6 +22,7 @@ pub mod rows;
 pub mod sinks;
 pub mod stage;
 pub mod ttl;
+pub mod unnest;
 pub mod whole;
 pub mod window_join;
 

@@ -62,7 +62,10 @@ impl Lowering<'_> {
         }
         let rel = self.lower(&aggregate.input, below)?;
         let schema = aggregate.input.schema();
-        let over = |e: &Expr| rel::substitute(e.clone(), schema, &rel.exprs);
+        let over = |e: &Expr| {
+            let made = rel::substitute(e.clone(), schema, &rel.exprs)?;
+            self.with_watermark(e, made, &aggregate.input, &rel)
+        };
         let (written, sets) = grouping_sets::of(aggregate);
         let several = grouping_sets::is_written(aggregate);
         let mut columns = Columns::default();

@@ -75,7 +75,9 @@ impl Calls {
             }
             _ => {
                 let args = args(&call, function, columns, over)?;
-                self.one(engines(function, &call, &name)?, &args, field.clone(), scope)
+                let params = &call.params;
+                let func = engines(function, &params.args, params.null_treatment, &name)?;
+                self.one(func, &args, field.clone(), scope)
             }
         };
         self.results.push(result);
@@ -197,14 +199,18 @@ fn args<'a>(
     for (place, e) in call.params.args.iter().enumerate() {
         let never_null = matches!(e, Expr::Literal(v, _) if !v.is_null());
         let counts_all = function == Function::Count && never_null && !call.params.distinct;
-        let constant = place == 1 && matches!(function, Function::ListAgg | Function::Percentile);
-        if counts_all || constant {
+        if counts_all || is_constant(function, place) {
             continue;
         }
         let number = columns.exprs.len();
         args.push(columns.add(over(e)?, key_name(e, number)));
     }
     Ok(Args { call, columns: args, filter })
+}
+
+/// Whether the argument is a part of the function, not a column.
+pub fn is_constant(function: Function, place: usize) -> bool {
+    place == 1 && matches!(function, Function::ListAgg | Function::Percentile)
 }
 
 /// The engine's function where nothing but the name says it.
@@ -224,8 +230,13 @@ pub fn plain(function: Function) -> Option<AggFunc> {
 }
 
 /// The engine's function.
-fn engines(function: Function, call: &AggregateFunction, name: &str) -> Result<AggFunc> {
-    let respects = call.params.null_treatment != Some(NullTreatment::IgnoreNulls);
+pub fn engines(
+    function: Function,
+    args: &[Expr],
+    nulls: Option<NullTreatment>,
+    name: &str,
+) -> Result<AggFunc> {
+    let respects = nulls != Some(NullTreatment::IgnoreNulls);
     if let Some(func) = plain(function) {
         return Ok(func);
     }
@@ -234,8 +245,8 @@ fn engines(function: Function, call: &AggregateFunction, name: &str) -> Result<A
         Function::Collect => AggFunc::Collect,
         Function::JsonArrayAgg { nulls } => AggFunc::JsonArrayAgg { nulls },
         Function::JsonObjectAgg { nulls } => AggFunc::JsonObjectAgg { nulls },
-        Function::ListAgg => AggFunc::ListAgg { separator: separator(call.params.args.get(1))? },
-        Function::Percentile => AggFunc::Percentile { at: percentages(call.params.args.get(1))? },
+        Function::ListAgg => AggFunc::ListAgg { separator: separator(args.get(1))? },
+        Function::Percentile => AggFunc::Percentile { at: percentages(args.get(1))? },
         _ => {
             return Err(error(format!("{name} is no call of its own"), None));
         }

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 use super::{grouping_sets, interval};
 use crate::query::clock::is_proctime;
 use crate::query::pattern::{RowPattern, as_pattern, is_match_time};
-use crate::query::window_tvf::{WindowTvf, as_window};
+use crate::query::window_tvf::{WindowTvf, as_unnest, as_window};
 use crate::query::{Names, temporal};
 
 /// What kind of time a column is.
@@ -111,9 +111,14 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
             };
             (0..width).map(|i| same(i).unwrap_or_default()).collect()
         }
-        LogicalPlan::Extension(e) => match as_window(e) {
-            Some(tvf) => of_window(tvf, plan, names),
-            None => as_pattern(e).map_or_else(nothing, |pattern| of_pattern(pattern, names)),
+        LogicalPlan::Extension(e) => match (as_window(e), as_unnest(e)) {
+            (Some(tvf), _) => of_window(tvf, plan, names),
+            (_, Some(it)) => {
+                let mut facts = columns(&it.input, names);
+                facts.resize(width, Facts::default());
+                facts
+            }
+            _ => as_pattern(e).map_or_else(nothing, |pattern| of_pattern(pattern, names)),
         },
         _ => nothing(),
     }

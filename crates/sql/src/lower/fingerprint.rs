@@ -52,7 +52,8 @@ fn spec(node: &Node) -> String {
             let exprs: Vec<String> =
                 exprs.filter(|(i, _)| !is_hidden(node, *i)).map(|(_, e)| e.to_string()).collect();
             let filter = s.filter.as_ref().map(|f| f.to_string());
-            format!("Map {filter:?} {:?} {exprs:?}", s.window)
+            let unnest = s.unnest.as_ref().map(|u| format!(" {u:?}")).unwrap_or_default();
+            format!("Map {filter:?} {:?} {exprs:?}{unnest}", s.window)
         }
         NodeOp::Exchange(s) => format!("Exchange {:?}", s.keys),
         NodeOp::Join(s) => {

@@ -16,6 +16,7 @@ mod join;
 mod letters;
 mod lookup;
 mod needs;
+mod over;
 mod pattern;
 mod rank;
 mod rel;
@@ -26,21 +27,24 @@ mod sink;
 mod staging;
 mod structs;
 mod union;
+mod unnest;
+mod watermark;
 mod whole;
 mod window;
 mod window_join;
 mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use brooklet_core::connector::{Connector, Format};
 use brooklet_plan::node::ExchangeSpec;
 use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
 use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, Span};
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
+use datafusion::logical_expr::{Distinct, Expr, Limit, LogicalPlan, Projection};
 
 use crate::query::pattern::as_pattern;
-use crate::query::window_tvf::as_window;
+use crate::query::window_tvf::{as_unnest, as_window};
 use crate::query::{Provider, temporal};
 use needs::{Need, Wanted};
 use rel::Rel;
@@ -175,21 +179,35 @@ impl Lowering<'_> {
             LogicalPlan::Union(u) => self.union(u, plan, need),
             LogicalPlan::Values(v) => self.values(v, plan, need),
             LogicalPlan::EmptyRelation(e) => self.rows(usize::from(e.produce_one_row)),
-            LogicalPlan::Limit(l) => self.limit(l, need),
-            LogicalPlan::Distinct(Distinct::All(input)) => self.lower(input, need),
-            LogicalPlan::Extension(e) => match as_window(e) {
-                Some(tvf) => self.window(tvf, need),
-                None if as_pattern(e).is_some() => self.pattern(e, plan, need),
-                None => Err(error(format!("{} is not supported", e.node.name()), None)),
+            LogicalPlan::Limit(l) => match &*l.input {
+                // ORDER BY a column that is not selected.
+                LogicalPlan::Projection(p) if matches!(&*p.input, LogicalPlan::Sort(_)) => {
+                    let limit = Limit { input: Arc::clone(&p.input), ..l.clone() };
+                    let input = Arc::new(LogicalPlan::Limit(limit));
+                    let (exprs, schema) = (p.expr.clone(), Arc::clone(&p.schema));
+                    let above = Projection::try_new_with_schema(exprs, input, schema)?;
+                    self.lower(&LogicalPlan::Projection(above), need)
+                }
+                _ => self.limit(l, need),
             },
+            LogicalPlan::Distinct(Distinct::All(input)) => self.lower(input, need),
+            LogicalPlan::Extension(e) => match (as_window(e), as_unnest(e)) {
+                (Some(tvf), _) => self.window(tvf, need),
+                (_, Some(it)) => self.unnest(it, plan, need),
+                _ if as_pattern(e).is_some() => self.pattern(e, plan, need),
+                _ => Err(error(format!("{} is not supported", e.node.name()), None)),
+            },
+            // A table has no order: only what stands around the query can keep one.
+            LogicalPlan::Sort(s) if self.settings.is_batch() => {
+                let mut rel = self.lower(&s.input, need)?;
+                rel.names = names_of(plan);
+                Ok(rel)
+            }
             LogicalPlan::Sort(_) => Err(error(
                 "ORDER BY without LIMIT never ends on a stream: remove it or add LIMIT",
                 None,
             )),
-            LogicalPlan::Window(_) => Err(error(
-                "OVER is supported for ROW_NUMBER() with a filter such as rn <= 3 around it",
-                None,
-            )),
+            LogicalPlan::Window(w) => self.over(w, plan, need),
             other => {
                 let text = other.display().to_string();
                 let name = text.split(':').next().unwrap_or_default();
@@ -225,7 +243,10 @@ impl Lowering<'_> {
         }
         let twice = uses.iter().zip(&rel.exprs).any(|(n, e)| *n > 1 && !rel::is_cheap(e));
         let rel = if twice { self.settle(rel, need)? } else { rel };
-        let new = exprs.iter().map(|e| rel::substitute(e.clone(), schema, &rel.exprs));
+        let new = exprs.iter().map(|e| {
+            let made = rel::substitute(e.clone(), schema, &rel.exprs)?;
+            self.with_watermark(e, made, &p.input, &rel)
+        });
         let new = new.collect::<Result<_>>()?;
         Ok(Rel { exprs: new, names: names_of(plan), ..rel })
     }
@@ -247,6 +268,7 @@ impl Lowering<'_> {
         let after = indices.iter().any(|i| rel.exprs.get(*i).is_some_and(bounds));
         let mut rel = if costly || after { self.settle(rel, need)? } else { rel };
         let new = rel::substitute(predicate.clone(), schema, &rel.exprs)?;
+        let new = self.with_watermark(predicate, new, input, &rel)?;
         rel.filter = Some(match rel.filter.take() {
             Some(old) => old.and(new),
             None => new,

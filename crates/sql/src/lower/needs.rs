@@ -6,7 +6,7 @@ use datafusion::common::JoinType;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 
 use super::facts::{self, TimeKind};
-use super::{letters, window_join, within};
+use super::{letters, watermark, window_join, within};
 use crate::query::pattern::as_pattern;
 use crate::query::window_tvf::{TvfKind, as_window};
 use crate::query::{Names, aggregates, temporal};
@@ -55,8 +55,9 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
     match plan {
         LogicalPlan::Aggregate(a) => {
             let ordered = a.aggr_expr.iter().any(is_ordered);
-            let late = facts::window_end(a, names).is_some();
-            let found_again = late && letters::keeps_late(&a.input, names);
+            let closes = facts::window_end(a, names).is_some();
+            let late = closes || watermark::is_read(plan);
+            let found_again = closes && letters::keeps_late(&a.input, names);
             vec![Need { ord: need.ord || ordered || found_again, late, ..need }]
         }
         LogicalPlan::Window(w) => {
@@ -92,7 +93,10 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
             JoinType::RightSemi | JoinType::RightAnti => vec![beside(need), need],
             _ => vec![need, Need { late: false, ..need }],
         },
-        other => vec![need; other.inputs().len()],
+        other => {
+            let late = need.late || watermark::is_read(other);
+            vec![Need { late, ..need }; other.inputs().len()]
+        }
     }
 }
 

@@ -41,7 +41,7 @@ impl Lowering<'_> {
     ) -> Result<Option<Rel>> {
         let Some((plan, places)) = window_below(&filter.input) else { return Ok(None) };
         let LogicalPlan::Window(window) = plan else { return Ok(None) };
-        let params = row_number(window)?;
+        let Some(params) = row_number(window) else { return Ok(None) };
         let rank = window.input.schema().fields().len();
         let is_rank = |column: usize| places.get(column) == Some(&rank);
         let (mut n, mut rest) = (None, Vec::new());
@@ -57,10 +57,7 @@ impl Lowering<'_> {
                 None => rest.push(part.clone()),
             }
         }
-        let Some(n) = n else {
-            let message = "ROW_NUMBER() needs a filter such as rn = 1 or rn <= 3 around it";
-            return Err(error(message, None));
-        };
+        let Some(n) = n else { return Ok(None) };
         let schema = filter.input.schema();
         let read_by_rest = rest
             .iter()
@@ -224,12 +221,13 @@ impl Lowering<'_> {
             Some(Expr::Literal(v, _)) => integer(v).map(Some),
             Some(_) => None,
         };
+        if limit.fetch.is_none() && limit.skip.is_some() {
+            return Err(error("OFFSET needs FETCH NEXT n ROWS ONLY or LIMIT n", None));
+        }
         let (Some(skip), Some(Some(n))) = (number(&limit.skip), number(&limit.fetch)) else {
             return Err(error("LIMIT needs a whole number", None));
         };
-        if skip.unwrap_or(0) > 0 {
-            return Err(error("OFFSET is not supported on a stream", None));
-        }
+        let skip = skip.unwrap_or(0);
         let below = Need { ord: true, ..need };
         let (input, sort) = match &*limit.input {
             LogicalPlan::Sort(s) => (&*s.input, s.expr.clone()),
@@ -250,14 +248,14 @@ impl Lowering<'_> {
             order.push(SortKey { column, descending: !s.asc, nulls_first: s.nulls_first });
         }
         map.label = format!("LIMIT {n}");
-        let node = self.top(
-            map,
-            vec![],
-            (ReduceKind::TopN { order, n, rank: false }, false),
-            None,
-            below,
-        )?;
-        let mut out = Rel::of_node(&self.plan, node, format!("LIMIT {n}"));
+        let label = map.label.clone();
+        let kind = ReduceKind::TopN { order, n: n + skip, rank: skip > 0 };
+        let node = self.top(map, vec![], (kind, false), None, below)?;
+        let mut out = Rel::of_node(&self.plan, node, label);
+        if skip > 0 {
+            let rank = rel::column(rel::visible(self.plan.node(node)) - 1);
+            out.filter = Some(rank.gt(rel::bigint(skip as i64)));
+        }
         out.exprs.truncate(width);
         out.names = rel.names;
         Ok(out)
@@ -301,15 +299,14 @@ fn window_below(plan: &LogicalPlan) -> Option<(&LogicalPlan, Vec<usize>)> {
     }
 }
 
-fn row_number(window: &Window) -> Result<WindowFunctionParams> {
-    let unsupported = "OVER is supported for one ROW_NUMBER() with a filter around it";
-    let [expr] = window.window_expr.as_slice() else { return Err(error(unsupported, None)) };
+fn row_number(window: &Window) -> Option<WindowFunctionParams> {
+    let [expr] = window.window_expr.as_slice() else { return None };
     match expr.clone().unalias() {
         Expr::WindowFunction(f) => match &f.fun {
-            WindowFunctionDefinition::WindowUDF(udf) if udf.name() == ROW_NUMBER => Ok(f.params),
-            _ => Err(error(unsupported, None)),
+            WindowFunctionDefinition::WindowUDF(udf) if udf.name() == ROW_NUMBER => Some(f.params),
+            _ => None,
         },
-        _ => Err(error(unsupported, None)),
+        _ => None,
     }
 }
 

@@ -150,6 +150,7 @@ impl Rel {
             window: self.window.clone(),
             exprs: exprs.iter().map(|e| physical.expr(e)).collect::<Result<_>>()?,
             needs_now,
+            unnest: None,
         };
         let key = below.key.as_ref().and_then(|k| self.carried(k));
         let key = if self.copies() { None } else { key };

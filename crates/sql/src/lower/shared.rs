@@ -174,6 +174,7 @@ fn results(below: &Node, shared: &Shared) -> Result<Node> {
             window: None,
             exprs,
             needs_now: false,
+            unnest: None,
         }),
         inputs: vec![shared.node],
         schema: Arc::new(Schema::new(fields)),

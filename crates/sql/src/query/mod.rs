@@ -1,11 +1,12 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`], [`calls`], [`predicates`] and [`grouping`] rewrite the parsed text (names,
-//! literals, calls, grouping sets), [`provider`] says what names mean, [`window_tvf`],
-//! [`group_windows`], [`pattern`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`]
-//! where no engine does), [`row_number`], [`temporal`], [`types`] and [`typing`] teach Flink's
-//! meaning, [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`]
-//! turn what goes wrong into faults, [`numbers`] refuses literals.
+//! [`prepare`], [`calls`], [`predicates`], [`grouping`] and [`frames`] rewrite the parsed text
+//! (names, literals, calls, grouping sets, OVER), [`provider`] says what names mean,
+//! [`window_tvf`], [`group_windows`], [`pattern`], [`clock`], [`operators`], [`aggregates`] (run by
+//! [`folds`] where no engine does), [`row_number`], [`window_functions`], [`unnest`], [`sets`],
+//! [`watermark`], [`order`], [`temporal`], [`types`] and [`typing`] teach Flink's meaning,
+//! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn what
+//! goes wrong into faults, [`numbers`] refuses literals.
 
 pub mod aggregates;
 mod calls;
@@ -13,21 +14,27 @@ pub mod check;
 pub mod clock;
 pub mod errors;
 mod folds;
+mod frames;
 mod group_windows;
 mod grouping;
 mod numbers;
 pub mod operators;
 pub mod optimize;
+pub mod order;
 pub mod parameters;
 pub mod pattern;
 mod predicates;
 pub mod prepare;
 pub mod provider;
 pub mod row_number;
+mod sets;
 pub mod temporal;
 pub mod types;
 mod typing;
+pub mod unnest;
 pub(crate) mod walk;
+pub mod watermark;
+pub mod window_functions;
 pub mod window_tvf;
 
 use std::sync::Arc;
@@ -54,6 +61,7 @@ fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = group_windows::resolve(plan)?;
     let plan = parameters::typed(plan, provider.parameters())?;
     let plan = typing::typed(plan, provider.zone())?;
+    let plan = sets::counted(plan)?;
     operators::check_choices(&plan)?;
     let plan = optimize::coerce(plan, provider.options())?;
     temporal::check(&plan, provider.names())?;

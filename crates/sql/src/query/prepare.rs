@@ -6,14 +6,15 @@ use brooklet_core::types::SqlType;
 use brooklet_functions::Zone;
 use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select,
-    SelectItem, TypedString, UnaryOperator, Value, ValueWithSpan,
+    AccessExpr, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Fetch, Function,
+    FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, LimitClause,
+    ObjectName, Query, Select, SelectItem, TypedString, UnaryOperator, Value, ValueWithSpan,
+    WindowType,
 };
 
 use super::types::flink_type;
 use super::walk::{Changed, walk_mut};
-use super::{calls, group_windows, grouping, predicates};
+use super::{calls, frames, group_windows, grouping, predicates, unnest};
 use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.
@@ -31,14 +32,33 @@ const TYPED_BY_VALUE: [&str; 3] = ["round", "truncate", "to_timestamp_ltz"];
 
 fn change(changed: Changed<'_>) {
     match changed {
+        Changed::Query(query) => fetch_as_limit(query),
         Changed::Select(select) => {
             group_windows::mark(select);
             name_columns(select);
             grouping::prepare(select);
+            frames::named(select);
+            unnest::nest(select);
         }
         Changed::Enter(_) => {}
         Changed::Expr(expr) => change_expr(expr),
     }
+}
+
+/// `FETCH NEXT n ROWS ONLY` as LIMIT n.
+fn fetch_as_limit(query: &mut Query) {
+    let Some(Fetch { with_ties: false, percent: false, quantity: Some(n) }) = &query.fetch else {
+        return;
+    };
+    match &mut query.limit_clause {
+        Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(n.clone()),
+        none @ None => {
+            let limit = Some(n.clone());
+            *none = Some(LimitClause::LimitOffset { limit, offset: None, limit_by: vec![] });
+        }
+        _ => return,
+    }
+    query.fetch = None;
 }
 
 fn change_expr(expr: &mut Expr) {
@@ -62,6 +82,9 @@ fn change_expr(expr: &mut Expr) {
             let text = value.value.to_string();
             let fraction = text.trim_matches('\'').split_once('.').map_or("", |x| x.1);
             *precision = Some(fraction.len().min(9) as u64);
+        }
+        Expr::Function(Function { over: Some(WindowType::WindowSpec(spec)), .. }) => {
+            frames::bare(spec);
         }
         Expr::Function(function) if typed_by_value(function) => bare_literals(function),
         Expr::Function(function) => {

@@ -23,7 +23,7 @@ use sqlparser::ast::{Ident, Query};
 use super::parameters::Parameters;
 use super::types::FlinkTypes;
 use super::window_tvf::FlinkRelations;
-use super::{aggregates, clock, group_windows, prepare, row_number};
+use super::{aggregates, clock, group_windows, prepare, row_number, watermark, window_functions};
 
 /// A view as a query sees it.
 #[derive(Debug, Clone)]
@@ -87,16 +87,20 @@ impl<'a> Provider<'a> {
             scalars.insert(udf.name().to_string(), udf);
         }
         scalars.extend(clock::functions());
+        let watermark = Arc::new(watermark::function());
+        scalars.insert(watermark.name().to_string(), watermark);
         scalars.extend(group_windows::functions());
         scalars.extend(names.functions().into_iter().map(|f| (f.name().to_lowercase(), f)));
         let by_name = |udf: Arc<AggregateUDF>| (udf.name().to_string(), udf);
-        let row_number = row_number::row_number();
         Provider {
             names,
             options: options(),
             scalars,
             aggregates: aggregates::all().into_iter().map(by_name).collect(),
-            windows: [(row_number.name().to_string(), row_number)].into(),
+            windows: window_functions::all()
+                .chain([row_number::row_number()])
+                .map(|udf| (udf.name().to_string(), udf))
+                .collect(),
             exprs: expr_planners(zone),
             relations: vec![Arc::new(FlinkRelations)],
             views: RefCell::default(),

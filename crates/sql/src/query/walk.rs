@@ -20,6 +20,8 @@ pub enum Seen<'a> {
 /// What can be changed.
 pub enum Changed<'a> {
     /// Before what is inside of it.
+    Query(&'a mut Query),
+    /// Before what is inside of it.
     Select(&'a mut Select),
     /// Before what is inside of it.
     Enter(&'a mut Expr),
@@ -61,6 +63,10 @@ struct WalkMut<'a>(&'a mut dyn FnMut(Changed<'_>));
 impl VisitorMut for WalkMut<'_> {
     type Break = ();
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        (self.0)(Changed::Query(query));
+        ControlFlow::Continue(())
+    }
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         (self.0)(Changed::Select(select));
         ControlFlow::Continue(())

@@ -168,6 +168,9 @@ impl RelationPlanner for FlinkRelations {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        if let Some(plan) = super::unnest::plan(&relation, context)? {
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))));
+        }
         match relation {
             TableFactor::TableFunction { expr: ast::Expr::Function(function), alias } => {
                 let plan = plan_window(function, context)?;
@@ -411,7 +414,12 @@ fn window_kind(function: &str, given: &[(Option<String>, i64)]) -> Result<TvfKin
     }))
 }
 
-/// The window function behind an extension node. The one place where a node is downcast.
+/// The UNNEST behind an extension node.
+pub fn as_unnest(extension: &Extension) -> Option<&super::unnest::Unnest> {
+    extension.node.as_any().downcast_ref()
+}
+
+/// The window function behind an extension node. Nodes are downcast here and above.
 pub fn as_window(extension: &Extension) -> Option<&WindowTvf> {
     extension.node.as_any().downcast_ref::<WindowTvf>()
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use brooklet_core::env::CrashPoint;
 use brooklet_plan::node::{Emit, Keep, NodeOp, ReduceKind, StreamPlan};
+use brooklet_plan::over::OverOrder;
 
 /// Crashes by node kind of the plan, point, and whether the restart had another shard count.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +22,7 @@ pub struct Coverage {
 }
 
 /// All that a plan can be made of.
-const KINDS: [&str; 32] = [
+const KINDS: [&str; 34] = [
     "Scan",
     "Map",
     "Exchange",
@@ -36,6 +37,8 @@ const KINDS: [&str; 32] = [
     "Reduce keep-first",
     "Reduce keep-first by time",
     "Reduce keep-last",
+    "Reduce over time",
+    "Reduce over sorted",
     "Reduce pattern",
     "Join Inner",
     "Reduce session",
@@ -80,6 +83,10 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
                 }
                 (ReduceKind::Dedup { .. }, _) => "Reduce keep-last".into(),
                 (ReduceKind::FirstWithin { .. }, _) => "Reduce first within".into(),
+                (ReduceKind::Over(over), _) => match over.order {
+                    OverOrder::Sorted(_) => "Reduce over sorted".into(),
+                    _ => "Reduce over time".into(),
+                },
                 (ReduceKind::Upserts, _) => "Reduce upserts".into(),
                 (ReduceKind::Session { calls: Some(_), .. }, _) => "Reduce session".into(),
                 (ReduceKind::Session { calls: None, .. }, _) => "Reduce session rows".into(),

@@ -260,7 +260,7 @@ fn adds_up(op: &NodeOp, counts: &Counts) -> bool {
         )
     };
     let applies = match op {
-        NodeOp::Map(map) => map.window.is_none(),
+        NodeOp::Map(map) => map.window.is_none() && map.unnest.is_none(),
         NodeOp::Reduce(spec) => first(spec),
         _ => false,
     };

@@ -33,6 +33,25 @@ pub struct Query {
     pub late: bool,
 }
 
+/// A frame of OVER in both dialects.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame {
+    stream: &'static str,
+    batch: &'static str,
+}
+
+pub const FRAMES: [Frame; 3] = [
+    Frame { stream: "", batch: "" },
+    Frame {
+        stream: "ROWS BETWEEN 2 PRECEDING AND CURRENT ROW",
+        batch: "ROWS BETWEEN 2 PRECEDING AND CURRENT ROW",
+    },
+    Frame {
+        stream: "RANGE BETWEEN INTERVAL '4' SECOND PRECEDING AND CURRENT ROW",
+        batch: "RANGE BETWEEN INTERVAL '4 seconds' PRECEDING AND CURRENT ROW",
+    },
+];
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Window {
     Tumble,
@@ -322,6 +341,41 @@ impl Rel {
         }
     }
 
+    /// Each row with its neighbours by event time, of which no two are equal.
+    pub fn over_time(&self, frame: &Frame) -> Output {
+        self.over([&format!("ts {}", frame.stream), &format!("ts {}", frame.batch)])
+    }
+
+    /// Each row with those of its k that have no larger id.
+    pub fn over_id(&self) -> Output {
+        self.over(["id", "id NULLS FIRST"])
+    }
+
+    fn over(&self, orders: [&str; 2]) -> Output {
+        let sql = |of: &str, order: &str| {
+            let calls = ["SUM(v)", "COUNT(*)", "MIN(v)", "MAX(s)", "AVG(d)"];
+            let calls = calls.map(|c| format!("{c} OVER (PARTITION BY k ORDER BY {order})"));
+            format!("SELECT id, k, {} FROM ({of})", calls.join(", "))
+        };
+        Output {
+            columns: "id BIGINT, k INT, sv BIGINT, n BIGINT, lv BIGINT, ms STRING, ad DOUBLE"
+                .into(),
+            stream: sql(&self.stream, orders[0]),
+            batch: sql(&self.batch, orders[1]),
+        }
+    }
+
+    /// Distinct (k, s) that the other has not, or has as well.
+    pub fn without(&self, word: &str, other: &Rel) -> Output {
+        let sql =
+            |a: &str, b: &str| format!("SELECT k, s FROM ({a}) {word} SELECT k, s FROM ({b})");
+        Output {
+            columns: "k INT, s STRING".into(),
+            stream: sql(&self.stream, &other.stream),
+            batch: sql(&self.batch, &other.batch),
+        }
+    }
+
     fn aggregated(&self, keys: &str, select: &str, group: &str) -> Output {
         let [stream, batch] = aggregates();
         let sql = |calls: &str, of: &str| format!("SELECT {select}{calls} FROM ({of}) {group}");
@@ -515,6 +569,9 @@ pub fn features() -> Vec<Query> {
                 late_windows("b", Window::Hop, FILTERS[3]),
             )
         },
+        both("over all rows before", a.over_time(&FRAMES[0]), a.last().over_id()),
+        both("over some rows before", a.over_time(&FRAMES[1]), b.over_time(&FRAMES[2])),
+        both("sets", a.without("EXCEPT", &b.last()), a.last().without("INTERSECT", &b)),
         both("row pattern", a.followed().windowed(Window::Tumble), b.spanned().rows()),
         Query {
             late: true,

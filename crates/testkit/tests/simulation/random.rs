@@ -3,7 +3,8 @@
 use brooklet_testkit::dice::Dice;
 
 use crate::queries::{
-    FILTERS, Output, Query, Rel, Window, arrived, base, in_order, late_pattern, late_windows,
+    FILTERS, FRAMES, Output, Query, Rel, Window, arrived, base, in_order, late_pattern,
+    late_windows,
 };
 use crate::windows;
 
@@ -52,6 +53,16 @@ fn output(dice: &mut Dice, splits: i64) -> Output {
     }
     let rel = relation(dice);
     let windows = rel.rowtime && rel.append_only;
+    if windows && rel.unique && dice.chance(0.12) {
+        return rel.over_time(dice.pick(&FRAMES));
+    }
+    if dice.chance(0.08) {
+        return rel.over_id();
+    }
+    if dice.chance(0.05) {
+        let word = if dice.chance(0.5) { "EXCEPT" } else { "INTERSECT" };
+        return rel.without(word, &simple(dice));
+    }
     match dice.below(9) {
         8 if windows && dice.chance(0.5) => rel.windowed_rollup(),
         8 => rel.grouping_sets(),

@@ -203,6 +203,11 @@ impl GroupSet {
         Ok(columns)
     }
 
+    /// Results alone of these groups.
+    pub fn results(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.calls.iter().map(|(call, at)| call.evaluate(&self.table, *at, groups)).collect()
+    }
+
     pub fn tables(&mut self) -> Vec<&mut Table> {
         let sides = self.calls.iter_mut().filter_map(|(call, _)| call.side());
         std::iter::once(&mut self.table).chain(sides.map(|s| &mut s.table)).collect()

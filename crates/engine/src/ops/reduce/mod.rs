@@ -3,8 +3,8 @@
 //! [`aggregate`] emits changes every epoch, [`window`] once when a window closes ([`firing`] before
 //! and after as well), [`session`] is for windows that grow; they keep their groups in a
 //! [`group::GroupSet`] of [`accumulator`]s, with a [`multiset`] where values must be counted or
-//! taken back. [`topn`] (within windows: [`window_topn`]), [`dedup`] and [`upserts`] keep rows
-//! instead; [`pattern`] finds row patterns.
+//! taken back. [`topn`] (within windows: [`window_topn`]), [`dedup`], [`upserts`] and [`over`] keep
+//! rows instead; [`pattern`] finds row patterns.
 
 pub mod accumulator;
 pub mod aggregate;
@@ -13,6 +13,7 @@ pub mod firing;
 pub mod group;
 mod java_order;
 pub mod multiset;
+pub mod over;
 pub mod pattern;
 pub mod session;
 pub mod topn;
@@ -71,6 +72,7 @@ pub fn build(args: ReduceArgs<'_>) -> Result<Box<dyn Operator>> {
         }
         (ReduceKind::Session { .. }, _) => Box::new(session::Session::new(args)?),
         (ReduceKind::Dedup { .. } | ReduceKind::FirstWithin { .. }, _) => dedup::build(args)?,
+        (ReduceKind::Over(_), _) => over::build(args)?,
         (ReduceKind::Match(_), _) => Box::new(pattern::PatternMatch::new(args)?),
         (ReduceKind::Upserts, _) => Box::new(upserts::Upserts::new(args)?),
         (ReduceKind::TopN { .. }, _) => Box::new(topn::TopN::new(args)?),
