@@ -3,12 +3,14 @@
 use datafusion::physical_expr::expressions::Column;
 
 use brooklet_core::{Error, Result};
-use brooklet_plan::node::{Expr, JoinKind, NodeId, NodeOp, StreamPlan};
+use brooklet_plan::node::{Expr, JoinKind, JoinTime, NodeId, NodeOp, StreamPlan};
 
 use crate::ops::Operator;
+use crate::ops::gate::Gate;
 use crate::ops::join::Join;
 use crate::ops::map::Map;
 use crate::ops::reduce::{self, ReduceArgs};
+use crate::ops::versions::TemporalJoin;
 
 /// The operator of a node on one shard; None for nodes the epoch itself carries out (Scan,
 /// Exchange, Lookup, Union, Sink).
@@ -32,6 +34,12 @@ pub fn operator(plan: &StreamPlan, id: NodeId) -> Result<Option<Box<dyn Operator
                 .ok_or_else(|| Error::bug("a Reduce whose input is not dealt by its keys"))?;
             Some(reduce::build(ReduceArgs { spec, node, input, dealt_by })?)
         }
+        NodeOp::Gate(spec) => {
+            let input = plan.node(node.inputs[0]);
+            let dealt_by = dealt_by(plan, node.inputs[0])
+                .ok_or_else(|| Error::bug("a Gate whose input is not dealt"))?;
+            Some(Box::new(Gate::new(spec, node, input, dealt_by)?))
+        }
         NodeOp::Join(spec) => {
             let [left, right] = [node.inputs[0], node.inputs[1]];
             let dealt = |input| {
@@ -39,6 +47,10 @@ pub fn operator(plan: &StreamPlan, id: NodeId) -> Result<Option<Box<dyn Operator
                     .ok_or_else(|| Error::bug("a Join whose input is not dealt by its keys"))
             };
             let inputs = [plan.node(left), plan.node(right)];
+            if let JoinTime::Versions(versions) = &spec.time {
+                let join = TemporalJoin::new(spec, versions, node, inputs, dealt(right)?)?;
+                return Ok(Some(Box::new(join.setting_bad_rows_aside(plan.sets_bad_rows_aside))));
+            }
             let join = Join::new(spec, node, inputs, [dealt(left)?, dealt(right)?])?;
             Some(Box::new(join.setting_bad_rows_aside(plan.sets_bad_rows_aside)))
         }
@@ -52,7 +64,7 @@ pub fn dealt_by(plan: &StreamPlan, id: NodeId) -> Option<Vec<usize>> {
     match &node.op {
         NodeOp::Scan(_) | NodeOp::Sink(_) => None,
         NodeOp::Exchange(spec) => Some(spec.keys.clone()),
-        NodeOp::Lookup(_) => dealt_by(plan, node.inputs[0]),
+        NodeOp::Lookup(_) | NodeOp::Gate(_) => dealt_by(plan, node.inputs[0]),
         NodeOp::Map(spec) => {
             let below = dealt_by(plan, node.inputs[0])?;
             below.iter().map(|column| position(&spec.exprs, *column)).collect()

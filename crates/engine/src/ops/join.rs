@@ -13,7 +13,7 @@ use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
 
 use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Result};
-use brooklet_plan::node::{JoinKind, JoinSpec, Node, Retain};
+use brooklet_plan::node::{JoinKind, JoinSpec, JoinTime, Node, Retain};
 
 use super::exprs::Prepared;
 use super::filter::passing;
@@ -25,8 +25,10 @@ use crate::column::ValueType;
 use crate::table::Table;
 
 mod index;
+mod interval;
 
 use index::{Index, Keys};
+use interval::Interval;
 
 const WEIGHT: usize = 0;
 const MATCHES: usize = 1;
@@ -42,6 +44,8 @@ pub struct Join {
     /// Left ++ right, for the filter.
     both: SchemaRef,
     append_only: bool,
+    /// Set for interval joins.
+    interval: Option<Interval>,
     sets_bad_aside: bool,
     /// Pairs of this step that the filter failed on.
     bad: Vec<BadRows>,
@@ -54,7 +58,7 @@ struct Side {
     table: Table,
     /// Rows meet when they have the key of one of them in common.
     indexes: Vec<Index>,
-    /// Rows by the time they may be forgotten; only with `Retain::UntilWatermark`.
+    /// Rows by the time they may be forgotten; only with `Retain::UntilWatermark` or `UntilClock`.
     expiry: BTreeMap<Millis, Vec<u32>>,
     /// Set with `Retain::Idle`.
     ttl: Ttl,
@@ -97,6 +101,12 @@ impl Join {
             schema: node.schema.clone(),
             both,
             append_only: node.append_only,
+            interval: match &spec.time {
+                JoinTime::Interval { late, lag_ms } => {
+                    Some(Interval::new(*late, *lag_ms, spec.retain, node, inputs))
+                }
+                _ => None,
+            },
             sets_bad_aside: false,
             bad: Vec::new(),
         })
@@ -129,7 +139,14 @@ impl Join {
     ) -> Result<()> {
         let keys = self.sides[side].keys(rows)?;
         let pairs = self.sides[1 - side].candidates(&keys, rows.len(), ctx.now);
-        let (pairs, joined) = self.matching(side, rows, pairs)?;
+        let (mut pairs, mut joined) = self.matching(side, rows, pairs)?;
+        if let Some(interval) = &self.interval {
+            let met = interval.met(ctx, &joined)?;
+            joined = compute::take_record_batch(&joined, &UInt32Array::from(met.clone()))?;
+            let pick = |v: &[u32]| met.iter().map(|i| v[*i as usize]).collect();
+            pairs = Pairs { changed: pick(&pairs.changed), stored: pick(&pairs.stored) };
+            joined = interval.seen(ctx, joined)?;
+        }
         let stored_weight = |g: &u32| *self.sides[1 - side].table.columns[WEIGHT].i64().get(*g);
         let weights: Vec<i64> = pairs
             .changed
@@ -210,6 +227,9 @@ impl Join {
             *matches += rows.weight(*changed as usize);
             table.touch(*group);
         }
+        if self.interval.is_some() {
+            return Ok(());
+        }
         let table = &self.sides[other].table;
         let (mut groups, mut weights) = (Vec::new(), Vec::new());
         for (group, before) in before {
@@ -237,7 +257,7 @@ impl Join {
         matches: &[i64],
         out: &mut Vec<Delta>,
     ) -> Result<()> {
-        if !self.counts_matches(side) {
+        if !self.counts_matches(side) || self.interval.is_some() {
             return Ok(());
         }
         let wanted = |m: i64| if self.kind == JoinKind::Semi { m > 0 } else { m == 0 };
@@ -387,7 +407,11 @@ impl Side {
 
     /// When each row may be forgotten.
     fn expiry_of(&self, rows: &Delta) -> Result<Option<Vec<Millis>>> {
-        let Retain::UntilWatermark { column, after_ms } = self.retain else { return Ok(None) };
+        let (Retain::UntilWatermark { column, after_ms } | Retain::UntilClock { column, after_ms }) =
+            self.retain
+        else {
+            return Ok(None);
+        };
         let times = millis(rows.column(column))?;
         let times = times.as_primitive::<TimestampMillisecondType>();
         let at = |row| if times.is_null(row) { 0 } else { times.value(row) };
@@ -412,8 +436,12 @@ impl Side {
         Ok(())
     }
 
-    /// Forgets rows that no row on time can match any more.
-    fn forget(&mut self, watermark: Millis) -> Result<()> {
+    /// Forgets rows that no row on time can match any more; gives those that matched none.
+    fn forget(&mut self, ctx: &StepCtx) -> Result<Option<Delta>> {
+        let watermark = match self.retain {
+            Retain::UntilClock { .. } => ctx.now,
+            _ => ctx.watermark,
+        };
         let mut due = Vec::new();
         while let Some(entry) = self.expiry.first_entry() {
             if *entry.key() >= watermark {
@@ -424,20 +452,26 @@ impl Side {
         let retained = |g: &u32| *self.table.columns[WEIGHT].i64().get(*g) != 0;
         due.retain(retained);
         if due.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let rows = Delta::inserts(batch(&self.schema, self.rows(&due)?, due.len())?);
         let keys = self.keys(&rows)?;
+        let (mut alone, mut weights) = (Vec::new(), Vec::new());
         // A group's number may have been given to a younger row since it was scheduled.
         let expiry = self.expiry_of(&rows)?.unwrap_or_default();
         for (row, (group, at)) in due.into_iter().zip(expiry).enumerate() {
             if at >= watermark {
                 continue;
             }
+            if *self.table.columns[MATCHES].i64().get(group) == 0 {
+                alone.push(row as u32);
+                weights.push(*self.table.columns[WEIGHT].i64().get(group));
+            }
             self.unlink(group, &keys, row);
             self.table.remove(group);
         }
-        Ok(())
+        let alone = rows.take(&alone)?;
+        Ok((!alone.is_empty()).then(|| Delta::new(alone.rows, weights)))
     }
 
     fn loaded(&mut self) -> Result<()> {
@@ -470,9 +504,16 @@ impl Operator for Join {
                 }
             }
         }
-        for side in &mut self.sides {
-            side.forget(ctx.watermark)?;
-            side.sweep(ctx.now)?;
+        for side in 0..2 {
+            let alone = self.sides[side].forget(ctx)?;
+            self.sides[side].sweep(ctx.now)?;
+            if let Some(interval) = self.interval.as_ref().filter(|_| self.counts_matches(side)) {
+                if let Some(alone) = alone {
+                    let columns = alone.rows.columns().to_vec();
+                    let padded = self.padded(side, columns, alone.len())?;
+                    out.push(alone.with_rows(interval.seen_alone(side, &alone.rows, padded)?));
+                }
+            }
         }
         if self.append_only {
             // Equal rows that met together or one by one: counted and passed on alike.

@@ -1,7 +1,7 @@
 //! Operators: what nodes of the plan do to rows, once per epoch and shard.
 //!
-//! One file per node kind: [`map`], [`join`], [`reduce`] (with its aggregates, windows, top-n and
-//! dedup), [`lookup`], [`sinks`] for what these keep: [`stage`] rows of open files, [`partitions`]
+//! One file per node kind: [`map`], [`join`] (in event time [`versions`]), [`reduce`] (with its
+//! aggregates, windows, top-n and dedup), [`gate`], [`lookup`], [`sinks`] for what these keep: [`stage`] rows of open files, [`partitions`]
 //! what is not complete, [`kept`] built-in tables, [`whole`] results; [`held`] for sources that
 //! give rows once. Scans are [`crate::ingest`], exchanges [`crate::exchange`], unions are
 //! concatenation.
@@ -10,6 +10,7 @@ pub mod bisect;
 pub mod exprs;
 mod file_name;
 pub mod filter;
+pub mod gate;
 pub mod held;
 pub mod join;
 pub mod kept;
@@ -21,6 +22,7 @@ pub mod rows;
 pub mod sinks;
 pub mod stage;
 pub mod ttl;
+pub mod versions;
 pub mod whole;
 
 use brooklet_core::time::Millis;

@@ -4,11 +4,12 @@
 use arrow::datatypes::FieldRef;
 use brooklet_core::hash::hash_bytes;
 use datafusion::common::JoinType;
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, TableScan};
 
+use super::interval;
 use crate::query::clock::is_proctime;
 use crate::query::window_tvf::{WindowTvf, as_window};
-use crate::query::{Names, temporal};
+use crate::query::{Names, as_of, temporal};
 
 /// What kind of time a column is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,9 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
                 JoinType::RightSemi | JoinType::RightAnti => right,
                 _ => {
                     let mut facts = [left, right].concat();
+                    if !keeps_time(j, names) {
+                        facts.iter_mut().for_each(|f| f.time = None);
+                    }
                     facts.resize(width, Facts::default());
                     facts
                 }
@@ -87,10 +91,22 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         }
         LogicalPlan::Extension(e) => match as_window(e) {
             Some(tvf) => of_window(tvf, plan, names),
+            None if as_of::as_as_of(plan).is_some() => columns(plan.inputs()[0], names),
             None => nothing(),
         },
         _ => nothing(),
     }
+}
+
+/// Rows that are joined at any time have none to go by any more.
+fn keeps_time(join: &Join, names: &dyn Names) -> bool {
+    let window = |plan: &LogicalPlan, e: &Expr| {
+        trace(e, plan).is_some_and(|i| columns(plan, names)[i].window.is_some())
+    };
+    temporal::looked_up(join).is_some()
+        || as_of::right_of(join).is_some()
+        || interval::of(join, names).is_some()
+        || join.on.iter().any(|(l, r)| window(&join.left, l) && window(&join.right, r))
 }
 
 fn of_scan(scan: &TableScan, names: &dyn Names) -> Vec<Facts> {

@@ -2,6 +2,7 @@
 
 use brooklet_core::hash::{hash_bytes, mix};
 use brooklet_core::schema::TableDef;
+use brooklet_plan::node::JoinTime;
 use brooklet_plan::{Node, NodeOp, StreamPlan};
 
 /// Changes when the meaning of a node's state does.
@@ -19,7 +20,10 @@ pub fn fill(plan: &mut StreamPlan) {
 
 /// Nodes that keep rows keep their hidden columns as well; elsewhere those do not matter.
 fn types(node: &Node) -> String {
-    let keeps = matches!(node.op, NodeOp::Reduce(_) | NodeOp::Join(_) | NodeOp::Lookup(_));
+    let keeps = matches!(
+        node.op,
+        NodeOp::Reduce(_) | NodeOp::Join(_) | NodeOp::Gate(_) | NodeOp::Lookup(_)
+    );
     let fields = node.schema.fields().iter().enumerate();
     let each: Vec<String> = fields
         .filter(|(i, _)| keeps || !is_hidden(node, *i))
@@ -49,7 +53,12 @@ fn spec(node: &Node) -> String {
         NodeOp::Exchange(s) => format!("Exchange {:?}", s.keys),
         NodeOp::Join(s) => {
             let filter = s.filter.as_ref().map(|f| f.to_string());
-            format!("Join {:?} {:?} {filter:?}", s.kind, s.on)
+            let time = match &s.time {
+                JoinTime::Any => String::new(),
+                JoinTime::Interval { .. } => format!(" {:?}", s.retain),
+                JoinTime::Versions(v) => format!(" {:?} {}", v.times, v.newest_only),
+            };
+            format!("Join {:?} {:?} {filter:?}{time}", s.kind, s.on)
         }
         NodeOp::Reduce(s) => format!("Reduce {:?} {:?} {:?}", s.keys, s.kind, s.emit),
         NodeOp::Lookup(s) => {
@@ -62,6 +71,7 @@ fn spec(node: &Node) -> String {
                 s.table.name, s.keys, s.outer
             )
         }
+        NodeOp::Gate(s) => format!("Gate {:?} {:?}", s.time, s.order),
         NodeOp::Union => "Union".into(),
         NodeOp::Sink(s) => {
             let tables: Vec<&str> = s.tables.iter().map(|t| t.table.name.as_str()).collect();

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, FieldRef, Schema};
-use brooklet_plan::node::{JoinKind, JoinSpec, Retain};
+use brooklet_plan::node::{JoinKind, JoinSpec, JoinTime, Retain};
 use brooklet_plan::{Node, NodeId, NodeOp};
 use datafusion::common::{Column, JoinType, NullEquality, Result};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Join, LogicalPlan};
 
 use super::facts::{self, Bound};
+use super::interval::Interval;
 use super::needs::Need;
 use super::rel::{self, Physical, Rel};
 use super::{Lowering, either, error, interval, names_of, needs};
@@ -37,7 +38,12 @@ impl Lowering<'_> {
             let dealt_by = if join.on.is_empty() { &[] } else { side.keys.as_slice() };
             side.node = self.exchange(side.node, dealt_by, true);
         }
-        let retain = self.retain(join)?;
+        let interval = interval::of(join, self.provider.names());
+        let retain = match &interval {
+            Some(interval) => interval.retain,
+            None => self.retain(join)?,
+        };
+        let time = self.join_time(interval, [&left, &right])?;
         let (a, b, retain) = match swap {
             true => (&right, &left, [retain[1], retain[0]]),
             false => (&left, &right, retain),
@@ -49,7 +55,7 @@ impl Lowering<'_> {
             let start = if first { 0 } else { offset };
             places.extend((0..side.width).map(|c| rel::column(start + c)));
         }
-        let node = self.join_node(join, kind, [a, b], retain, &places)?;
+        let node = self.join_node(join, kind, [a, b], (retain, time), &places)?;
         let width = plan.schema().fields().len();
         let exprs: Vec<Expr> = match kind {
             JoinKind::Semi | JoinKind::Anti => (0..width).map(rel::column).collect(),
@@ -108,7 +114,7 @@ impl Lowering<'_> {
     }
 
     /// Rows of closed windows can meet nothing more when both sides are joined on the window's
-    /// end, nor can rows whose rowtime is out of an interval; otherwise the state's TTL decides.
+    /// end; otherwise the state's TTL decides.
     fn retain(&self, join: &Join) -> Result<[Retain; 2]> {
         let names = self.provider.names();
         let (left, right) = (facts::columns(&join.left, names), facts::columns(&join.right, names));
@@ -123,11 +129,22 @@ impl Lowering<'_> {
                 }
             }
         }
-        if let Some(retain) = interval::retain(join, names) {
-            return Ok(retain);
-        }
         let retain = self.ttl()?.map_or(Retain::Forever, |ms| Retain::Idle { ms });
         Ok([retain, retain])
+    }
+
+    fn join_time(&self, interval: Option<Interval>, sides: [&Side; 2]) -> Result<JoinTime> {
+        let Some(interval) = interval else { return Ok(JoinTime::Any) };
+        let nodes = sides.map(|side| side.node);
+        if !nodes.iter().all(|id| self.plan.node(*id).append_only) {
+            let message = "a join on an interval of time does not take rows that are updated";
+            return Err(error(message, None));
+        }
+        let late = match self.is_one_scan(nodes) {
+            true => nodes.map(|id| self.plan.node(id).late),
+            false => [None, None],
+        };
+        Ok(JoinTime::Interval { late, lag_ms: interval.lag_ms })
     }
 
     fn join_node(
@@ -135,7 +152,7 @@ impl Lowering<'_> {
         join: &Join,
         kind: JoinKind,
         sides: [&Side; 2],
-        retain: [Retain; 2],
+        (retain, time): ([Retain; 2], JoinTime),
         places: &[Expr],
     ) -> Result<NodeId> {
         let [a, b] = sides.map(|s| self.plan.node(s.node).clone());
@@ -174,7 +191,8 @@ impl Lowering<'_> {
             (Some(l), Some(r)) => Some(l.iter().copied().chain(shift(r)).collect()),
             _ => None,
         };
-        let insert_only = matches!(kind, JoinKind::Inner | JoinKind::Semi);
+        let in_interval = matches!(time, JoinTime::Interval { .. });
+        let insert_only = in_interval || matches!(kind, JoinKind::Inner | JoinKind::Semi);
         let pairs: Vec<(usize, usize)> =
             sides[0].keys.iter().copied().zip(sides[1].keys.iter().copied()).collect();
         let (on, either) = if join.on.is_empty() { (vec![], pairs) } else { (pairs, vec![]) };
@@ -184,7 +202,7 @@ impl Lowering<'_> {
             key,
             ord,
             late: a.late,
-            op: NodeOp::Join(JoinSpec { kind, on, either, filter, retain }),
+            op: NodeOp::Join(JoinSpec { kind, on, either, filter, retain, time }),
             inputs: vec![sides[0].node, sides[1].node],
             fingerprint: 0,
             label: label(join, kind),

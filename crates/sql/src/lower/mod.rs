@@ -13,6 +13,7 @@ mod join;
 mod letters;
 mod lookup;
 mod needs;
+mod order;
 mod rank;
 mod rel;
 mod scan;
@@ -20,6 +21,7 @@ mod shared;
 mod sink;
 mod staging;
 mod structs;
+mod temporal;
 mod union;
 mod whole;
 mod window;
@@ -34,7 +36,7 @@ use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, Span};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 
 use crate::query::window_tvf::as_window;
-use crate::query::{Provider, temporal};
+use crate::query::{Provider, as_of, temporal as times};
 use needs::{Need, Wanted};
 use rel::Rel;
 
@@ -80,6 +82,7 @@ pub fn lower(
         dealt: Vec::new(),
         made: BTreeMap::new(),
         ends: BTreeSet::new(),
+        ranking: None,
     };
     let (mut inputs, mut errors) = (Vec::new(), Vec::new());
     for (number, job) in jobs.iter().enumerate() {
@@ -121,6 +124,8 @@ struct Lowering<'a> {
     made: BTreeMap<String, NodeId>,
     /// Nodes that feed a sink: their columns carry its names.
     ends: BTreeSet<NodeId>,
+    /// Set where the newest row of each key is wanted as versions: the keys, once they are known.
+    ranking: Option<Vec<usize>>,
 }
 
 impl Lowering<'_> {
@@ -137,9 +142,9 @@ impl Lowering<'_> {
 
     fn lower_new(&mut self, plan: &LogicalPlan, need: Need) -> Result<Rel> {
         match plan {
-            LogicalPlan::TableScan(scan) if temporal::is_as_of(scan) => Err(error(
+            LogicalPlan::TableScan(scan) if times::is_as_of(scan) => Err(error(
                 "FOR SYSTEM_TIME AS OF stands on the right side of JOIN or LEFT JOIN",
-                temporal::place(scan),
+                times::place(scan),
             )),
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::Projection(p) => {
@@ -159,10 +164,11 @@ impl Lowering<'_> {
                 }
             },
             LogicalPlan::Aggregate(a) => self.aggregate(a, plan, need),
-            LogicalPlan::Join(j) => match temporal::looked_up(j) {
+            LogicalPlan::Join(j) => match times::looked_up(j) {
                 Some(scan) if matches!(j.join_type, JoinType::Inner | JoinType::Left) => {
                     self.lookup(j, scan, plan, need)
                 }
+                _ if as_of::right_of(j).is_some() => self.temporal(j, plan, need),
                 _ => self.join(j, plan, need),
             },
             LogicalPlan::Union(u) => self.union(u, plan, need),
@@ -174,10 +180,7 @@ impl Lowering<'_> {
                 Some(tvf) => self.window(tvf, need),
                 None => Err(error(format!("{} is not supported", e.node.name()), None)),
             },
-            LogicalPlan::Sort(_) => Err(error(
-                "ORDER BY without LIMIT never ends on a stream: remove it or add LIMIT",
-                None,
-            )),
+            LogicalPlan::Sort(s) => self.sort(s, need),
             LogicalPlan::Window(_) => Err(error(
                 "OVER is supported for ROW_NUMBER() with a filter such as rn <= 3 around it",
                 None,

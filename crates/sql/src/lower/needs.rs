@@ -7,8 +7,8 @@ use datafusion::common::JoinType;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::facts::{self, TimeKind};
-use super::{letters, within};
-use crate::query::{Names, aggregates, temporal};
+use super::{interval, letters, within};
+use crate::query::{Names, aggregates, as_of, temporal};
 
 /// Hidden columns a node's output must carry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -77,8 +77,12 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
         LogicalPlan::Join(j) => match j.join_type {
             JoinType::LeftSemi | JoinType::LeftAnti => vec![need, beside(need)],
             JoinType::RightSemi | JoinType::RightAnti => vec![beside(need), need],
+            _ if interval::of(j, names).is_some() || as_of::right_of(j).is_some() => {
+                vec![Need { ord: true, late: true, ..need }; 2]
+            }
             _ => vec![need, Need { late: false, ..need }],
         },
+        LogicalPlan::Sort(_) => vec![Need { ord: true, late: true, ..need }],
         other => vec![need; other.inputs().len()],
     }
 }

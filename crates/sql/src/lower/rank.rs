@@ -81,6 +81,7 @@ impl Lowering<'_> {
     fn ranked(&mut self, ranked: &Ranked, plan: &LogicalPlan, need: Need) -> Result<Rel> {
         let below = needs::of_inputs(plan, need, self.provider.names())[0];
         let source = &ranked.window.input;
+        let as_versions = self.ranking.take().is_some();
         let rel = self.lower(source, below)?;
         let width = rel.exprs.len();
         let mut map = rel.clone();
@@ -126,6 +127,9 @@ impl Lowering<'_> {
         };
         let within = self.within(&kind, source, &rel)?;
         let kind = within.map_or(kind, |within| within.over(&mut map));
+        if as_versions && matches!(kind, ReduceKind::Dedup { keep: Keep::Last, time: Some(_) }) {
+            return self.unranked(map, keys, below, plan, width);
+        }
         let with_rank = matches!(kind, ReduceKind::TopN { rank: true, .. });
         map.label = match &kind {
             ReduceKind::Dedup { .. } | ReduceKind::FirstWithin { .. } => {
@@ -143,6 +147,24 @@ impl Lowering<'_> {
         out.exprs.truncate(width);
         out.exprs.push(rank);
         out.names = names_of(plan);
+        Ok(out)
+    }
+
+    /// The rows of which the newest of each key is wanted, all of them.
+    fn unranked(
+        &mut self,
+        map: Rel,
+        keys: Vec<usize>,
+        need: Need,
+        plan: &LogicalPlan,
+        width: usize,
+    ) -> Result<Rel> {
+        let node = self.emit(&map, need)?;
+        let mut out = Rel::of_node(&self.plan, node, map.label);
+        out.exprs.truncate(width);
+        out.exprs.push(rel::bigint(1));
+        out.names = names_of(plan);
+        self.ranking = Some(keys);
         Ok(out)
     }
 

@@ -2,11 +2,12 @@
 //!
 //! [`prepare`] and [`calls`] rewrite the parsed text (names, literals, calls), [`provider`] says
 //! what names mean, [`window_tvf`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`]
-//! where no engine does), [`row_number`], [`temporal`] and [`types`] teach Flink's meaning,
+//! where no engine does), [`row_number`], [`temporal`] (with [`as_of`]) and [`types`] teach Flink's meaning,
 //! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn
 //! what goes wrong into faults.
 
 pub mod aggregates;
+pub mod as_of;
 mod calls;
 pub mod check;
 pub mod clock;
@@ -46,8 +47,7 @@ fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = parameters::typed(plan, provider.parameters())?;
     operators::check_choices(&plan)?;
     let plan = optimize::coerce(plan, provider.options())?;
-    temporal::check(&plan, provider.names())?;
-    Ok(plan)
+    temporal::resolve(plan, provider.names())
 }
 
 /// A bound plan with types coerced, rewritten by the rules that are valid on streams.

@@ -7,7 +7,7 @@ use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
     AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem,
-    TypedString, Value, ValueWithSpan,
+    TableFactor, TypedString, Value, ValueWithSpan,
 };
 
 use super::calls;
@@ -17,7 +17,28 @@ use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.
 pub fn prepare(query: &mut Query) {
+    for cte in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
+        without_order(&mut cte.query);
+    }
     walk_mut(query, &mut change);
+}
+
+/// The order of a subquery's rows means nothing, unless it says which rows there are.
+fn without_order(query: &mut Query) {
+    if query.limit_clause.is_none() && query.fetch.is_none() {
+        query.order_by = None;
+    }
+}
+
+fn without_orders(select: &mut Select) {
+    for from in &mut select.from {
+        let joined = from.joins.iter_mut().map(|join| &mut join.relation);
+        for factor in std::iter::once(&mut from.relation).chain(joined) {
+            if let TableFactor::Derived { subquery, .. } = factor {
+                without_order(subquery);
+            }
+        }
+    }
 }
 
 /// The same for an expression that stands alone.
@@ -30,7 +51,10 @@ const TYPED_BY_VALUE: [&str; 3] = ["round", "truncate", "to_timestamp_ltz"];
 
 fn change(changed: Changed<'_>) {
     match changed {
-        Changed::Select(select) => name_columns(select),
+        Changed::Select(select) => {
+            without_orders(select);
+            name_columns(select);
+        }
         Changed::Expr(expr) => change_expr(expr),
     }
 }
@@ -64,6 +88,9 @@ fn change_expr(expr: &mut Expr) {
             }
         }
         Expr::CompoundFieldAccess { access_chain, .. } => quoted_fields(access_chain),
+        Expr::Subquery(query)
+        | Expr::InSubquery { subquery: query, .. }
+        | Expr::Exists { subquery: query, .. } => without_order(query),
         Expr::Like { pattern, escape_char, .. } => escape_as_backslash(pattern, escape_char),
         Expr::Cast { kind, expr: inner, data_type, .. } => {
             let ty = carried(data_type).map(|n| n.ty).or_else(|| flink_type(data_type));
