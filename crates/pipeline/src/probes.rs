@@ -4,12 +4,14 @@
 //! them. `tests/probes/open.txt` lists those whose answer is not Flink's yet: the test fails when
 //! another one differs, and when a listed one agrees. UPDATE_PROBES=1 rewrites the list.
 
+mod oracle;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use arrow::array::{Array, AsArray};
+use brooklet_core::delta::Weights;
 use brooklet_core::types::{MAX_LENGTH, Nullable, SqlType};
 use brooklet_core::{Error, Result};
 use brooklet_plan::StreamPlan;
@@ -18,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::collect::keep_all;
 use crate::compile::{Compiled, SqlFile, compile};
-use crate::rows::net;
+use crate::rows::{cells, net};
 use crate::start::{StartOptions, start};
 
 /// What a probe gave, or why it failed.
@@ -90,8 +92,14 @@ async fn answers_are_those_of_flink() {
 /// How brooklet's answer differs from Flink's, if it does.
 async fn difference(probe: &Value) -> Option<String> {
     let directory = tempfile::tempdir().unwrap();
-    let got = within(Duration::from_secs(20), answer(probe, directory.path())).await;
+    let question =
+        Question { sql: in_files(probe, directory.path()), in_order: false, spelled: flink_type };
+    let got = within(question.answer(&|_| None, directory.path())).await;
     let got: Answer = got.unwrap_or_else(|| Err("no answer within 20 s".into()));
+    compared(got, probe)
+}
+
+fn compared(got: Answer, probe: &Value) -> Option<String> {
     if let Some(error) = probe.get("error") {
         let error: String = error.as_str().unwrap().chars().take(120).collect();
         return got.ok().map(|rows| format!("no error, {:?}; Flink: {error}", rows.rows));
@@ -110,8 +118,8 @@ async fn difference(probe: &Value) -> Option<String> {
 }
 
 #[allow(clippy::disallowed_methods, reason = "a probe that hangs must not hang the others")]
-async fn within(limit: Duration, answer: impl Future<Output = Answer>) -> Option<Answer> {
-    tokio::time::timeout(limit, answer).await.ok()
+async fn within(answer: impl Future<Output = Answer>) -> Option<Answer> {
+    tokio::time::timeout(Duration::from_secs(20), answer).await.ok()
 }
 
 /// Equal up to the last digits of numbers.
@@ -140,21 +148,92 @@ fn expected(probe: &Value) -> Rows {
         return Rows { schema: Vec::new(), rows };
     }
     let schema = list("schema");
-    let schema = schema.iter().map(|c| c.as_str().unwrap().replace(" NOT NULL", ""));
+    let schema = schema.iter().map(|c| plain_type(c.as_str().unwrap()));
     let changelog = probe.get("changelog").is_some();
     let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+    let mut in_order = Vec::new();
     for row in list("rows") {
         let mut cells = row.as_array().unwrap().iter();
         let kind = if changelog { cells.next().and_then(Value::as_str) } else { None };
         let cells: Vec<&str> = cells.map(|c| c.as_str().unwrap_or("NULL")).collect();
         let weight = if matches!(kind, Some("UPDATE_BEFORE" | "DELETE")) { -1 } else { 1 };
+        in_order.push(cells.join("\t"));
         *counts.entry(cells.join("\t")).or_default() += weight;
     }
     let rows = counts.into_iter().flat_map(|(row, n)| std::iter::repeat_n(row, n.max(0) as usize));
-    Rows { schema: schema.collect(), rows: rows.collect() }
+    let rows = if probe.get("ordered").is_some() { in_order } else { rows.collect() };
+    Rows { schema: schema.collect(), rows }
 }
 
-async fn answer(probe: &Value, directory: &Path) -> Answer {
+/// A column without what it says of NULL and of time.
+fn plain_type(column: &str) -> String {
+    let plain =
+        [(" NOT NULL", ""), (" *ROWTIME*", ""), (" *PROCTIME*", ""), ("`", ""), (", ", ",")];
+    plain.iter().fold(column.to_string(), |text, (from, to)| text.replace(from, to))
+}
+
+struct Question {
+    sql: String,
+    /// Rows are compared as they came.
+    in_order: bool,
+    /// How types are written.
+    spelled: fn(&SqlType) -> String,
+}
+
+impl Question {
+    async fn answer(&self, value: &dyn Fn(&str) -> Option<String>, directory: &Path) -> Answer {
+        let shown = |e: Error| e.to_string();
+        let file = SqlFile { text: self.sql.clone(), name: "probe".into() };
+        let compiled = compile(&[file], value).map_err(shown)?;
+        match compiled.selects.first() {
+            Some(plan) => self.select(&compiled, plan.clone(), directory).await.map_err(shown),
+            None => {
+                run(&compiled, compiled.plan.clone(), directory, None).await.map_err(shown)?;
+                let mut rows = Vec::new();
+                read_lines(&directory.join("out"), &mut rows);
+                rows.sort();
+                Ok(Rows { schema: Vec::new(), rows })
+            }
+        }
+    }
+
+    async fn select(
+        &self,
+        compiled: &Compiled,
+        plan: StreamPlan,
+        directory: &Path,
+    ) -> Result<Rows> {
+        let table = plan.sinks().next().map(|(_, sink)| sink.tables[0].table.clone());
+        let table = table.ok_or_else(|| Error::bug("a query has a sink"))?;
+        let (on_rows, kept) = keep_all();
+        run(compiled, plan, directory, Some(on_rows)).await?;
+        let schema = table
+            .columns
+            .iter()
+            .map(|c| plain_type(&format!("{} {}", c.name, (self.spelled)(&c.ty))))
+            .collect();
+        let changes = kept.lock().unwrap();
+        let mut rows = Vec::new();
+        let Some(first) = changes.first() else { return Ok(Rows { schema, rows }) };
+        let came = self.in_order && changes.iter().all(|c| c.weights == Weights::Ones);
+        let batches = match came {
+            true => changes.iter().map(|c| c.rows.clone()).collect(),
+            false => net(&first.rows.schema(), &changes)?,
+        };
+        for batch in batches {
+            let shown = |cell: Option<String>| cell.unwrap_or_else(|| "NULL".into());
+            let texts = cells(&table.columns, &batch)?.into_iter();
+            rows.extend(texts.map(|row| row.into_iter().map(shown).collect::<Vec<_>>().join("\t")));
+        }
+        if !came {
+            rows.sort();
+        }
+        Ok(Rows { schema, rows })
+    }
+}
+
+/// The probe's statements, their input in a file.
+fn in_files(probe: &Value, directory: &Path) -> String {
     let input = directory.join("input.json");
     let lines = probe.get("input").and_then(Value::as_array).cloned().unwrap_or_default();
     let lines: Vec<&str> = lines.iter().map(|l| l.as_str().unwrap()).collect();
@@ -164,20 +243,7 @@ async fn answer(probe: &Value, directory: &Path) -> Answer {
         sql += &local(statement.as_str().unwrap(), directory);
         sql += ";\n";
     }
-    sql += probe["sql"].as_str().unwrap();
-    let shown = |e: Error| e.to_string();
-    let file = SqlFile { text: sql, name: "probe".into() };
-    let compiled = compile(&[file], &|_| None).map_err(shown)?;
-    match compiled.selects.first() {
-        Some(plan) => select(&compiled, plan.clone(), directory).await.map_err(shown),
-        None => {
-            run(&compiled, compiled.plan.clone(), directory, None).await.map_err(shown)?;
-            let mut rows = Vec::new();
-            read_lines(&directory.join("out"), &mut rows);
-            rows.sort();
-            Ok(Rows { schema: Vec::new(), rows })
-        }
-    }
+    sql + probe["sql"].as_str().unwrap()
 }
 
 /// The statement with a file in place of the topic.
@@ -216,34 +282,6 @@ async fn run(
     let running = start(plan, &compiled.settings, "probe", directory, options).await?;
     let (_stop, stopped) = watch::channel(false);
     running.run(stopped).await.map(drop)
-}
-
-async fn select(compiled: &Compiled, plan: StreamPlan, directory: &Path) -> Result<Rows> {
-    let table = plan.sinks().next().map(|(_, sink)| sink.tables[0].table.clone());
-    let table = table.ok_or_else(|| Error::bug("a query has a sink"))?;
-    let (on_rows, kept) = keep_all();
-    run(compiled, plan, directory, Some(on_rows)).await?;
-    let schema =
-        table.columns.iter().map(|c| format!("{} {}", c.name, flink_type(&c.ty))).collect();
-    let changes = kept.lock().unwrap();
-    let mut rows = Vec::new();
-    let Some(first) = changes.first() else { return Ok(Rows { schema, rows }) };
-    for batch in net(&first.rows.schema(), &changes)? {
-        let texts = batch.columns().iter().zip(&table.columns).map(|(column, def)| {
-            let text = brooklet_functions::cast(column, &def.ty, &SqlType::STRING, false);
-            text.map_err(|e| Error::data(e.message))
-        });
-        let texts = texts.collect::<Result<Vec<_>>>()?;
-        for row in 0..batch.num_rows() {
-            let cell = |text: &arrow::array::ArrayRef| match text.is_valid(row) {
-                true => text.as_string::<i32>().value(row).to_string(),
-                false => "NULL".to_string(),
-            };
-            rows.push(texts.iter().map(cell).collect::<Vec<_>>().join("\t"));
-        }
-    }
-    rows.sort();
-    Ok(Rows { schema, rows })
 }
 
 /// A type as the probes spell it.

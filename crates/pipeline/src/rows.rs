@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
 
 use brooklet_core::connector::find_format;
 use brooklet_core::format::EncodeSpec;
 use brooklet_core::options::Options;
+use brooklet_core::schema::ColumnDef;
+use brooklet_core::types::SqlType;
 use brooklet_core::{Delta, Error, Result};
 use brooklet_engine::ops::rows::consolidate;
 use brooklet_formats::FORMATS;
@@ -22,6 +24,18 @@ pub fn net(schema: &SchemaRef, changes: &[Delta]) -> Result<Vec<RecordBatch>> {
         indices.extend(std::iter::repeat_n(row as u32, times));
     }
     Ok(vec![rows.take(&indices)?.rows])
+}
+
+/// The cells of each row as CAST(… AS STRING) shows them; None is NULL.
+pub fn cells(columns: &[ColumnDef], rows: &RecordBatch) -> Result<Vec<Vec<Option<String>>>> {
+    let mut cells = vec![Vec::with_capacity(rows.num_columns()); rows.num_rows()];
+    for (def, column) in columns.iter().zip(rows.columns()) {
+        let texts = brooklet_functions::cast(column, &def.ty, &SqlType::STRING, false);
+        let texts = texts.map_err(|e| Error::data(e.message))?;
+        let texts = texts.as_string::<i32>().iter().map(|text| text.map(str::to_string));
+        cells.iter_mut().zip(texts).for_each(|(row, text)| row.push(text));
+    }
+    Ok(cells)
 }
 
 /// One object a row, exactly as Flink's `json` format writes them.

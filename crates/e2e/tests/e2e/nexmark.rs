@@ -14,7 +14,7 @@ use brooklet_testkit::binary::Brooklet;
 use md5::{Digest, Md5};
 use serde_json::Value;
 
-const QUERIES: &[&str] = &["q0", "q1", "q2", "q5", "q7", "q15", "q17"];
+const QUERIES: &[&str] = &["q0", "q1", "q2", "q5", "q7", "q10", "q14", "q15", "q17", "q21", "q22"];
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// Name and body of a test for each data set.

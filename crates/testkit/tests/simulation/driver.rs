@@ -71,6 +71,8 @@ impl Trouble {
 pub struct Outcome {
     /// By sink table.
     pub rows: BTreeMap<String, Vec<Row>>,
+    /// By sink table: all changes that were made visible.
+    pub changes: BTreeMap<String, Vec<Delta>>,
     pub accounts: BTreeMap<String, u64>,
     /// Rows that came too late.
     pub late: u64,
@@ -321,9 +323,10 @@ impl Simulation<'_> {
             coverage.repeated += content.repeated;
             visible.insert(domain.clone(), format!("{:?}", content.epochs));
         }
+        let changes = given(&self.plan, &sinks)?;
         let rows = summed(&self.plan, &sinks)?;
         let journal = self.store.journal();
-        Ok(Outcome { rows, accounts, late, journal, visible, state, coverage })
+        Ok(Outcome { rows, changes, accounts, late, journal, visible, state, coverage })
     }
 }
 
@@ -362,17 +365,32 @@ pub fn summed(
     sinks: &BTreeMap<String, Content>,
 ) -> Result<BTreeMap<String, Vec<Row>>> {
     let mut rows = BTreeMap::new();
+    let given = given(plan, sinks)?;
+    for table in plan.sinks().flat_map(|(_, spec)| &spec.tables) {
+        let schema: SchemaRef = table.table.write_schema();
+        if let Some(changes) = given.get(&table.table.name) {
+            rows.insert(table.table.name.clone(), rows::sum(&schema, changes)?);
+        }
+    }
+    Ok(rows)
+}
+
+/// The changes that each sink table was given.
+fn given(
+    plan: &StreamPlan,
+    sinks: &BTreeMap<String, Content>,
+) -> Result<BTreeMap<String, Vec<Delta>>> {
+    let mut given = BTreeMap::new();
     for (_, spec) in plan.sinks() {
         let Some(content) = sinks.get(&spec.domain) else { continue };
         if let Some(fault) = &content.fault {
             return Err(Error::bug(fault.clone()));
         }
         for (number, table) in spec.tables.iter().enumerate() {
-            let schema: SchemaRef = table.table.write_schema();
             let epochs = content.epochs.values();
             let changes: Vec<Delta> = epochs.flat_map(|tables| tables[number].clone()).collect();
-            rows.insert(table.table.name.clone(), rows::sum(&schema, &changes)?);
+            given.insert(table.table.name.clone(), changes);
         }
     }
-    Ok(rows)
+    Ok(given)
 }

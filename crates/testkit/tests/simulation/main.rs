@@ -6,14 +6,14 @@
 //! [`world`] is the clock, chance and the moment of a crash, [`turns`] says who goes on, [`store`]
 //! keeps journal and snapshots and fails, [`tables`] are a source's log and a sink's content,
 //! [`asked`] what rows are looked up in,
-//! [`asked`] what rows are looked up in,
 //! [`data`] random rows, [`queries`] what is run in both dialects, [`batch`] DataFusion's answer,
 //! [`rows`] compares, [`coverage`] counts what has been met.
 //!
 //! The tests: [`points`] every crash point with every feature, [`property`] random cases of
 //! [`random`] queries, for as long as wanted, and the planted mistakes; [`live`] the same deaths
 //! under the real schedule, [`files`] where files roll, [`kept`] built-in tables, [`takeover`] an
-//! old owner that goes on while the next one starts; [`streams`] what batch cannot say.
+//! old owner that goes on while the next one starts; [`oracle`] questions that a real Flink
+//! answered; [`streams`] what batch cannot say.
 
 mod asked;
 mod batch;
@@ -23,6 +23,7 @@ mod driver;
 mod files;
 mod kept;
 mod live;
+mod oracle;
 mod owner;
 mod points;
 mod property;

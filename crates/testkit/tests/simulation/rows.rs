@@ -1,10 +1,12 @@
 //! Rows as plain values, compared as multisets; doubles at 1e-9.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef, TimeUnit};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use brooklet_core::{Delta, Error, Result};
 use brooklet_engine::ops::rows::consolidate;
@@ -39,8 +41,15 @@ fn plain(column: &ArrayRef) -> Result<ArrayRef> {
         }
         DataType::Float32 | DataType::Float64 => cast(column, &DataType::Float64)?,
         ty if ty.is_integer() || *ty == DataType::Boolean => cast(column, &DataType::Int64)?,
+        ty if ty.is_nested() => Arc::new(shown(column)?),
         _ => cast(column, &DataType::Utf8)?,
     })
+}
+
+fn shown(column: &ArrayRef) -> Result<StringArray> {
+    let format = ArrayFormatter::try_new(column, &FormatOptions::default())?;
+    let text = |row| column.is_valid(row).then(|| format.value(row).to_string());
+    Ok((0..column.len()).map(text).collect())
 }
 
 fn cell(column: &ArrayRef, row: usize) -> Cell {

@@ -77,6 +77,9 @@ impl SimTables {
 #[async_trait]
 impl Connections for SimTables {
     async fn source(&self, scan: &ScanSpec, at: Resume, waker: Waker) -> Result<Box<dyn Source>> {
+        if let (Some(real), true) = (&self.real, scan.table.connector() != "memory") {
+            return real.source(scan, at, waker).await;
+        }
         let log = self.logs.get(&scan.table.name).cloned();
         let log = log.ok_or_else(|| Error::bug("a table without a log"))?;
         let known = at.positions.unwrap_or_default().into_iter().map(|p| (p.split, p.offset));
@@ -118,8 +121,11 @@ impl Connections for SimTables {
         }))
     }
 
-    fn decoders(&self, _: &ScanSpec, _: usize) -> Result<Vec<Box<dyn Decoder>>> {
-        Ok(Vec::new())
+    fn decoders(&self, scan: &ScanSpec, count: usize) -> Result<Vec<Box<dyn Decoder>>> {
+        match &self.real {
+            Some(real) if scan.table.connector() != "memory" => real.decoders(scan, count),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 
