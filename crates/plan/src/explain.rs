@@ -178,6 +178,9 @@ fn join(spec: &JoinSpec, left: &SchemaRef, right: &SchemaRef) -> String {
     if !on.is_empty() {
         let _ = write!(text, " on {}", on.join(", "));
     }
+    if spec.nulls_match {
+        text.push_str(", NULL with NULL");
+    }
     if !either.is_empty() {
         let _ = write!(text, " on either {}", either.join(", "));
     }

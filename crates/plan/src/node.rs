@@ -237,8 +237,10 @@ pub struct GateSpec {
 #[derive(Debug, Clone)]
 pub struct JoinSpec {
     pub kind: JoinKind,
-    /// Pairs (left column, right column); NULL never equals NULL.
+    /// Pairs (left column, right column).
     pub on: Vec<(usize, usize)>,
+    /// NULL equals NULL (IS NOT DISTINCT FROM); otherwise it equals nothing.
+    pub nulls_match: bool,
     /// Without `on`: the filter passes no pair of rows in which none of these is equal.
     pub either: Vec<(usize, usize)>,
     /// Further condition over left ++ right columns.
@@ -280,7 +282,8 @@ pub struct VersionSpec {
     pub newest_only: bool,
 }
 
-/// Output: left columns then right columns; only the left ones for Semi and Anti.
+/// Output: left columns then right columns; only the left ones for Semi and Anti, and with whether
+/// a right row matches for Mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinKind {
     Inner,
@@ -289,6 +292,7 @@ pub enum JoinKind {
     Full,
     Semi,
     Anti,
+    Mark,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

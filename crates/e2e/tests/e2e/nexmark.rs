@@ -14,7 +14,10 @@ use brooklet_testkit::binary::Brooklet;
 use md5::{Digest, Md5};
 use serde_json::Value;
 
-const QUERIES: &[&str] = &["q0", "q1", "q2", "q5", "q7", "q10", "q14", "q15", "q17", "q21", "q22"];
+const QUERIES: &[&str] = &[
+    "q0", "q1", "q2", "q3", "q3l", "q5", "q7", "q9", "q10", "q13", "q14", "q15", "q17", "q18",
+    "q19", "q20", "q21", "q22", "q23",
+];
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// Name and body of a test for each data set.
@@ -72,6 +75,7 @@ fn run(scratch: &Scratch, query: &str, events: &Path) -> BTreeMap<String, i64> {
     let result = dir.join("result");
     Brooklet::new(&dir, ["run", "--no-http", "query.sql"])
         .env("NEXMARK_EVENTS", events)
+        .env("NEXMARK_SIDE_INPUT", goldens().join("side_input.csv"))
         .env("NEXMARK_RESULT", &result)
         .run(LIMIT)
         .expect_code(0);

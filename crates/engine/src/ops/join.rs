@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute;
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
 
@@ -58,7 +58,7 @@ struct Side {
     table: Table,
     /// Rows meet when they have the key of one of them in common.
     indexes: Vec<Index>,
-    /// Rows by the time they may be forgotten; only with `Retain::UntilWatermark` or `UntilClock`.
+    /// Rows by the time they may be forgotten; only where `retain` names one.
     expiry: BTreeMap<Millis, Vec<u32>>,
     /// Set with `Retain::Idle`.
     ttl: Ttl,
@@ -91,12 +91,16 @@ impl Join {
             inputs.iter().flat_map(|n| n.schema.fields().iter().cloned()).collect();
         let both = std::sync::Arc::new(arrow::datatypes::Schema::new(fields));
         let prepare = |f| Prepared::new(std::slice::from_ref(f), &both, &node.label);
+        let indexes = |side: usize, on: Vec<Vec<usize>>| -> Result<Vec<Index>> {
+            let schema = &inputs[side].schema;
+            on.into_iter().map(|on| Index::new(schema, on, spec.nulls_match)).collect()
+        };
         Ok(Join {
             kind: spec.kind,
             filter: spec.filter.as_ref().map(prepare).transpose()?,
             sides: [
-                Side::new("left", &inputs[0].schema, on_left, dealt_left, spec.retain[0])?,
-                Side::new("right", &inputs[1].schema, on_right, dealt_right, spec.retain[1])?,
+                Side::new("left", inputs[0], indexes(0, on_left)?, dealt_left, spec.retain[0])?,
+                Side::new("right", inputs[1], indexes(1, on_right)?, dealt_right, spec.retain[1])?,
             ],
             schema: node.schema.clone(),
             both,
@@ -158,7 +162,7 @@ impl Join {
         for (changed, group) in pairs.changed.iter().zip(&pairs.stored) {
             matches[*changed as usize] += stored_weight(group);
         }
-        if !matches!(self.kind, JoinKind::Semi | JoinKind::Anti) && joined.num_rows() > 0 {
+        if !self.is_one_sided() && joined.num_rows() > 0 {
             let columns = joined.columns().to_vec();
             out.push(Delta::new(batch(&self.schema, columns, weights.len())?, weights));
         }
@@ -198,10 +202,15 @@ impl Join {
         Ok((passed, joined.take(&kept)?.rows))
     }
 
+    /// Only rows of the left side come out.
+    fn is_one_sided(&self) -> bool {
+        matches!(self.kind, JoinKind::Semi | JoinKind::Anti | JoinKind::Mark)
+    }
+
     fn counts_matches(&self, side: usize) -> bool {
         match self.kind {
             JoinKind::Inner => false,
-            JoinKind::Left | JoinKind::Semi | JoinKind::Anti => side == 0,
+            JoinKind::Left | JoinKind::Semi | JoinKind::Anti | JoinKind::Mark => side == 0,
             JoinKind::Right => side == 1,
             JoinKind::Full => true,
         }
@@ -245,6 +254,15 @@ impl Join {
             return Ok(());
         }
         let columns = self.sides[other].rows(&groups)?;
+        if self.kind == JoinKind::Mark {
+            let marks: Vec<bool> = weights.iter().map(|turned| *turned < 0).collect();
+            let unmarked = marks.iter().map(|mark| !mark).collect();
+            let each = groups.iter().map(|g| *table.columns[WEIGHT].i64().get(*g));
+            let (added, taken) = each.map(|weight| (weight, -weight)).unzip();
+            out.push(Delta::new(self.marked(columns.clone(), unmarked)?, taken));
+            out.push(Delta::new(self.marked(columns, marks)?, added));
+            return Ok(());
+        }
         out.push(Delta::new(self.padded(other, columns, groups.len())?, weights));
         Ok(())
     }
@@ -260,6 +278,12 @@ impl Join {
         if !self.counts_matches(side) || self.interval.is_some() {
             return Ok(());
         }
+        if self.kind == JoinKind::Mark {
+            let marks = matches.iter().map(|m| *m > 0).collect();
+            let columns = rows.rows.columns().to_vec();
+            out.push(rows.with_rows(self.marked(columns, marks)?));
+            return Ok(());
+        }
         let wanted = |m: i64| if self.kind == JoinKind::Semi { m > 0 } else { m == 0 };
         let shown: Vec<u32> =
             (0..rows.len() as u32).filter(|row| wanted(matches[*row as usize])).collect();
@@ -272,9 +296,16 @@ impl Join {
         Ok(())
     }
 
+    /// Left rows with whether they have a match.
+    fn marked(&self, mut columns: Vec<ArrayRef>, marks: Vec<bool>) -> Result<RecordBatch> {
+        let rows = marks.len();
+        columns.push(std::sync::Arc::new(BooleanArray::from(marks)));
+        batch(&self.schema, columns, rows)
+    }
+
     /// A row of one side with NULLs for the other; the row alone for Semi and Anti.
     fn padded(&self, side: usize, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
-        if matches!(self.kind, JoinKind::Semi | JoinKind::Anti) {
+        if self.is_one_sided() {
             return batch(&self.schema, columns, rows);
         }
         let other = &self.sides[1 - side].schema;
@@ -291,14 +322,14 @@ impl Join {
 impl Side {
     fn new(
         name: &str,
-        schema: &SchemaRef,
-        on: Vec<Vec<usize>>,
+        input: &Node,
+        indexes: Vec<Index>,
         dealt_by: Vec<usize>,
         retain: Retain,
     ) -> Result<Self> {
+        let schema = &input.schema;
         let all: Vec<usize> = (0..schema.fields().len()).collect();
         let values = [ValueType::I64, ValueType::I64, ValueType::I64];
-        let indexes = on.into_iter().map(|on| Index::new(schema, on)).collect::<Result<_>>()?;
         Ok(Side {
             table: Table::new(name, fields_at(schema, &all), dealt_by, &values)?,
             schema: schema.clone(),
@@ -407,10 +438,10 @@ impl Side {
 
     /// When each row may be forgotten.
     fn expiry_of(&self, rows: &Delta) -> Result<Option<Vec<Millis>>> {
-        let (Retain::UntilWatermark { column, after_ms } | Retain::UntilClock { column, after_ms }) =
-            self.retain
-        else {
-            return Ok(None);
+        let (column, after_ms) = match self.retain {
+            Retain::UntilWatermark { column, after_ms } => (column, after_ms),
+            Retain::UntilClock { column, after_ms } => (column, after_ms),
+            Retain::Forever | Retain::Idle { .. } => return Ok(None),
         };
         let times = millis(rows.column(column))?;
         let times = times.as_primitive::<TimestampMillisecondType>();

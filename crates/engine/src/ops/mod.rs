@@ -1,10 +1,10 @@
 //! Operators: what nodes of the plan do to rows, once per epoch and shard.
 //!
 //! One file per node kind: [`map`], [`join`] (in event time [`versions`]), [`reduce`] (with its
-//! aggregates, windows, top-n and dedup), [`gate`], [`lookup`], [`sinks`] for what these keep: [`stage`] rows of open files, [`partitions`]
-//! what is not complete, [`kept`] built-in tables, [`whole`] results; [`held`] for sources that
-//! give rows once. Scans are [`crate::ingest`], exchanges [`crate::exchange`], unions are
-//! concatenation.
+//! aggregates, windows, top-n and dedup), [`gate`], [`lookup`], [`sinks`] for what these keep:
+//! [`stage`] rows of open files, [`partitions`] what is not complete, [`kept`] built-in tables,
+//! [`whole`] results; [`held`] for sources that give rows once. Scans are [`crate::ingest`],
+//! exchanges [`crate::exchange`], unions are concatenation.
 
 pub mod bisect;
 pub mod exprs;

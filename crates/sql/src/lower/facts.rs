@@ -69,6 +69,7 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
             let (left, right) = (columns(&j.left, names), columns(&j.right, names));
             match j.join_type {
                 JoinType::LeftSemi | JoinType::LeftAnti => left,
+                JoinType::LeftMark => [left, vec![Facts::default()]].concat(),
                 JoinType::RightSemi | JoinType::RightAnti => right,
                 _ => {
                     let mut facts = [left, right].concat();

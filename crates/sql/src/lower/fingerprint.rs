@@ -54,6 +54,7 @@ fn spec(node: &Node) -> String {
         NodeOp::Join(s) => {
             let filter = s.filter.as_ref().map(|f| f.to_string());
             let time = match &s.time {
+                JoinTime::Any if s.nulls_match => " NULL".to_string(),
                 JoinTime::Any => String::new(),
                 JoinTime::Interval { .. } => format!(" {:?}", s.retain),
                 JoinTime::Versions(v) => format!(" {:?} {}", v.times, v.newest_only),

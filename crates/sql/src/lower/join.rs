@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, FieldRef, Schema};
-use brooklet_plan::node::{JoinKind, JoinSpec, JoinTime, Retain};
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use brooklet_plan::node::{Expr as PlanExpr, JoinKind, JoinSpec, JoinTime, Retain};
 use brooklet_plan::{Node, NodeId, NodeOp};
 use datafusion::common::{Column, JoinType, NullEquality, Result};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Join, LogicalPlan};
@@ -23,6 +23,8 @@ pub(super) struct Side {
 
 impl Lowering<'_> {
     pub(super) fn join(&mut self, join: &Join, plan: &LogicalPlan, need: Need) -> Result<Rel> {
+        let known = unless_known(join);
+        let join = known.as_ref().unwrap_or(join);
         let (kind, swap) = kind(join)?;
         let below = needs::of_inputs(plan, need, self.provider.names());
         let either = either::alternatives(join);
@@ -59,6 +61,7 @@ impl Lowering<'_> {
         let width = plan.schema().fields().len();
         let exprs: Vec<Expr> = match kind {
             JoinKind::Semi | JoinKind::Anti => (0..width).map(rel::column).collect(),
+            JoinKind::Mark => (0..left.width).chain([offset]).map(rel::column).collect(),
             _ => places,
         };
         Ok(Rel {
@@ -156,26 +159,19 @@ impl Lowering<'_> {
         places: &[Expr],
     ) -> Result<NodeId> {
         let [a, b] = sides.map(|s| self.plan.node(s.node).clone());
-        let one_sided = matches!(kind, JoinKind::Semi | JoinKind::Anti);
+        let one_sided = matches!(kind, JoinKind::Semi | JoinKind::Anti | JoinKind::Mark);
         let fields = a.schema.fields().iter().chain(b.schema.fields());
         let nullable = |f: &FieldRef| f.as_ref().clone().with_nullable(true);
         let both = Arc::new(Schema::new(fields.map(nullable).collect::<Vec<Field>>()));
-        let filter = match &join.filter {
-            None => None,
-            Some(f) => {
-                let schema = join.left.schema().join(join.right.schema())?;
-                let f = rel::substitute(f.clone(), &schema, places)?;
-                let scope = rel::scope(&both, None)?;
-                if f.column_refs().contains(&Column::new_unqualified(brooklet_plan::node::NOW)) {
-                    return Err(error("a join condition cannot read the clock", None));
-                }
-                Some(Physical { schema: &both, scope: &scope, needs_now: false }.expr(&f)?)
-            }
-        };
+        let filter = condition(join, &both, places)?;
         let offset = a.schema.fields().len();
         let (mut ord, mut fields) = (a.ord.clone(), both.fields().to_vec());
         match one_sided {
-            true => fields.truncate(offset),
+            true => {
+                fields.truncate(offset);
+                let mark = Field::new("mark", arrow::datatypes::DataType::Boolean, false);
+                fields.extend((kind == JoinKind::Mark).then(|| Arc::new(mark)));
+            }
             false => ord.extend(b.ord.iter().map(|i| offset + i)),
         }
         let shift = |k: &Vec<usize>| k.iter().map(|i| offset + i).collect::<Vec<_>>();
@@ -195,6 +191,7 @@ impl Lowering<'_> {
         let insert_only = in_interval || matches!(kind, JoinKind::Inner | JoinKind::Semi);
         let pairs: Vec<(usize, usize)> =
             sides[0].keys.iter().copied().zip(sides[1].keys.iter().copied()).collect();
+        let nulls_match = join.null_equality == NullEquality::NullEqualsNull && !join.on.is_empty();
         let (on, either) = if join.on.is_empty() { (vec![], pairs) } else { (pairs, vec![]) };
         let node = Node {
             schema: Arc::new(Schema::new(fields)),
@@ -202,7 +199,7 @@ impl Lowering<'_> {
             key,
             ord,
             late: a.late,
-            op: NodeOp::Join(JoinSpec { kind, on, either, filter, retain, time }),
+            op: NodeOp::Join(JoinSpec { kind, on, nulls_match, either, filter, retain, time }),
             inputs: vec![sides[0].node, sides[1].node],
             fingerprint: 0,
             label: label(join, kind),
@@ -216,6 +213,18 @@ impl Lowering<'_> {
     }
 }
 
+/// What pairs of rows must fulfil beside the equalities, over the columns of both.
+fn condition(join: &Join, both: &SchemaRef, places: &[Expr]) -> Result<Option<PlanExpr>> {
+    let Some(filter) = &join.filter else { return Ok(None) };
+    let schema = join.left.schema().join(join.right.schema())?;
+    let filter = rel::substitute(filter.clone(), &schema, places)?;
+    let scope = rel::scope(both, None)?;
+    if filter.column_refs().contains(&Column::new_unqualified(brooklet_plan::node::NOW)) {
+        return Err(error("a join condition cannot read the clock", None));
+    }
+    Physical { schema: both, scope: &scope, needs_now: false }.expr(&filter).map(Some)
+}
+
 fn outer_right(kind: JoinKind) -> bool {
     matches!(kind, JoinKind::Right | JoinKind::Full)
 }
@@ -226,13 +235,6 @@ fn outer_left(kind: JoinKind) -> bool {
 
 /// The kind, and whether the sides change places.
 fn kind(join: &Join) -> Result<(JoinKind, bool)> {
-    if join.null_aware {
-        let message = "NOT IN over columns that can be NULL is not supported: use NOT EXISTS";
-        return Err(error(message, None));
-    }
-    if join.null_equality == NullEquality::NullEqualsNull && !join.on.is_empty() {
-        return Err(error("IS NOT DISTINCT FROM cannot be a join condition yet", None));
-    }
     Ok(match join.join_type {
         JoinType::Inner => (JoinKind::Inner, false),
         JoinType::Left => (JoinKind::Left, false),
@@ -242,11 +244,23 @@ fn kind(join: &Join) -> Result<(JoinKind, bool)> {
         JoinType::RightSemi => (JoinKind::Semi, true),
         JoinType::LeftAnti => (JoinKind::Anti, false),
         JoinType::RightAnti => (JoinKind::Anti, true),
-        JoinType::LeftMark | JoinType::RightMark => {
-            let message = "IN and EXISTS under OR are not supported: use UNION ALL or a join";
-            return Err(error(message, None));
-        }
+        JoinType::LeftMark => (JoinKind::Mark, false),
+        JoinType::RightMark => return Err(error("RIGHT MARK JOIN is not supported", None)),
     })
+}
+
+/// NOT IN: a row stays unless one equals it, or may do so because one of both is NULL.
+fn unless_known(join: &Join) -> Option<Join> {
+    let mut join = join.null_aware.then(|| join.clone())?;
+    if !join.on.is_empty() {
+        let (l, r) = join.on.remove(0);
+        let unknown = Expr::IsNotFalse(Box::new(l.eq(r)));
+        join.filter = Some(join.filter.take().into_iter().fold(unknown, Expr::and));
+    } else if let Some(filter) = join.filter.take() {
+        join.filter = Some(Expr::IsNotFalse(Box::new(filter)));
+    }
+    join.null_aware = false;
+    Some(join)
 }
 
 fn label(join: &Join, kind: JoinKind) -> String {

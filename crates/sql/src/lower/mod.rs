@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use brooklet_core::connector::{Connector, Format};
 use brooklet_plan::node::ExchangeSpec;
 use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
-use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, Span};
+use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, ScalarValue, Span};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 
 use crate::query::window_tvf::as_window;
@@ -173,7 +173,17 @@ impl Lowering<'_> {
             },
             LogicalPlan::Union(u) => self.union(u, plan, need),
             LogicalPlan::Values(v) => self.values(v, plan, need),
-            LogicalPlan::EmptyRelation(e) => self.rows(usize::from(e.produce_one_row)),
+            LogicalPlan::EmptyRelation(e) => {
+                let mut rel = self.rows(usize::from(e.produce_one_row))?;
+                if !e.produce_one_row {
+                    let null = |f: &arrow::datatypes::FieldRef| {
+                        Ok(Expr::Literal(ScalarValue::try_from(f.data_type())?, None))
+                    };
+                    rel.exprs = e.schema.fields().iter().map(null).collect::<Result<_>>()?;
+                    rel.names = names_of(plan);
+                }
+                Ok(rel)
+            }
             LogicalPlan::Limit(l) => self.limit(l, need),
             LogicalPlan::Distinct(Distinct::All(input)) => self.lower(input, need),
             LogicalPlan::Extension(e) => match as_window(e) {

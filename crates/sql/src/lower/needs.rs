@@ -75,7 +75,9 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
         }
         LogicalPlan::Limit(_) => vec![Need { ord: true, ..need }],
         LogicalPlan::Join(j) => match j.join_type {
-            JoinType::LeftSemi | JoinType::LeftAnti => vec![need, beside(need)],
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => {
+                vec![need, beside(need)]
+            }
             JoinType::RightSemi | JoinType::RightAnti => vec![beside(need), need],
             _ if interval::of(j, names).is_some() || as_of::right_of(j).is_some() => {
                 vec![Need { ord: true, late: true, ..need }; 2]

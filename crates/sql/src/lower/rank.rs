@@ -16,6 +16,7 @@ use super::facts::{self, TimeKind};
 use super::needs::Need;
 use super::rel::{self, Rel};
 use super::{Lowering, error, names_of, needs};
+use crate::query::Names;
 use crate::query::clock::is_proctime;
 use crate::query::row_number::ROW_NUMBER;
 
@@ -46,7 +47,10 @@ impl Lowering<'_> {
         let (mut n, mut rest) = (None, Vec::new());
         for part in split_conjunction(&filter.predicate) {
             match rank_limit(part, &filter.input, &is_rank) {
-                Some(limit) => n = Some(n.map_or(limit, |old: usize| old.min(limit))),
+                Some((limit, exact)) => {
+                    n = Some(n.map_or(limit, |old: usize| old.min(limit)));
+                    rest.extend((!exact).then(|| part.clone()));
+                }
                 None => rest.push(part.clone()),
             }
         }
@@ -80,6 +84,9 @@ impl Lowering<'_> {
 
     fn ranked(&mut self, ranked: &Ranked, plan: &LogicalPlan, need: Need) -> Result<Rel> {
         let below = needs::of_inputs(plan, need, self.provider.names())[0];
+        if ranked.order_by.is_empty() {
+            return Err(error("ROW_NUMBER() needs ORDER BY: without it no row is the first", None));
+        }
         let source = &ranked.window.input;
         let as_versions = self.ranking.take().is_some();
         let rel = self.lower(source, below)?;
@@ -98,15 +105,7 @@ impl Lowering<'_> {
         for e in &ranked.partition_by {
             keys.push(add(e, &rel)?);
         }
-        let facts = facts::columns(source, self.provider.names());
-        let times: Vec<Option<TimeKind>> = ranked
-            .order_by
-            .iter()
-            .map(|s| match facts::trace(&s.expr, source) {
-                Some(i) => facts[i].time,
-                None => is_proctime(&s.expr).then_some(TimeKind::Proctime),
-            })
-            .collect();
+        let times = times(&ranked.order_by, source, self.provider.names());
         let kind = match (ranked.order_by.as_slice(), times.as_slice(), ranked.n) {
             // Arrival is the order; no column of it is kept.
             ([by], [Some(TimeKind::Proctime)], 1) => {
@@ -254,6 +253,16 @@ impl Lowering<'_> {
     }
 }
 
+/// Which of the sort keys are time attributes.
+fn times(by: &[Sort], source: &LogicalPlan, names: &dyn Names) -> Vec<Option<TimeKind>> {
+    let facts = facts::columns(source, names);
+    let time = |s: &Sort| match facts::trace(&s.expr, source) {
+        Some(i) => facts[i].time,
+        None => is_proctime(&s.expr).then_some(TimeKind::Proctime),
+    };
+    by.iter().map(time).collect()
+}
+
 fn keep(by: &Sort) -> Keep {
     if by.asc { Keep::First } else { Keep::Last }
 }
@@ -284,8 +293,13 @@ fn row_number(window: &Window) -> Result<WindowFunctionParams> {
     }
 }
 
-/// `rn = 1`, `rn <= n`, `rn < n` and their mirror images on the column of the rank.
-fn rank_limit(expr: &Expr, plan: &LogicalPlan, rank: &dyn Fn(usize) -> bool) -> Option<usize> {
+/// `rn = n`, `rn <= n`, `rn < n` and their mirror images on the column of the rank: the last rank
+/// that passes, and whether all before it do.
+fn rank_limit(
+    expr: &Expr,
+    plan: &LogicalPlan,
+    rank: &dyn Fn(usize) -> bool,
+) -> Option<(usize, bool)> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return None };
     let is_rank = |e: &Expr| facts::trace(&uncast(e), plan).is_some_and(rank);
     let literal = |e: &Expr| match uncast(e) {
@@ -298,9 +312,9 @@ fn rank_limit(expr: &Expr, plan: &LogicalPlan, rank: &dyn Fn(usize) -> bool) -> 
         _ => return None,
     };
     match op {
-        Operator::Eq if n == 1 => Some(1),
-        Operator::LtEq if n > 0 => Some(n),
-        Operator::Lt if n > 1 => Some(n - 1),
+        Operator::Eq if n > 0 => Some((n, n == 1)),
+        Operator::LtEq if n > 0 => Some((n, true)),
+        Operator::Lt if n > 1 => Some((n - 1, true)),
         _ => None,
     }
 }

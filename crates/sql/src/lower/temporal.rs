@@ -112,6 +112,7 @@ impl Lowering<'_> {
             op: NodeOp::Join(JoinSpec {
                 kind,
                 on,
+                nulls_match: false,
                 either: vec![],
                 filter,
                 retain: [retain, retain],

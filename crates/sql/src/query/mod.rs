@@ -1,8 +1,9 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`] and [`calls`] rewrite the parsed text (names, literals, calls), [`provider`] says
-//! what names mean, [`window_tvf`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`]
-//! where no engine does), [`row_number`], [`temporal`] (with [`as_of`]) and [`types`] teach Flink's meaning,
+//! [`prepare`], [`calls`] and [`membership`] rewrite the parsed text (names, literals, calls, rows
+//! with IN), [`provider`] says what names mean, [`window_tvf`], [`clock`], [`operators`],
+//! [`aggregates`] (run by [`folds`] where no engine does), [`row_number`], [`temporal`] (with
+//! [`as_of`]) and [`types`] teach Flink's meaning,
 //! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn
 //! what goes wrong into faults.
 
@@ -13,6 +14,7 @@ pub mod check;
 pub mod clock;
 pub mod errors;
 mod folds;
+mod membership;
 pub mod operators;
 pub mod optimize;
 pub mod parameters;

@@ -6,38 +6,30 @@ use brooklet_core::types::SqlType;
 use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
     AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem,
-    TableFactor, TypedString, Value, ValueWithSpan,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, OrderBy, OrderByKind, Query,
+    Select, SelectItem, TypedString, Value, ValueWithSpan,
 };
 
 use super::calls;
+use super::membership;
 use super::types::flink_type;
 use super::walk::{Changed, walk_mut};
 use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.
 pub fn prepare(query: &mut Query) {
-    for cte in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
-        without_order(&mut cte.query);
-    }
     walk_mut(query, &mut change);
-}
-
-/// The order of a subquery's rows means nothing, unless it says which rows there are.
-fn without_order(query: &mut Query) {
-    if query.limit_clause.is_none() && query.fetch.is_none() {
-        query.order_by = None;
+    if let Some(OrderBy { kind: OrderByKind::Expressions(order), .. }) = &mut query.order_by {
+        order.iter_mut().for_each(|by| bare_number(&mut by.expr));
     }
 }
 
-fn without_orders(select: &mut Select) {
-    for from in &mut select.from {
-        let joined = from.joins.iter_mut().map(|join| &mut join.relation);
-        for factor in std::iter::once(&mut from.relation).chain(joined) {
-            if let TableFactor::Derived { subquery, .. } = factor {
-                without_order(subquery);
-            }
-        }
+/// ORDER BY 2 means the second column.
+fn bare_number(expr: &mut Expr) {
+    if let Expr::Cast { expr: inner, .. } = expr
+        && matches!(&**inner, Expr::Value(v) if matches!(v.value, Value::Number(..)))
+    {
+        *expr = (**inner).clone();
     }
 }
 
@@ -51,10 +43,7 @@ const TYPED_BY_VALUE: [&str; 3] = ["round", "truncate", "to_timestamp_ltz"];
 
 fn change(changed: Changed<'_>) {
     match changed {
-        Changed::Select(select) => {
-            without_orders(select);
-            name_columns(select);
-        }
+        Changed::Select(select) => name_columns(select),
         Changed::Expr(expr) => change_expr(expr),
     }
 }
@@ -87,10 +76,12 @@ fn change_expr(expr: &mut Expr) {
                 *expr = other;
             }
         }
+        Expr::InSubquery { .. } | Expr::AnyOp { .. } | Expr::AllOp { .. } => {
+            if let Some(other) = membership::rewritten(expr) {
+                *expr = other;
+            }
+        }
         Expr::CompoundFieldAccess { access_chain, .. } => quoted_fields(access_chain),
-        Expr::Subquery(query)
-        | Expr::InSubquery { subquery: query, .. }
-        | Expr::Exists { subquery: query, .. } => without_order(query),
         Expr::Like { pattern, escape_char, .. } => escape_as_backslash(pattern, escape_char),
         Expr::Cast { kind, expr: inner, data_type, .. } => {
             let ty = carried(data_type).map(|n| n.ty).or_else(|| flink_type(data_type));

@@ -73,11 +73,12 @@ fn relation(dice: &mut Dice) -> Rel {
                 false => left.join(kind, &right),
             }
         }
-        7 => simple(dice).interval(&simple(dice)),
+        7 => simple(dice).interval(KINDS[dice.below(4) as usize], &simple(dice)),
         8 | 9 => {
             let (left, right) = (side(dice), side(dice));
             left.exists(dice.chance(0.5), &right)
         }
+        10 => simple(dice).as_of(KINDS[dice.below(2) as usize]),
         _ => simple(dice),
     };
     let rel = match dice.chance(0.15) {
