@@ -21,7 +21,7 @@ pub struct Coverage {
 }
 
 /// All that a plan can be made of.
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 26] = [
     "Scan",
     "Map",
     "Exchange",
