@@ -103,6 +103,11 @@ fn joins_of(body: &SetExpr, faults: &mut Vec<Fault>) {
             | JoinOperator::FullOuter(JoinConstraint::None) => {
                 "JOIN needs a condition: ON or USING; CROSS JOIN has none"
             }
+            JoinOperator::Right(JoinConstraint::Using(_) | JoinConstraint::Natural)
+            | JoinOperator::RightOuter(JoinConstraint::Using(_) | JoinConstraint::Natural)
+            | JoinOperator::FullOuter(JoinConstraint::Using(_) | JoinConstraint::Natural) => {
+                "RIGHT and FULL JOIN are written with ON: the columns of USING come from both sides"
+            }
             JoinOperator::LeftSemi(_) | JoinOperator::Semi(_) | JoinOperator::RightSemi(_) => {
                 "SEMI JOIN is written WHERE … IN (SELECT …) or EXISTS"
             }

@@ -33,6 +33,8 @@ pub struct TopN {
     sort: Vec<usize>,
     n: i64,
     rank: bool,
+    /// Where the rank stands: behind what the query sees.
+    rank_at: usize,
     append_only: bool,
     input_schema: SchemaRef,
     schema: SchemaRef,
@@ -76,6 +78,9 @@ impl TopN {
             sort,
             n: *n as i64,
             rank: *rank,
+            rank_at: schema.fields().len()
+                - args.input.ord.len()
+                - usize::from(args.input.late.is_some()),
             append_only: args.input.append_only,
             ttl: Ttl::new(args.spec.ttl_ms),
             table: Table::new("rows", fields_of_rows, args.dealt_by.clone(), &values)?,
@@ -197,7 +202,7 @@ impl TopN {
         let mut columns: Vec<ArrayRef> = self.table.decode_keys(&keys, 0)?;
         if self.rank {
             let ranks = changed.iter().map(|((_, rank), _)| *rank);
-            columns.push(std::sync::Arc::new(Int64Array::from_iter_values(ranks)));
+            columns.insert(self.rank_at, std::sync::Arc::new(Int64Array::from_iter_values(ranks)));
         }
         let rows = batch(&self.schema, columns, changed.len())?;
         Ok(Some(Delta::new(rows, changed.into_iter().map(|(_, weight)| weight).collect())))
