@@ -37,6 +37,7 @@ import org.apache.flink.util.CloseableIterator;
  */
 public class Oracle {
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String MODE = "execution.runtime-mode";
     private static final Pattern SET =
             Pattern.compile("(?is)SET\\s+'([^']+)'\\s*=\\s*'((?:[^']|'')*)'");
     private static final Pattern RESET = Pattern.compile("(?is)RESET\\s+'([^']+)'");
@@ -54,8 +55,9 @@ public class Oracle {
     private final List<String> definitions = new ArrayList<>();
     private TableEnvironment environment;
 
-    private Oracle(String data) {
+    private Oracle(String data, String mode) {
         this.data = data;
+        settings.put(MODE, mode);
         connect();
     }
 
@@ -66,10 +68,7 @@ public class Oracle {
         for (String file : rest) {
             Path path = Path.of(file);
             StringBuilder answers = new StringBuilder();
-            Oracle oracle = new Oracle(data);
-            for (String statement : split(Files.readString(path))) {
-                Map<String, Object> answer = oracle.answer(statement);
-                if (answer == null) continue;
+            for (Map<String, Object> answer : both(data, split(Files.readString(path)))) {
                 String line = JSON.writeValueAsString(answer);
                 answers.append(line).append('\n');
                 if (!writes) System.out.println(line);
@@ -83,13 +82,45 @@ public class Oracle {
         System.exit(0);
     }
 
+    /** Answers in the mode that the file sets, with what batch mode says where it differs. */
+    private static List<Map<String, Object>> both(String data, List<String> statements) {
+        Oracle streaming = new Oracle(data, "streaming");
+        Oracle batch = new Oracle(data, "batch");
+        List<Map<String, Object>> answers = new ArrayList<>();
+        for (String statement : statements) {
+            Map<String, Object> answer = streaming.answer(statement);
+            boolean asksBatch = !streaming.settings.get(MODE).equals("batch");
+            Map<String, Object> other = asksBatch ? batch.answer(statement) : answer;
+            if (answer == null) continue;
+            if (other == null) other = new LinkedHashMap<>();
+            if (answer.containsKey("rows") && !plain(other).equals(plain(answer))) {
+                other.remove("sql");
+                if (answer.get("schema").equals(other.get("schema"))) other.remove("schema");
+                answer.put("batch", other);
+            }
+            answers.add(answer);
+        }
+        return answers;
+    }
+
+    /** The rows as a multiset. */
+    private static String plain(Map<String, Object> answer) {
+        List<String> lines = new ArrayList<>();
+        if (answer.get("rows") instanceof List<?> rows) {
+            for (Object row : rows) lines.add(line((String[]) row));
+        } else {
+            lines.add("error");
+        }
+        lines.sort(null);
+        return lines.toString();
+    }
+
     /** A new environment with the settings and definitions so far. */
     private void connect() {
         Configuration configuration = new Configuration();
         configuration.setString("parallelism.default", "1");
         configuration.setString("pipeline.auto-watermark-interval", "0 ms");
         configuration.setString("table.local-time-zone", "UTC");
-        configuration.setString("execution.runtime-mode", "streaming");
         configuration.setString("taskmanager.memory.network.max", "64mb");
         settings.forEach(configuration::setString);
         environment =

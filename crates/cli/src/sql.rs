@@ -40,6 +40,9 @@ pub async fn run(args: Args) -> Result<()> {
             .write_all(text.as_bytes())
             .map_err(|e| Error::outside("stdout").caused_by(e))?;
     }
+    for shown in &compiled.shown {
+        rows::print_rows(args.format, std::slice::from_ref(shown))?;
+    }
     let name = if compiled.name.is_empty() { "sql" } else { &compiled.name };
     let jobs = std::iter::once(&compiled.plan).chain(&compiled.selects);
     for plan in jobs.filter(|p| !p.nodes.is_empty()) {

@@ -3,7 +3,7 @@
 use datafusion::physical_expr::expressions::Column;
 
 use brooklet_core::{Error, Result};
-use brooklet_plan::node::{Expr, JoinKind, JoinTime, NodeId, NodeOp, StreamPlan};
+use brooklet_plan::node::{Expr, JoinKind, JoinTime, NodeId, NodeOp, ReduceKind, StreamPlan};
 
 use crate::ops::Operator;
 use crate::ops::gate::Gate;
@@ -11,6 +11,7 @@ use crate::ops::join::Join;
 use crate::ops::map::Map;
 use crate::ops::reduce::{self, ReduceArgs};
 use crate::ops::versions::TemporalJoin;
+use crate::ops::window_join::WindowJoin;
 
 /// The operator of a node on one shard; None for nodes the epoch itself carries out (Scan,
 /// Exchange, Lookup, Union, Sink).
@@ -51,7 +52,12 @@ pub fn operator(plan: &StreamPlan, id: NodeId) -> Result<Option<Box<dyn Operator
                 let join = TemporalJoin::new(spec, versions, node, inputs, dealt(right)?)?;
                 return Ok(Some(Box::new(join.setting_bad_rows_aside(plan.sets_bad_rows_aside))));
             }
-            let join = Join::new(spec, node, inputs, [dealt(left)?, dealt(right)?])?;
+            let dealt_by = [dealt(left)?, dealt(right)?];
+            if let Some(close) = spec.on_close {
+                let join = WindowJoin::new(spec, node, inputs, dealt_by, close);
+                return Ok(Some(Box::new(join.setting_bad_rows_aside(plan.sets_bad_rows_aside))));
+            }
+            let join = Join::new(spec, node, inputs, dealt_by)?;
             Some(Box::new(join.setting_bad_rows_aside(plan.sets_bad_rows_aside)))
         }
     })
@@ -72,7 +78,9 @@ pub fn dealt_by(plan: &StreamPlan, id: NodeId) -> Option<Vec<usize>> {
         NodeOp::Reduce(spec) => {
             let below = dealt_by(plan, node.inputs[0])?;
             match spec.kind {
-                brooklet_plan::node::ReduceKind::Aggregate { .. } => below
+                ReduceKind::Aggregate { .. }
+                | ReduceKind::Match(_)
+                | ReduceKind::Session { calls: Some(_), .. } => below
                     .iter()
                     .map(|column| spec.keys.iter().position(|key| key == column))
                     .collect(),

@@ -1,5 +1,6 @@
 //! A column of values by group number, in chunks that a snapshot shares until they are written.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Groups per chunk.
@@ -28,6 +29,28 @@ pub enum Column {
     F64(Chunks<f64>),
     I128(Chunks<i128>),
     Bytes(Chunks<Option<Blob>>),
+}
+
+/// The value of one group, out of its column.
+#[derive(Debug, Clone)]
+pub enum Cell {
+    I64(i64),
+    F64(f64),
+    I128(i128),
+    Bytes(Option<Blob>),
+}
+
+impl Cell {
+    /// The order of two cells of one column; FLOAT's is total.
+    pub fn order(&self, other: &Cell) -> Ordering {
+        match (self, other) {
+            (Cell::I64(a), Cell::I64(b)) => a.cmp(b),
+            (Cell::F64(a), Cell::F64(b)) => a.total_cmp(b),
+            (Cell::I128(a), Cell::I128(b)) => a.cmp(b),
+            (Cell::Bytes(a), Cell::Bytes(b)) => a.cmp(b),
+            _ => Ordering::Equal,
+        }
+    }
 }
 
 /// Chunks of one type. A captured chunk is shared; the first write to it copies it.
@@ -133,6 +156,14 @@ impl Column {
             Column::F64(c) => *c.get_mut(group) = 0.0,
             Column::I128(c) => *c.get_mut(group) = 0,
             Column::Bytes(c) => *c.get_mut(group) = None,
+        }
+    }
+    pub fn cell(&self, group: u32) -> Cell {
+        match self {
+            Column::I64(c) => Cell::I64(*c.get(group)),
+            Column::F64(c) => Cell::F64(*c.get(group)),
+            Column::I128(c) => Cell::I128(*c.get(group)),
+            Column::Bytes(c) => Cell::Bytes(c.get(group).clone()),
         }
     }
     pub fn i64(&self) -> &Chunks<i64> {

@@ -401,9 +401,11 @@ impl Compute {
         self.held.iter().filter(|held| held.node == scan).map(Held::rows).collect()
     }
 
-    /// When the next open file is due by its age.
+    /// When the next open file is due by its age, or a window by the clock.
     pub fn next_roll(&self) -> Option<Millis> {
-        self.sinks.iter().flat_map(|s| &s.tables).filter_map(SinkTable::next_roll).min()
+        let files = self.sinks.iter().flat_map(|s| &s.tables).filter_map(SinkTable::next_roll);
+        let operators = self.shards.iter().flat_map(|shard| shard.operators.iter().flatten());
+        files.chain(operators.filter_map(|operator| operator.next_due())).min()
     }
 
     /// Per node, since the pipeline's first start.

@@ -182,6 +182,10 @@ impl Table {
         (0..self.len).filter(|g| self.keys.get(*g).is_present()).collect()
     }
 
+    pub fn is_alive(&self, group: u32) -> bool {
+        self.keys.get(group).is_present()
+    }
+
     /// The encoded key of a living group; encodings compare as the keys do.
     pub fn key(&self, group: u32) -> &[u8] {
         self.keys.get(group).get().expect("the group is alive")
@@ -190,6 +194,15 @@ impl Table {
     /// The group of an encoded key.
     pub fn find_encoded(&self, key: &[u8]) -> Option<u32> {
         self.lookup(hash_bytes(key, HASH_SEED), key)
+    }
+
+    /// The same, created if it is missing.
+    pub fn find_or_create_encoded(&mut self, key: &[u8]) -> u32 {
+        let hash = hash_bytes(key, HASH_SEED);
+        match self.lookup(hash, key) {
+            Some(group) => group,
+            None => self.create(hash, key),
+        }
     }
 
     /// The key columns from `skip` on of encoded keys; None gives NULLs.

@@ -12,6 +12,7 @@ use brooklet_sql::lower::Offers;
 use brooklet_sql::parse::ast::{Insert, Query};
 use brooklet_sql::planner;
 use brooklet_sql::session::{JobKind, Script, Session};
+use brooklet_sql::shown::Shown;
 
 use crate::functions::Programs;
 
@@ -29,6 +30,8 @@ pub struct Compiled {
     pub plan: StreamPlan,
     /// Top-level SELECTs, in order.
     pub selects: Vec<StreamPlan>,
+    /// What SHOW and DESCRIBE answer, in order.
+    pub shown: Vec<Shown>,
     /// What EXPLAIN statements ask for, in order.
     pub explained: Vec<StreamPlan>,
     /// All tables and views.
@@ -70,12 +73,12 @@ fn compile_here(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Resu
         true => settings.text("pipeline.name"),
         false => stem,
     };
-    let Plans { plan, selects, explained } = plans(&scripts, &settings)?;
+    let Plans { plan, selects, shown, explained } = plans(&scripts, &settings)?;
     let called: BTreeSet<String> =
         [&plan].into_iter().chain(&selects).flat_map(StreamPlan::functions).collect();
     last.catalog.functions.check(called.iter().map(String::as_str))?;
     let catalog = last.catalog.clone();
-    Ok(Compiled { settings, plan, selects, explained, catalog, name, base })
+    Ok(Compiled { settings, plan, selects, shown, explained, catalog, name, base })
 }
 
 /// Everything that the statements of some scripts want planned.
@@ -83,6 +86,7 @@ fn compile_here(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Resu
 struct Plans {
     plan: StreamPlan,
     selects: Vec<StreamPlan>,
+    shown: Vec<Shown>,
     explained: Vec<StreamPlan>,
 }
 
@@ -133,7 +137,7 @@ fn plans(scripts: &[Script], settings: &Settings) -> Result<Plans> {
                         plans.explained.extend(planning.inserts(&together));
                     }
                 }
-                JobKind::Describe(_) | JobKind::Show(_) => {}
+                JobKind::Shown(shown) => plans.shown.push(shown.clone()),
             }
         }
         if inserts.len() > first {

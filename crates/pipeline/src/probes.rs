@@ -11,7 +11,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::FieldRef;
 use brooklet_core::delta::Weights;
+use brooklet_core::schema::{ColumnDef, ColumnKind};
 use brooklet_core::types::{MAX_LENGTH, Nullable, SqlType};
 use brooklet_core::{Error, Result};
 use brooklet_plan::StreamPlan;
@@ -182,19 +185,40 @@ struct Question {
 
 impl Question {
     async fn answer(&self, value: &dyn Fn(&str) -> Option<String>, directory: &Path) -> Answer {
-        let shown = |e: Error| e.to_string();
         let file = SqlFile { text: self.sql.clone(), name: "probe".into() };
-        let compiled = compile(&[file], value).map_err(shown)?;
+        let compiled = compile(&[file], value).map_err(shown_error)?;
+        if let Some(shown) = compiled.shown.last() {
+            return self.shown(shown).map_err(shown_error);
+        }
         match compiled.selects.first() {
-            Some(plan) => self.select(&compiled, plan.clone(), directory).await.map_err(shown),
+            Some(plan) => {
+                self.select(&compiled, plan.clone(), directory).await.map_err(shown_error)
+            }
             None => {
-                run(&compiled, compiled.plan.clone(), directory, None).await.map_err(shown)?;
+                run(&compiled, compiled.plan.clone(), directory, None)
+                    .await
+                    .map_err(shown_error)?;
                 let mut rows = Vec::new();
                 read_lines(&directory.join("out"), &mut rows);
                 rows.sort();
                 Ok(Rows { schema: Vec::new(), rows })
             }
         }
+    }
+
+    fn shown(&self, shown: &RecordBatch) -> Result<Rows> {
+        let column = |f: &FieldRef| ColumnDef {
+            name: f.name().clone(),
+            ty: SqlType::from_arrow(f.data_type()).unwrap_or(SqlType::STRING),
+            nullable: true,
+            kind: ColumnKind::Physical,
+            comment: None,
+        };
+        let columns: Vec<ColumnDef> = shown.schema().fields().iter().map(column).collect();
+        let mut rows = lines(&columns, shown)?;
+        rows.sort();
+        let spelled = |c: &ColumnDef| plain_type(&format!("{} {}", c.name, (self.spelled)(&c.ty)));
+        Ok(Rows { schema: columns.iter().map(spelled).collect(), rows })
     }
 
     async fn select(
@@ -221,15 +245,24 @@ impl Question {
             false => net(&first.rows.schema(), &changes)?,
         };
         for batch in batches {
-            let shown = |cell: Option<String>| cell.unwrap_or_else(|| "NULL".into());
-            let texts = cells(&table.columns, &batch)?.into_iter();
-            rows.extend(texts.map(|row| row.into_iter().map(shown).collect::<Vec<_>>().join("\t")));
+            rows.extend(lines(&table.columns, &batch)?);
         }
         if !came {
             rows.sort();
         }
         Ok(Rows { schema, rows })
     }
+}
+
+fn shown_error(e: Error) -> String {
+    e.to_string()
+}
+
+/// The rows' cells joined by tabs.
+fn lines(columns: &[ColumnDef], rows: &RecordBatch) -> Result<Vec<String>> {
+    let cell = |cell: Option<String>| cell.unwrap_or_else(|| "NULL".into());
+    let line = |row: Vec<Option<String>>| row.into_iter().map(cell).collect::<Vec<_>>().join("\t");
+    Ok(cells(columns, rows)?.into_iter().map(line).collect())
 }
 
 /// The probe's statements, their input in a file.

@@ -11,10 +11,11 @@ use brooklet_core::source::Reading;
 use datafusion::physical_expr::expressions::Column;
 
 use crate::node::{
-    AggCall, AggFunc, Emit, GateSpec, JoinSpec, JoinTime, LookupSpec, MapSpec, Node, NodeId,
+    AggCall, AggFunc, Clock, Emit, GateSpec, JoinSpec, JoinTime, LookupSpec, MapSpec, Node, NodeId,
     NodeOp, ReduceKind, ReduceSpec, Retain, ScanSpec, SinkSpec, SortKey, StreamPlan, WatermarkEmit,
     WindowKind,
 };
+use crate::pattern::MatchSpec;
 
 /// The plan as an indented tree for each sink.
 pub fn text(plan: &StreamPlan) -> String {
@@ -214,7 +215,13 @@ fn join(spec: &JoinSpec, left: &SchemaRef, right: &SchemaRef) -> String {
     }
     let (l, r) = (retain(&spec.retain[0], left), retain(&spec.retain[1], right));
     let kept = if l == r { l } else { format!("{l}, {r}") };
-    let _ = write!(text, "; kept {kept}");
+    let _ = match spec.on_close {
+        Some(close) => {
+            let end = left.field(close.window_ends[0]).name();
+            write!(text, "; when {end} closes{}", clock(close.clock))
+        }
+        None => write!(text, "; kept {kept}"),
+    };
     text
 }
 
@@ -227,6 +234,14 @@ fn gate(spec: &GateSpec, input: &SchemaRef) -> String {
         None => until,
         Some(order) if order.is_empty() => format!("{until}; in order"),
         Some(order) => format!("{until}; in order, then ({})", order_by(order, input)),
+    }
+}
+
+/// Windows close by event time where nothing else is said.
+fn clock(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Watermark => "",
+        Clock::Now => " by the clock",
     }
 }
 
@@ -282,16 +297,52 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
             return format!("{keys}keep first by {by}; kept until {time} + {until}");
         }
         ReduceKind::Upserts => "upserts".to_string(),
+        ReduceKind::Session { gap_ms, calls } => {
+            let of: Vec<String> = calls.iter().flatten().map(|c| call(c, input)).collect();
+            let of = if calls.is_some() { of.join(", ") } else { "rows".into() };
+            format!("[{of}] of SESSION {}", duration(*gap_ms))
+        }
+        ReduceKind::Match(spec) => return format!("{keys}{}", pattern(spec, input)),
     };
     let mut text = format!("{keys}{what}");
     let _ = match (spec.emit, spec.ttl_ms) {
-        (Emit::OnClose { window_end }, _) => {
-            write!(text, "; when {} closes", input.field(window_end).name())
+        (Emit::OnClose { window_end, clock: by }, _) => {
+            write!(text, "; when {} closes{}", input.field(window_end).name(), clock(by))
+        }
+        (Emit::Firing { window_end, clock: by, early, late_ms }, _) => {
+            let end = input.field(window_end).name();
+            let early = if early { ", and before" } else { "" };
+            let late = if late_ms > 0 {
+                format!(", and {} after", duration(late_ms))
+            } else {
+                String::new()
+            };
+            write!(text, "; when {end} closes{}{early}{late}", clock(by))
         }
         (Emit::EveryEpoch, Some(ttl)) => write!(text, "; kept {} idle", duration(ttl)),
         (Emit::EveryEpoch, None) => write!(text, "; kept for ever"),
     };
     text
+}
+
+fn pattern(spec: &MatchSpec, input: &SchemaRef) -> String {
+    let by = spec.time.map_or("arrival", |t| input.field(t).name().as_str());
+    let mut text = format!("pattern {} by {by}", spec.text());
+    if !spec.order.is_empty() {
+        let _ = write!(text, ", {}", order_by(&spec.order, input));
+    }
+    for variable in &spec.variables {
+        let Some(condition) = &variable.condition else { continue };
+        let exprs: Vec<String> = condition.exprs.iter().map(short).collect();
+        let _ = write!(text, "; {} if {}", variable.name, exprs.join(", "));
+    }
+    let measures: Vec<String> = spec.measures.exprs.iter().map(short).collect();
+    let _ = write!(text, "; gives [{}]", measures.join(", "));
+    match spec.within_ms {
+        Some(ms) => write!(text, "; runs kept {}", duration(ms)),
+        None => write!(text, "; runs kept until they end"),
+    }
+    .map_or_else(|_| String::new(), |()| text)
 }
 
 fn order_by(order: &[SortKey], input: &SchemaRef) -> String {

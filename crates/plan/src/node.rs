@@ -18,6 +18,7 @@ use brooklet_core::time::{Millis, WATERMARK_MAX, WATERMARK_MIN};
 pub use crate::file_names::{FileNames, NamePart};
 use crate::letters::{LetterKind, LetterRoute, LetterTo, is_letter_table};
 use crate::partition_time::PartitionTime;
+use crate::pattern::MatchSpec;
 
 pub type NodeId = usize;
 
@@ -169,10 +170,19 @@ pub enum ReduceKind {
     /// when the watermark has passed the event time of its row by more than `after_ms`. Rows
     /// before the watermark are late and dropped. Append-only; output: the input's columns.
     FirstWithin { time: usize, by_time: bool, after_ms: Millis },
+    /// Per key, windows that last until no row came for `gap_ms`; rows that touch two make them
+    /// one. `emit` names the event time as what closes. With `calls` one row a session: keys, then
+    /// results; without, its rows: the input's columns. Then `window_start`, `window_end` and
+    /// `window_time`.
+    Session { gap_ms: Millis, calls: Option<Vec<AggCall>> },
     /// A table from its upserts: in arrival order a row of weight +1 is its key's from then on,
     /// one of weight −1 says that the key has none any more, whatever its other columns hold.
     /// Output: the input's columns.
     Upserts,
+    /// MATCH_RECOGNIZE. Append-only; output: keys in their order, measures, then (if the node has
+    /// `ord`) the time of the match, the ord columns of the row that completed it, and a number
+    /// among the matches of that row.
+    Match(Box<MatchSpec>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,11 +194,29 @@ pub enum Keep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Emit {
     EveryEpoch,
-    /// Window aggregates: the group is emitted once, when the watermark reaches
-    /// `window_end − 1 ms`, and dropped. `window_end` is a key column of the input.
+    /// What belongs to a window is emitted once, when the clock reaches `window_end − 1 ms`, and
+    /// dropped. `window_end` is a column of the input.
     OnClose {
         window_end: usize,
+        clock: Clock,
     },
+    /// The same with changes: every epoch before it closes too (`early`), and for rows that come
+    /// until `late_ms` after it has closed.
+    Firing {
+        window_end: usize,
+        clock: Clock,
+        early: bool,
+        late_ms: Millis,
+    },
+}
+
+/// What closes windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Clock {
+    /// Event time; rows can come too late.
+    Watermark,
+    /// The epoch's `now`; at the end of the input open windows stay open.
+    Now,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,6 +236,15 @@ pub struct AggCall {
     pub filter: Option<usize>,
     /// Type of the result, Flink's.
     pub ty: DataType,
+}
+
+impl AggCall {
+    /// Whether the states of two groups of rows that are only added can be made one.
+    pub fn merges(&self) -> bool {
+        use AggFunc::*;
+        let known = matches!(self.func, Count | Sum | Avg | Min | Max | FirstValue | LastValue);
+        known && (!self.distinct || matches!(self.func, Min | Max))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -248,6 +285,16 @@ pub struct JoinSpec {
     /// When rows of the left and of the right side may be forgotten.
     pub retain: [Retain; 2],
     pub time: JoinTime,
+    /// Rows meet within their window, when it closes; only insertions come out.
+    pub on_close: Option<JoinOnClose>,
+}
+
+/// The windows of a join's sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JoinOnClose {
+    /// Columns of the left and of the right input, equal in every pair.
+    pub window_ends: [usize; 2],
+    pub clock: Clock,
 }
 
 /// What time means to a join beside its conditions.

@@ -41,6 +41,24 @@ pub const SETTINGS: &[OptionSpec] = &[
     )
     .kind(OptionKind::OneOf(&["ERROR", "DROP", "error", "drop"]))
     .default("ERROR"),
+    OptionSpec::text(
+        "table.exec.emit.early-fire.enabled",
+        "Windows of GROUP BY TUMBLE and HOP give results before they close, every epoch.",
+    )
+    .kind(OptionKind::Bool)
+    .default("false"),
+    OptionSpec::text(
+        "table.exec.emit.late-fire.enabled",
+        "They give new results for rows that come too late, within allow-lateness.",
+    )
+    .kind(OptionKind::Bool)
+    .default("false"),
+    OptionSpec::text(
+        "table.exec.emit.allow-lateness",
+        "How long after its end a late row may still change such a window, with late-fire.",
+    )
+    .kind(OptionKind::Duration)
+    .default("0 ms"),
     OptionSpec::text("brooklet.epoch.max-rows", "Rows an epoch takes at most.")
         .kind(OptionKind::Int)
         .default("65536"),

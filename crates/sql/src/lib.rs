@@ -2,7 +2,7 @@
 //!
 //! In the order a text meets them: [`placeholders`] variables replaced, [`parse`] text to
 //! statements, [`session`] what they create, set and want to run, [`catalog`] tables and views,
-//! [`query`] queries to logical plans, [`served`] those that are asked over HTTP; [`fault`] what is
+//! [`query`] queries to logical plans, [`shown`] what SHOW and DESCRIBE answer, [`served`] those that are asked over HTTP; [`fault`] what is
 //! wrong with the text and where.
 
 pub mod catalog;
@@ -14,3 +14,4 @@ pub mod planner;
 pub mod query;
 pub mod served;
 pub mod session;
+pub mod shown;

@@ -15,12 +15,14 @@ use crate::catalog::{Catalog, Registry, check_use, name_of, options, span_of};
 use crate::fault::{Fault, Faults};
 use crate::lower::Offers;
 use crate::parse::ast::{
-    CreateFunction, CreateTable, CreateView, Insert, Statement, StatementKind, WithOption,
+    CreateFunction, CreateTable, CreateView, Insert, Show, ShowKind, Statement, StatementKind,
+    WithOption,
 };
 use crate::parse::parse_all;
 use crate::placeholders::{Source, substitute};
 use crate::planner;
 use crate::query::{Provider, check};
+use crate::shown::{self, Shown};
 
 #[cfg(test)]
 mod tests;
@@ -60,10 +62,8 @@ pub enum JobKind {
         details: Vec<String>,
         jobs: Vec<Job>,
     },
-    /// The name of a table or view.
-    Describe(String),
-    /// The words after SHOW.
-    Show(String),
+    /// What SHOW, DESCRIBE or SET alone answer.
+    Shown(Shown),
 }
 
 /// The prefix of our own SET keys and of those for one table.
@@ -144,10 +144,9 @@ impl Run {
             StatementKind::Use(name) => check_use(name).map_err(Vec::from),
             StatementKind::Set(set) => match &set.pair {
                 Some(pair) => self.set(pair).map_err(Vec::from),
-                None => {
-                    self.job(JobKind::Show("SETTINGS".into()), span);
-                    Ok(())
-                }
+                None => self.show(&Show { what: ShowKind::Settings, like: None }).map(|shown| {
+                    self.jobs.push(Job { kind: JobKind::Shown(shown), span });
+                }),
             },
             StatementKind::Reset(key) => {
                 self.reset(key.as_deref());
@@ -224,8 +223,15 @@ impl Run {
         made
     }
 
-    fn job(&mut self, kind: JobKind, span: Span) {
-        self.jobs.push(Job { kind, span });
+    fn in_batch(&self) -> bool {
+        let mode = self.session.values.get("execution.runtime-mode");
+        mode.is_some_and(|pair| pair.value.eq_ignore_ascii_case("batch"))
+    }
+
+    fn show(&self, what: &Show) -> Result<Shown, Vec<Fault>> {
+        let values = self.session.values.iter();
+        let values: Vec<_> = values.map(|(key, pair)| (key.clone(), pair.value.clone())).collect();
+        shown::show(&self.session.catalog, &values, self.in_batch(), what)
     }
 
     /// The jobs of a statement that runs something or shows something.
@@ -252,14 +258,10 @@ impl Run {
                 one(JobKind::Explain { details: explain.details.clone(), jobs })
             }
             StatementKind::Describe(name) => {
-                let found = name_of(name)?;
-                let catalog = &self.session.catalog;
-                if catalog.table(&found).is_none() && catalog.view(&found).is_none() {
-                    return Err(catalog.unknown("table or view", name).into());
-                }
-                one(JobKind::Describe(found))
+                let shown = shown::describe(&self.session.catalog, name, None, self.in_batch())?;
+                one(JobKind::Shown(shown))
             }
-            StatementKind::Show(words) => one(JobKind::Show(words.clone())),
+            StatementKind::Show(what) => one(JobKind::Shown(self.show(what)?)),
             _ => Ok(Vec::new()),
         }
     }

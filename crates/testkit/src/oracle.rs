@@ -29,8 +29,18 @@ impl Question {
     pub fn text(&self) -> String {
         format!("{}{}", self.setup, self.sql)
     }
-    pub fn in_order(&self) -> bool {
-        self.answer.get("ordered").is_some()
+    /// What Flink answers in batch mode; None where the question chooses a mode, or where Flink
+    /// can't plan it there and streaming can.
+    pub fn batch_answer(&self) -> Option<Value> {
+        let chooses = self.setup.contains("execution.runtime-mode");
+        let mut answer = self.answer.clone();
+        if let Some(Value::Object(other)) = answer.as_object_mut()?.remove("batch") {
+            if other.contains_key("error") {
+                return None;
+            }
+            answer.as_object_mut()?.extend(other);
+        }
+        (!chooses).then_some(answer)
     }
     /// Flink's rows, their cells joined by tabs; None if it answered with an error.
     pub fn rows(&self) -> Option<Vec<String>> {

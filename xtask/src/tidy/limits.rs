@@ -31,6 +31,7 @@ pub const DOWNCAST: &[&str] = &[
     "crates/sql/src/lower/shared.rs",
     "crates/sql/src/lower/structs.rs",
     "crates/sql/src/query/as_of.rs",
+    "crates/sql/src/query/pattern/node.rs",
     "crates/sql/src/query/window_tvf.rs",
 ];
 
@@ -47,7 +48,10 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("connectors", &["core", "formats"]),
     ("engine", &["core", "plan"]),
     ("sql", &["core", "plan", "functions"]),
-    ("pipeline", &["core", "plan", "sql", "engine", "formats", "connectors", "python"]),
+    (
+        "pipeline",
+        &["core", "plan", "functions", "sql", "engine", "formats", "connectors", "python"],
+    ),
     ("server", &["core", "plan", "pipeline"]),
     ("cli", &["core", "plan", "pipeline", "server"]),
     ("testkit", &[]),

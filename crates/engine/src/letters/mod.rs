@@ -346,7 +346,12 @@ fn keeps_records(op: &NodeOp) -> bool {
     match op {
         NodeOp::Map(_) | NodeOp::Exchange(_) | NodeOp::Lookup(_) => true,
         NodeOp::Union | NodeOp::Gate(_) => true,
-        NodeOp::Reduce(spec) => !matches!(spec.kind, ReduceKind::Aggregate { .. }),
+        NodeOp::Reduce(spec) => !matches!(
+            spec.kind,
+            ReduceKind::Aggregate { .. }
+                | ReduceKind::Match(_)
+                | ReduceKind::Session { calls: Some(_), .. }
+        ),
         NodeOp::Scan(_) | NodeOp::Join(_) | NodeOp::Sink(_) => false,
     }
 }

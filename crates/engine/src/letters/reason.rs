@@ -20,9 +20,15 @@ pub fn late(
 ) -> Result<Vec<String>> {
     let (column, is_window) = match &plan.node(node).op {
         NodeOp::Reduce(spec) => match (spec.emit, &spec.kind) {
-            (Emit::OnClose { window_end }, _) => (Some(window_end), true),
+            (Emit::OnClose { window_end, .. }, ReduceKind::Session { .. }) => {
+                (Some(window_end), false)
+            }
+            (Emit::OnClose { window_end, .. } | Emit::Firing { window_end, .. }, _) => {
+                (Some(window_end), true)
+            }
             (_, ReduceKind::Dedup { time, .. }) => (*time, false),
             (_, ReduceKind::FirstWithin { time, .. }) => (Some(*time), false),
+            (_, ReduceKind::Match(spec)) => (spec.time, false),
             _ => (None, false),
         },
         NodeOp::Gate(spec) => (spec.time, false),

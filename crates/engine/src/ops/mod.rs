@@ -1,10 +1,11 @@
 //! Operators: what nodes of the plan do to rows, once per epoch and shard.
 //!
-//! One file per node kind: [`map`], [`join`] (in event time [`versions`]), [`reduce`] (with its
-//! aggregates, windows, top-n and dedup), [`gate`], [`lookup`], [`sinks`] for what these keep:
-//! [`stage`] rows of open files, [`partitions`] what is not complete, [`kept`] built-in tables,
-//! [`whole`] results; [`held`] for sources that give rows once. Scans are [`crate::ingest`],
-//! exchanges [`crate::exchange`], unions are concatenation.
+//! One file per node kind: [`map`], [`join`] (in event time [`versions`], within windows
+//! [`window_join`]; [`panes`] deals rows to these), [`reduce`] (with its aggregates, windows, top-n
+//! and dedup), [`gate`], [`lookup`], [`sinks`] for what these keep: [`stage`] rows of open files,
+//! [`partitions`] what is not complete, [`kept`] built-in tables, [`whole`] results; [`held`] for
+//! sources that give rows once. Scans are [`crate::ingest`], exchanges [`crate::exchange`], unions
+//! are concatenation.
 
 pub mod bisect;
 pub mod exprs;
@@ -16,6 +17,7 @@ pub mod join;
 pub mod kept;
 pub mod lookup;
 pub mod map;
+pub mod panes;
 pub mod partitions;
 pub mod reduce;
 pub mod rows;
@@ -24,6 +26,7 @@ pub mod stage;
 pub mod ttl;
 pub mod versions;
 pub mod whole;
+pub mod window_join;
 
 use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Epoch, Result};
@@ -98,6 +101,10 @@ pub trait Operator: Send {
     /// panes); None when it has no such table.
     fn table(&mut self, name: &str) -> Result<Option<&mut Table>> {
         Ok(self.tables().into_iter().find(|t| t.name() == name))
+    }
+    /// When the clock closes the next window.
+    fn next_due(&self) -> Option<Millis> {
+        None
     }
     /// All tables have been loaded: rebuild what is derived from them.
     fn loaded(&mut self) -> Result<()> {

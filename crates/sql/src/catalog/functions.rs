@@ -55,6 +55,11 @@ impl Functions {
         self.places.functions().into_iter().chain(created).collect()
     }
 
+    /// Those made by CREATE FUNCTION.
+    pub fn names(&self) -> Vec<String> {
+        self.created.keys().cloned().collect()
+    }
+
     /// Whether the files that some functions read are there: `called` are names of functions, in
     /// lower case, that queries call.
     pub fn check<'a>(&self, called: impl IntoIterator<Item = &'a str>) -> Result<()> {

@@ -160,7 +160,7 @@ fn taken(name: &str, at: &ObjectName, if_not_exists: bool) -> Result<(), Fault> 
 }
 
 /// The catalog and the database that Flink starts with, the only ones here.
-const DEFAULT: [&str; 2] = ["default_catalog", "default_database"];
+pub const DEFAULT: [&str; 2] = ["default_catalog", "default_database"];
 
 /// The last part of a name; parts before it must be Flink's default catalog and database.
 pub fn name_of(name: &ObjectName) -> Result<String, Fault> {

@@ -14,13 +14,14 @@ use super::{Lowering, error, facts, names_of, needs};
 use crate::query::aggregates;
 
 /// The columns a Reduce reads, each distinct expression once.
-struct Columns {
-    exprs: Vec<Expr>,
-    names: Vec<String>,
+#[derive(Default)]
+pub(super) struct Columns {
+    pub exprs: Vec<Expr>,
+    pub names: Vec<String>,
 }
 
 impl Columns {
-    fn add(&mut self, expr: Expr, name: String) -> usize {
+    pub fn add(&mut self, expr: Expr, name: String) -> usize {
         match self.exprs.iter().position(|e| *e == expr) {
             Some(i) => i,
             None => {
@@ -39,12 +40,18 @@ impl Lowering<'_> {
         plan: &LogicalPlan,
         need: Need,
     ) -> Result<Rel> {
+        if let Some(rel) = self.session_aggregate(aggregate, plan, need)? {
+            return Ok(rel);
+        }
         let below = needs::of_inputs(plan, need, self.provider.names())[0];
         let end = facts::window_end(aggregate, self.provider.names());
+        if end.is_some() {
+            super::window::check_closing(&aggregate.input)?;
+        }
         let rel = self.lower(&aggregate.input, below)?;
         let schema = aggregate.input.schema();
         let over = |e: &Expr| rel::substitute(e.clone(), schema, &rel.exprs);
-        let mut columns = Columns { exprs: vec![], names: vec![] };
+        let mut columns = Columns::default();
         let mut keys = Vec::new();
         for e in &aggregate.group_expr {
             if matches!(e, Expr::GroupingSet(_)) {
@@ -65,7 +72,14 @@ impl Lowering<'_> {
         let map = Rel { exprs: columns.exprs, names: columns.names, ..rel };
         let input = self.emit(&map, below)?;
         let input = self.exchange(input, &keys, false);
-        let node = self.reduce(input, keys, calls, end, need)?;
+        let emit = match end {
+            Some((end, bound)) => {
+                let emit = Emit::OnClose { window_end: keys[end], clock: bound.clock };
+                self.firing(emit, &aggregate.input)?
+            }
+            None => Emit::EveryEpoch,
+        };
+        let node = self.reduce(input, keys, calls, emit, need)?;
         self.plan.nodes[node].label = label.clone();
         Ok(Rel { names: names_of(plan), ..Rel::of_node(&self.plan, node, label) })
     }
@@ -75,13 +89,12 @@ impl Lowering<'_> {
         input: usize,
         keys: Vec<usize>,
         calls: Vec<AggCall>,
-        end: Option<usize>,
+        emit: Emit,
         need: Need,
     ) -> Result<usize> {
         let below = self.plan.node(input).clone();
         let mut fields: Vec<Field> = keys.iter().map(|k| below.schema.field(*k).clone()).collect();
-        let result = |c: &AggCall| Field::new(call_name(c, &below.schema), c.ty.clone(), true);
-        fields.extend(calls.iter().map(result));
+        fields.extend(results(&calls, &below.schema));
         let visible = fields.len();
         let ord: Vec<usize> = match need.ord {
             true => (0..below.ord.len()).map(|n| visible + n).collect(),
@@ -89,22 +102,19 @@ impl Lowering<'_> {
         };
         fields.extend((0..ord.len()).map(rel::hidden_ord));
         let distinct = calls.is_empty() && below.append_only;
-        let emit = match end {
-            Some(end) => Emit::OnClose { window_end: keys[end] },
-            None => Emit::EveryEpoch,
-        };
+        let closes = matches!(emit, Emit::OnClose { .. });
         let by = self.dealt[input].as_ref();
         let place = |column: &usize| keys.iter().position(|k| k == column);
         let dealt = by.and_then(|by| by.iter().map(place).collect());
         let node = Node {
             schema: Arc::new(Schema::new(fields)),
-            append_only: distinct || end.is_some(),
+            append_only: closes || distinct && emit == Emit::EveryEpoch,
             key: Some((0..keys.len()).collect()),
             op: NodeOp::Reduce(ReduceSpec {
                 keys,
                 kind: ReduceKind::Aggregate { calls },
                 emit,
-                ttl_ms: if end.is_some() { None } else { self.ttl()? },
+                ttl_ms: if emit == Emit::EveryEpoch { self.ttl()? } else { None },
             }),
             inputs: vec![input],
             ord,
@@ -123,7 +133,7 @@ impl Lowering<'_> {
     }
 }
 
-fn call(
+pub(super) fn call(
     expr: &Expr,
     columns: &mut Columns,
     over: &impl Fn(&Expr) -> Result<Expr>,
@@ -172,6 +182,12 @@ fn key_name(expr: &Expr, number: usize) -> String {
     }
 }
 
+/// The columns that calls give.
+pub(super) fn results(calls: &[AggCall], input: &Schema) -> Vec<Field> {
+    let result = |c: &AggCall| Field::new(call_name(c, input), c.ty.clone(), true);
+    calls.iter().map(result).collect()
+}
+
 /// `SUM(price)`, as a person would write the call.
 fn call_name(call: &AggCall, input: &Schema) -> String {
     let arg = call.args.first().map_or("*", |a| input.field(*a).name());
@@ -187,7 +203,7 @@ fn name_of(expr: &Expr) -> String {
     }
 }
 
-fn label(aggregate: &Aggregate) -> String {
+pub(super) fn label(aggregate: &Aggregate) -> String {
     let names: Vec<String> = aggregate.group_expr.iter().map(name_of).collect();
     match (names.is_empty(), aggregate.aggr_expr.is_empty()) {
         (true, _) => "aggregate without GROUP BY".into(),

@@ -3,11 +3,13 @@
 
 use arrow::datatypes::FieldRef;
 use brooklet_core::hash::hash_bytes;
+use brooklet_plan::node::Clock;
 use datafusion::common::JoinType;
 use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, TableScan};
 
-use super::interval;
+use super::{interval, window_join};
 use crate::query::clock::is_proctime;
+use crate::query::pattern::{RowPattern, as_pattern, is_match_time};
 use crate::query::window_tvf::{WindowTvf, as_window};
 use crate::query::{Names, as_of, temporal};
 
@@ -28,8 +30,25 @@ pub enum Bound {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
     pub time: Option<TimeKind>,
-    /// The bound and the identity of its window function.
-    pub window: Option<(Bound, u64)>,
+    pub window: Option<WindowBound>,
+}
+
+/// A column that holds a bound of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowBound {
+    pub bound: Bound,
+    /// The identity of its window function.
+    pub id: u64,
+    /// Windows of the same shape: those of two functions can be joined.
+    pub shape: u64,
+    pub clock: Clock,
+}
+
+impl WindowBound {
+    /// The other bound of the same window.
+    fn is_other_of(self, other: WindowBound) -> bool {
+        self.id == other.id && self.bound != other.bound
+    }
 }
 
 /// One entry per column of the plan's output.
@@ -68,16 +87,15 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         LogicalPlan::Join(j) => {
             let (left, right) = (columns(&j.left, names), columns(&j.right, names));
             match j.join_type {
-                JoinType::LeftSemi | JoinType::LeftAnti => left,
-                JoinType::LeftMark => [left, vec![Facts::default()]].concat(),
-                JoinType::RightSemi | JoinType::RightAnti => right,
+                JoinType::LeftSemi | JoinType::LeftAnti if keeps_time(j, names) => left,
+                JoinType::LeftSemi | JoinType::LeftAnti => untimed(left),
+                JoinType::LeftMark => [untimed(left), vec![Facts::default()]].concat(),
+                JoinType::RightSemi | JoinType::RightAnti if keeps_time(j, names) => right,
+                JoinType::RightSemi | JoinType::RightAnti => untimed(right),
                 _ => {
                     let mut facts = [left, right].concat();
-                    if !keeps_time(j, names) {
-                        facts.iter_mut().for_each(|f| f.time = None);
-                    }
                     facts.resize(width, Facts::default());
-                    facts
+                    if keeps_time(j, names) { facts } else { untimed(facts) }
                 }
             }
         }
@@ -93,7 +111,7 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         LogicalPlan::Extension(e) => match as_window(e) {
             Some(tvf) => of_window(tvf, plan, names),
             None if as_of::as_as_of(plan).is_some() => columns(plan.inputs()[0], names),
-            None => nothing(),
+            None => as_pattern(e).map_or_else(nothing, |pattern| of_pattern(pattern, names)),
         },
         _ => nothing(),
     }
@@ -101,13 +119,15 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
 
 /// Rows that are joined at any time have none to go by any more.
 fn keeps_time(join: &Join, names: &dyn Names) -> bool {
-    let window = |plan: &LogicalPlan, e: &Expr| {
-        trace(e, plan).is_some_and(|i| columns(plan, names)[i].window.is_some())
-    };
     temporal::looked_up(join).is_some()
         || as_of::right_of(join).is_some()
         || interval::of(join, names).is_some()
-        || join.on.iter().any(|(l, r)| window(&join.left, l) && window(&join.right, r))
+        || window_join::of(join, names).is_some()
+}
+
+/// Where rows come out later than their time says, it is a plain column.
+fn untimed(facts: Vec<Facts>) -> Vec<Facts> {
+    facts.into_iter().map(|f| Facts { time: None, ..f }).collect()
 }
 
 fn of_scan(scan: &TableScan, names: &dyn Names) -> Vec<Facts> {
@@ -133,10 +153,38 @@ fn of_window(tvf: &WindowTvf, plan: &LogicalPlan, names: &dyn Names) -> Vec<Fact
     let mut facts = columns(&tvf.input, names);
     let id = hash_bytes(plan.display_indent().to_string().as_bytes(), 0);
     let time = tvf.time_index().and_then(|i| facts[i].time);
+    let shape = hash_bytes(format!("{:?} {time:?}", tvf.kind).as_bytes(), 0);
+    let clock = match time {
+        Some(TimeKind::Proctime) => Clock::Now,
+        _ => Clock::Watermark,
+    };
     facts.iter_mut().for_each(|f| f.window = None);
-    facts.push(Facts { time: None, window: Some((Bound::Start, id)) });
-    facts.push(Facts { time: None, window: Some((Bound::End, id)) });
+    for bound in [Bound::Start, Bound::End] {
+        let window = Some(WindowBound { bound, id, shape, clock });
+        facts.push(Facts { time: None, window });
+    }
     facts.push(Facts { time, window: None });
+    facts
+}
+
+/// The columns of PARTITION BY, then the measures: MATCH_ROWTIME() and MATCH_PROCTIME() are times,
+/// and so is the event time of a row.
+fn of_pattern(pattern: &RowPattern, names: &dyn Names) -> Vec<Facts> {
+    let inner = columns(&pattern.input, names);
+    let of = |e: &Expr| trace(e, &pattern.input).and_then(|i| inner[i].time);
+    let is_rowtime = |e: &Expr| of(e) == Some(TimeKind::Rowtime);
+    let mut facts = vec![Facts::default(); pattern.partition.len()];
+    facts.extend(pattern.measures.iter().map(|(_, formula)| {
+        let rowtime = match formula.only_read() {
+            Some(read) => is_rowtime(&read.column),
+            None => is_match_time(formula) && is_rowtime(&pattern.time),
+        };
+        let time = match rowtime {
+            true => Some(TimeKind::Rowtime),
+            false => is_proctime(&formula.expr).then_some(TimeKind::Proctime),
+        };
+        Facts { time, window: None }
+    }));
     facts
 }
 
@@ -162,11 +210,21 @@ pub fn trace(expr: &Expr, input: &LogicalPlan) -> Option<usize> {
 
 /// The group expression that holds window_end, when both bounds of one window are grouped by:
 /// such an aggregate emits each group once, when its window closes.
-pub fn window_end(aggregate: &Aggregate, names: &dyn Names) -> Option<usize> {
-    let inner = columns(&aggregate.input, names);
-    let bound = |e: &Expr| trace(e, &aggregate.input).and_then(|i| inner[i].window);
-    let bounds: Vec<_> = aggregate.group_expr.iter().map(bound).collect();
-    let end = bounds.iter().position(|b| matches!(b, Some((Bound::End, _))))?;
-    let (_, id) = bounds[end]?;
-    bounds.contains(&Some((Bound::Start, id))).then_some(end)
+pub fn window_end(aggregate: &Aggregate, names: &dyn Names) -> Option<(usize, WindowBound)> {
+    closing(&aggregate.group_expr, &aggregate.input, names)
+}
+
+/// The expression that holds window_end, when both bounds of one window are among them.
+pub fn closing(
+    exprs: &[Expr],
+    input: &LogicalPlan,
+    names: &dyn Names,
+) -> Option<(usize, WindowBound)> {
+    let inner = columns(input, names);
+    let bound = |e: &Expr| trace(e, input).and_then(|i| inner[i].window);
+    let bounds: Vec<Option<WindowBound>> = exprs.iter().map(bound).collect();
+    let is_end = |b: &Option<WindowBound>| b.is_some_and(|b| b.bound == Bound::End);
+    let place = bounds.iter().position(is_end)?;
+    let end = bounds[place]?;
+    bounds.iter().flatten().any(|b| b.is_other_of(end)).then_some((place, end))
 }

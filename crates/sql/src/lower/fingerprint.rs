@@ -2,8 +2,10 @@
 
 use brooklet_core::hash::{hash_bytes, mix};
 use brooklet_core::schema::TableDef;
-use brooklet_plan::node::JoinTime;
+use brooklet_plan::node::{JoinTime, ReduceKind, ReduceSpec};
 use brooklet_plan::{Node, NodeOp, StreamPlan};
+
+use super::pattern;
 
 /// Changes when the meaning of a node's state does.
 const VERSION: u64 = 1;
@@ -59,7 +61,11 @@ fn spec(node: &Node) -> String {
                 JoinTime::Interval { .. } => format!(" {:?}", s.retain),
                 JoinTime::Versions(v) => format!(" {:?} {}", v.times, v.newest_only),
             };
-            format!("Join {:?} {:?} {filter:?}{time}", s.kind, s.on)
+            let close = s.on_close.map(|close| format!(" {close:?}")).unwrap_or_default();
+            format!("Join {:?} {:?} {filter:?}{time}{close}", s.kind, s.on)
+        }
+        NodeOp::Reduce(ReduceSpec { keys, kind: ReduceKind::Match(spec), .. }) => {
+            pattern::identity(keys, spec)
         }
         NodeOp::Reduce(s) => format!("Reduce {:?} {:?} {:?}", s.keys, s.kind, s.emit),
         NodeOp::Lookup(s) => {

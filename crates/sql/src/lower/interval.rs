@@ -7,6 +7,7 @@ use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Join, Operator};
 
 use super::facts::{self, TimeKind};
+use super::window_join;
 use crate::query::Names;
 use crate::query::window_tvf::interval_millis;
 
@@ -61,12 +62,15 @@ impl Bounds {
 }
 
 /// The interval of a join whose condition bounds the distance of both sides' times both ways. Semi
-/// and anti joins have none, as in Flink.
+/// and anti joins have none, as in Flink; joins of windows need none.
 pub fn of(join: &Join, names: &dyn Names) -> Option<Interval> {
     if !matches!(
         join.join_type,
         JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full
     ) {
+        return None;
+    }
+    if window_join::of(join, names).is_some() {
         return None;
     }
     let sides = [facts::columns(&join.left, names), facts::columns(&join.right, names)];

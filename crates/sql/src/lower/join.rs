@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
-use brooklet_plan::node::{Expr as PlanExpr, JoinKind, JoinSpec, JoinTime, Retain};
+use brooklet_plan::node::{Clock, Expr as PlanExpr, JoinKind, JoinSpec, JoinTime, Retain};
 use brooklet_plan::{Node, NodeId, NodeOp};
 use datafusion::common::{Column, JoinType, NullEquality, Result};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Join, LogicalPlan};
 
-use super::facts::{self, Bound};
 use super::interval::Interval;
 use super::needs::Need;
 use super::rel::{self, Physical, Rel};
-use super::{Lowering, either, error, interval, names_of, needs};
+use super::{Lowering, either, error, interval, names_of, needs, window_join};
 
 /// One input: its node, the columns of the query it holds, then key columns.
 pub(super) struct Side {
@@ -120,17 +119,10 @@ impl Lowering<'_> {
     /// end; otherwise the state's TTL decides.
     fn retain(&self, join: &Join) -> Result<[Retain; 2]> {
         let names = self.provider.names();
-        let (left, right) = (facts::columns(&join.left, names), facts::columns(&join.right, names));
-        for (l, r) in &join.on {
-            let l = facts::trace(l, &join.left);
-            let r = facts::trace(r, &join.right);
-            if let (Some(l), Some(r)) = (l, r) {
-                let end = |b: Option<(Bound, u64)>| matches!(b, Some((Bound::End, _)));
-                if end(left[l].window) && end(right[r].window) {
-                    let until = |column| Retain::UntilWatermark { column, after_ms: 0 };
-                    return Ok([until(l), until(r)]);
-                }
-            }
+        if let Some(close) = window_join::of(join, names).filter(|c| c.clock == Clock::Watermark) {
+            return Ok(close
+                .window_ends
+                .map(|column| Retain::UntilWatermark { column, after_ms: 0 }));
         }
         let retain = self.ttl()?.map_or(Retain::Forever, |ms| Retain::Idle { ms });
         Ok([retain, retain])
@@ -188,6 +180,7 @@ impl Lowering<'_> {
             _ => None,
         };
         let in_interval = matches!(time, JoinTime::Interval { .. });
+        let on_close = window_join::of_sides(join, self.provider.names());
         let insert_only = in_interval || matches!(kind, JoinKind::Inner | JoinKind::Semi);
         let pairs: Vec<(usize, usize)> =
             sides[0].keys.iter().copied().zip(sides[1].keys.iter().copied()).collect();
@@ -195,11 +188,20 @@ impl Lowering<'_> {
         let (on, either) = if join.on.is_empty() { (vec![], pairs) } else { (pairs, vec![]) };
         let node = Node {
             schema: Arc::new(Schema::new(fields)),
-            append_only: insert_only && a.append_only && b.append_only,
+            append_only: on_close.is_some() || insert_only && a.append_only && b.append_only,
             key,
             ord,
-            late: a.late,
-            op: NodeOp::Join(JoinSpec { kind, on, nulls_match, either, filter, retain, time }),
+            late: if on_close.is_some() { None } else { a.late },
+            op: NodeOp::Join(JoinSpec {
+                kind,
+                on,
+                nulls_match,
+                either,
+                filter,
+                retain,
+                time,
+                on_close,
+            }),
             inputs: vec![sides[0].node, sides[1].node],
             fingerprint: 0,
             label: label(join, kind),

@@ -8,15 +8,18 @@ pub mod facts;
 mod aggregate;
 mod either;
 mod fingerprint;
+mod firing;
 mod interval;
 mod join;
 mod letters;
 mod lookup;
 mod needs;
 mod order;
+mod pattern;
 mod rank;
 mod rel;
 mod scan;
+mod session;
 mod shared;
 mod sink;
 mod staging;
@@ -25,6 +28,7 @@ mod temporal;
 mod union;
 mod whole;
 mod window;
+mod window_join;
 mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +39,7 @@ use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
 use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, ScalarValue, Span};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 
+use crate::query::pattern::as_pattern;
 use crate::query::window_tvf::as_window;
 use crate::query::{Provider, as_of, temporal as times};
 use needs::{Need, Wanted};
@@ -188,6 +193,7 @@ impl Lowering<'_> {
             LogicalPlan::Distinct(Distinct::All(input)) => self.lower(input, need),
             LogicalPlan::Extension(e) => match as_window(e) {
                 Some(tvf) => self.window(tvf, need),
+                None if as_pattern(e).is_some() => self.pattern(e, plan, need),
                 None => Err(error(format!("{} is not supported", e.node.name()), None)),
             },
             LogicalPlan::Sort(s) => self.sort(s, need),

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use brooklet_plan::node::AggFunc;
 use datafusion::common::JoinType;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 
 use super::facts::{self, TimeKind};
-use super::{interval, letters, within};
+use super::{interval, letters, window_join, within};
+use crate::query::pattern::as_pattern;
+use crate::query::window_tvf::{TvfKind, as_window};
 use crate::query::{Names, aggregates, as_of, temporal};
 
 /// Hidden columns a node's output must carry.
@@ -37,7 +39,7 @@ fn is_of_records(plan: &LogicalPlan) -> bool {
             | LogicalPlan::Distinct(_)
             | LogicalPlan::Limit(_)
             | LogicalPlan::Values(_)
-    );
+    ) || matches!(plan, LogicalPlan::Extension(e) if as_pattern(e).is_some());
     !combines && plan.inputs().into_iter().all(is_of_records)
 }
 
@@ -70,10 +72,25 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
                 }),
                 _ => false,
             });
-            let late = rowtime || within::table_of(&w.input, names).is_some();
+            let closes = w.window_expr.iter().any(|e| match e.clone().unalias() {
+                Expr::WindowFunction(f) => {
+                    facts::closing(&f.params.partition_by, &w.input, names).is_some()
+                }
+                _ => false,
+            });
+            let late = rowtime || closes || within::table_of(&w.input, names).is_some();
             vec![Need { ord: true, late: need.late || late, ..need }]
         }
         LogicalPlan::Limit(_) => vec![Need { ord: true, ..need }],
+        LogicalPlan::Extension(e) if is_session(e) => {
+            vec![Need { ord: true, late: true, ..need }]
+        }
+        LogicalPlan::Join(j) if window_join::judges_rows(j, names) => {
+            vec![Need { late: true, ..need }; 2]
+        }
+        LogicalPlan::Extension(e) if as_pattern(e).is_some() => {
+            vec![Need { ord: true, late: true, ..need }]
+        }
         LogicalPlan::Join(j) => match j.join_type {
             JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => {
                 vec![need, beside(need)]
@@ -87,6 +104,10 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
         LogicalPlan::Sort(_) => vec![Need { ord: true, late: true, ..need }],
         other => vec![need; other.inputs().len()],
     }
+}
+
+fn is_session(extension: &Extension) -> bool {
+    as_window(extension).is_some_and(|tvf| matches!(tvf.kind, TvfKind::Session { .. }))
 }
 
 /// Of the side of a join whose rows do not come out.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use brooklet_plan::node::{Keep, ReduceKind, ReduceSpec, SortKey};
+use brooklet_plan::node::{Clock, Emit, Keep, ReduceKind, ReduceSpec, SortKey};
 use brooklet_plan::{Node, NodeOp};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr::{Sort, WindowFunctionParams};
@@ -105,18 +105,26 @@ impl Lowering<'_> {
         for e in &ranked.partition_by {
             keys.push(add(e, &rel)?);
         }
-        let times = times(&ranked.order_by, source, self.provider.names());
+        let names = self.provider.names();
+        let closing = facts::closing(&ranked.partition_by, source, names);
+        let closing = closing.map(|(end, bound)| (keys[end], bound.clock));
+        let times = times(ranked, names);
         let kind = match (ranked.order_by.as_slice(), times.as_slice(), ranked.n) {
             // Arrival is the order; no column of it is kept.
-            ([by], [Some(TimeKind::Proctime)], 1) => {
+            ([by], [Some(TimeKind::Proctime)], 1) if closing.is_none() => {
                 ReduceKind::Dedup { keep: keep(by), time: None }
             }
-            ([by], [Some(TimeKind::Rowtime)], 1) => {
+            ([by], [Some(TimeKind::Rowtime)], 1) if closing.is_none() => {
                 ReduceKind::Dedup { keep: keep(by), time: Some(add(&by.expr, &rel)?) }
             }
             _ => {
                 let mut order = Vec::new();
-                for s in &ranked.order_by {
+                let arrival = |t: &Option<TimeKind>| *t == Some(TimeKind::Proctime);
+                for (s, time) in ranked.order_by.iter().zip(&times) {
+                    // Within a window arrival is what decides among equal rows anyway.
+                    if closing.is_some() && arrival(time) {
+                        continue;
+                    }
                     let column = add(&s.expr, &rel)?;
                     let (descending, nulls_first) = (!s.asc, s.nulls_first);
                     order.push(SortKey { column, descending, nulls_first });
@@ -124,8 +132,10 @@ impl Lowering<'_> {
                 ReduceKind::TopN { order, n: ranked.n, rank: ranked.rank && ranked.n > 1 }
             }
         };
-        let within = self.within(&kind, source, &rel)?;
-        let kind = within.map_or(kind, |within| within.over(&mut map));
+        let kind = match (closing, self.within(&kind, source, &rel)?) {
+            (None, Some(within)) => within.over(&mut map),
+            _ => kind,
+        };
         if as_versions && matches!(kind, ReduceKind::Dedup { keep: Keep::Last, time: Some(_) }) {
             return self.unranked(map, keys, below, plan, width);
         }
@@ -136,7 +146,8 @@ impl Lowering<'_> {
             }
             _ => format!("top {} by ROW_NUMBER()", ranked.n),
         };
-        let node = self.top(map, keys, kind, below)?;
+        let last = closing.is_some() && keeps_last(ranked, &times);
+        let node = self.top(map, keys, (kind, last), closing, below)?;
         let rank = match with_rank {
             true => rel::column(rel::visible(self.plan.node(node)) - 1),
             false => rel::bigint(1),
@@ -167,8 +178,17 @@ impl Lowering<'_> {
         Ok(out)
     }
 
-    /// Map, Exchange and Reduce of a top-N or a deduplication.
-    fn top(&mut self, map: Rel, keys: Vec<usize>, kind: ReduceKind, need: Need) -> Result<usize> {
+    /// Map, Exchange and Reduce of a top-N or a deduplication. `last`: of rows that are equal in
+    /// order the last comes first. `closing`: the window's end among the Map's columns, if the
+    /// rows are a window's.
+    fn top(
+        &mut self,
+        map: Rel,
+        keys: Vec<usize>,
+        (mut kind, last): (ReduceKind, bool),
+        closing: Option<(usize, Clock)>,
+        need: Need,
+    ) -> Result<usize> {
         let label = map.label.clone();
         let input = self.emit(&map, need)?;
         let input = self.exchange(input, &keys, false);
@@ -177,6 +197,10 @@ impl Lowering<'_> {
         let mut fields: Vec<Field> =
             below.schema.fields().iter().map(|f| f.as_ref().clone()).collect();
         let (mut ord, mut late) = (below.ord.clone(), below.late);
+        if let (ReduceKind::TopN { order, .. }, true) = (&mut kind, last) {
+            let latest = |c: &usize| SortKey { column: *c, descending: true, nulls_first: false };
+            order.extend(below.ord.iter().map(latest));
+        }
         let mut key = Some(keys.clone());
         if let ReduceKind::TopN { rank, n, .. } = &kind {
             if *rank {
@@ -196,12 +220,15 @@ impl Lowering<'_> {
             op: NodeOp::Reduce(ReduceSpec {
                 keys,
                 kind,
-                emit: brooklet_plan::node::Emit::EveryEpoch,
-                ttl_ms: self.ttl()?,
+                emit: match closing {
+                    Some((window_end, clock)) => Emit::OnClose { window_end, clock },
+                    None => Emit::EveryEpoch,
+                },
+                ttl_ms: if closing.is_some() { None } else { self.ttl()? },
             }),
             inputs: vec![input],
             schema: Arc::new(Schema::new(fields)),
-            append_only: first && below.append_only,
+            append_only: closing.is_some() || first && below.append_only,
             key,
             ord,
             late,
@@ -245,7 +272,13 @@ impl Lowering<'_> {
             order.push(SortKey { column, descending: !s.asc, nulls_first: s.nulls_first });
         }
         map.label = format!("LIMIT {n}");
-        let node = self.top(map, vec![], ReduceKind::TopN { order, n, rank: false }, below)?;
+        let node = self.top(
+            map,
+            vec![],
+            (ReduceKind::TopN { order, n, rank: false }, false),
+            None,
+            below,
+        )?;
         let mut out = Rel::of_node(&self.plan, node, format!("LIMIT {n}"));
         out.exprs.truncate(width);
         out.names = rel.names;
@@ -253,14 +286,23 @@ impl Lowering<'_> {
     }
 }
 
-/// Which of the sort keys are time attributes.
-fn times(by: &[Sort], source: &LogicalPlan, names: &dyn Names) -> Vec<Option<TimeKind>> {
+/// What kind of time each column of the order is.
+fn times(ranked: &Ranked, names: &dyn Names) -> Vec<Option<TimeKind>> {
+    let source = &ranked.window.input;
     let facts = facts::columns(source, names);
     let time = |s: &Sort| match facts::trace(&s.expr, source) {
         Some(i) => facts[i].time,
         None => is_proctime(&s.expr).then_some(TimeKind::Proctime),
     };
-    by.iter().map(time).collect()
+    ranked.order_by.iter().map(time).collect()
+}
+
+/// Whether it is a deduplication that keeps the last row.
+fn keeps_last(ranked: &Ranked, times: &[Option<TimeKind>]) -> bool {
+    match (ranked.order_by.as_slice(), times) {
+        ([by], [Some(_)]) => !by.asc && ranked.n == 1,
+        _ => false,
+    }
 }
 
 fn keep(by: &Sort) -> Keep {

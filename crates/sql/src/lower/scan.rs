@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use brooklet_core::connector::find_format;
 use brooklet_core::schema::{ColumnKind, TableDef};
 use brooklet_core::source::Reading;
+use brooklet_core::time::Millis;
 use brooklet_plan::node::{
     Emit, LATE, NOW, ReduceKind, ReduceSpec, ScanSpec, ScanWatermark, WatermarkEmit,
 };
@@ -186,7 +187,8 @@ impl Lowering<'_> {
         let future = millis("brooklet.source.max-future")?;
         Ok(Some(ScanWatermark {
             column,
-            delay_ms: def.delay_ms,
+            // All rows are there in batch mode: none is late, windows close at the end.
+            delay_ms: if self.settings.is_batch() { Millis::MAX } else { def.delay_ms },
             emit,
             idle_timeout_ms: (idle > 0).then_some(idle),
             max_future_ms: (future > 0).then_some(future),

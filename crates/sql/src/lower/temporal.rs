@@ -117,6 +117,7 @@ impl Lowering<'_> {
                 filter,
                 retain: [retain, retain],
                 time: JoinTime::Versions(spec),
+                on_close: None,
             }),
             inputs: vec![sides[0].node, sides[1].node],
             fingerprint: 0,

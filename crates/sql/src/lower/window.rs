@@ -1,46 +1,83 @@
 //! TUMBLE, HOP, CUMULATE: a window assignment in a Map.
 
-use brooklet_plan::node::WindowAssign;
+use brooklet_plan::node::{WindowAssign, WindowKind};
 use datafusion::common::Result;
+use datafusion::logical_expr::LogicalPlan;
 
 use super::facts::{self, TimeKind};
 use super::needs::Need;
 use super::rel::{self, Rel};
 use super::{Lowering, error};
-use crate::query::window_tvf::{WINDOW_COLUMNS, WindowTvf, time_name};
+use crate::query::window_tvf::{TvfKind, WINDOW_COLUMNS, WindowTvf, as_window, time_name};
 
 impl Lowering<'_> {
     pub(super) fn window(&mut self, tvf: &WindowTvf, need: Need) -> Result<Rel> {
-        let index = tvf
-            .time_index()
-            .ok_or_else(|| error("DESCRIPTOR names a column of the table", tvf.place.0))?;
-        let facts = facts::columns(&tvf.input, self.provider.names());
-        match facts[index].time {
-            Some(TimeKind::Rowtime) => {}
-            Some(TimeKind::Proctime) => {
-                let message = "windows over processing time are not supported yet: use a rowtime";
-                return Err(error(message, tvf.place.0));
-            }
-            None => {
-                let name = time_name(tvf);
-                let message = format!(
-                    "'{name}' is not a time attribute: declare WATERMARK FOR {name} in its table \
-                     and pass the column on unchanged"
-                );
-                return Err(error(message, tvf.place.0));
-            }
-        }
+        self.time_attribute(tvf)?;
+        let kind = match tvf.kind {
+            TvfKind::Aligned(kind) => kind,
+            TvfKind::Session { gap } => return self.session_rows(tvf, gap, need),
+        };
+        let (rel, time) = self.timed(tvf, need)?;
+        let mut rel = match rel.window.is_some() {
+            true => self.settle(rel, need)?,
+            false => rel,
+        };
+        rel.window = Some(WindowAssign { time, kind });
+        rel.exprs.extend((0..WINDOW_COLUMNS.len()).map(rel::window_column));
+        rel.names.extend(WINDOW_COLUMNS.map(String::from));
+        Ok(rel)
+    }
+
+    /// The input of a window function, and which column of its node is the time.
+    pub(super) fn timed(&mut self, tvf: &WindowTvf, need: Need) -> Result<(Rel, usize)> {
+        let (index, _) = self.time_attribute(tvf)?;
         let rel = self.lower(&tvf.input, need)?;
         let bare = rel::position(&rel.exprs[index]).is_some();
-        let mut rel = match rel.window.is_some() || !bare {
+        let rel = match rel.window.is_some() || !bare {
             true => self.settle(rel, need)?,
             false => rel,
         };
         let time = rel::position(&rel.exprs[index])
             .ok_or_else(|| error("the time column of a window is a plain column", tvf.place.0))?;
-        rel.window = Some(WindowAssign { time, kind: tvf.kind });
-        rel.exprs.extend((0..WINDOW_COLUMNS.len()).map(rel::window_column));
-        rel.names.extend(WINDOW_COLUMNS.map(String::from));
-        Ok(rel)
+        Ok((rel, time))
+    }
+
+    /// Where the time stands in the input, and what kind of time it is.
+    pub(super) fn time_attribute(&self, tvf: &WindowTvf) -> Result<(usize, TimeKind)> {
+        let index = tvf
+            .time_index()
+            .ok_or_else(|| error("DESCRIPTOR names a column of the table", tvf.place.0))?;
+        let facts = facts::columns(&tvf.input, self.provider.names());
+        if let Some(kind) = facts[index].time {
+            return Ok((index, kind));
+        }
+        let name = time_name(tvf);
+        let message = format!(
+            "'{name}' is not a time attribute: declare WATERMARK FOR {name} in its table and pass \
+             the column on unchanged"
+        );
+        Err(error(message, tvf.place.0))
+    }
+}
+
+/// Windows whose results wait for their end are made of whole slides.
+pub(super) fn check_closing(plan: &LogicalPlan) -> Result<()> {
+    match plan {
+        LogicalPlan::SubqueryAlias(a) => check_closing(&a.input),
+        LogicalPlan::Projection(p) => check_closing(&p.input),
+        LogicalPlan::Filter(f) => check_closing(&f.input),
+        LogicalPlan::Extension(e) => match as_window(e) {
+            Some(WindowTvf {
+                kind: TvfKind::Aligned(WindowKind::Hop { size, slide, .. }),
+                grouped: false,
+                place,
+                ..
+            }) if size % slide != 0 => {
+                let message = "HOP: the size must be a multiple of the slide for an aggregate";
+                Err(error(message, place.0))
+            }
+            _ => Ok(()),
+        },
+        _ => Ok(()),
     }
 }

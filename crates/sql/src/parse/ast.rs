@@ -3,6 +3,7 @@
 //! Spans are lines and columns (from 1, in characters) of the text after placeholders were
 //! substituted; `placeholders::Source` leads from there to the file. Names keep their case.
 
+pub use super::show::{Show, ShowKind};
 use brooklet_core::types::Nullable;
 pub use sqlparser::ast::Query;
 use sqlparser::ast::{Expr, Ident, ObjectName};
@@ -31,8 +32,7 @@ pub enum StatementKind {
     Reset(Option<String>),
     Drop(Drop),
     Describe(ObjectName),
-    /// The words after SHOW.
-    Show(String),
+    Show(Show),
     Use(ObjectName),
 }
 

@@ -5,6 +5,7 @@
 //! | `CAST(x AS t)`, `TRY_CAST` | `Expr::Cast` whose type [`types::carried`] reads |
 //! | `TABLE t PARTITION BY a, b` | `__table((SELECT * FROM t), a, b)` |
 //! | `TABLE (query)` | `__table((query))` |
+//! | `(query) PARTITION BY a` | `__table((query), a)` |
 //! | `MAP[k, v, …]` | `__map(k, v, …)` |
 //! | `x IS JSON OBJECT` | `__is_json(x, 'OBJECT')`; `VALUE` without a word; NOT around it |
 //! | `x BETWEEN SYMMETRIC a AND b` | `(x BETWEEN a AND b OR x BETWEEN b AND a)` |
@@ -58,6 +59,9 @@ pub fn prefix(p: &mut Parser) -> Option<Parsed> {
     }
     if is(p, 0, "TABLE") {
         return Some(table(p));
+    }
+    if p.peek_token_ref().token == Token::LParen && (is(p, 1, "SELECT") || is(p, 1, "WITH")) {
+        return Some(subquery(p));
     }
     if call && JSON_FUNCTIONS.iter().any(|name| is(p, 0, name)) {
         return Some(json(p));
@@ -186,6 +190,23 @@ fn table(p: &mut Parser) -> Parsed {
     } else {
         select_all(p.parse_object_name(false)?)?
     };
+    partitioned(p, word, query)
+}
+
+/// A query in parentheses, also one that a table function partitions.
+fn subquery(p: &mut Parser) -> Parsed {
+    let place = p.peek_token_ref().span;
+    p.expect_token(&Token::LParen)?;
+    let query = p.parse_query()?;
+    p.expect_token(&Token::RParen)?;
+    match is(p, 0, "PARTITION") && is(p, 1, "BY") {
+        true => partitioned(p, Ident::with_span(place, TABLE), query),
+        false => Ok(Expr::Subquery(query)),
+    }
+}
+
+/// A query as an argument of a table function, with its PARTITION BY if one follows.
+fn partitioned(p: &mut Parser, word: Ident, query: Box<Query>) -> Parsed {
     let mut args = vec![arg(Expr::Subquery(query))];
     if kws(p, &["PARTITION", "BY"]) {
         let parens = p.consume_token(&Token::LParen);

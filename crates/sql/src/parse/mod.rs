@@ -1,12 +1,15 @@
 //! SQL text to statements.
 //!
 //! sqlparser cuts the text into tokens and reads queries and expressions; [`statement`] and
-//! [`table`] read Flink's statements, [`types`] its types and [`expr`] its own expressions.
+//! [`table`] read Flink's statements, [`types`] its types, [`expr`] its own expressions and
+//! [`pattern`] MATCH_RECOGNIZE.
 
 pub mod ast;
 pub mod dialect;
 pub mod expr;
 pub mod interval;
+pub mod pattern;
+pub mod show;
 pub mod statement;
 pub mod table;
 pub mod types;
@@ -154,8 +157,9 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
                        texts in single quotes";
         return Err(Fault::new(message, quoted.span));
     }
-    let mut parser =
-        Parser::new(&Flink).with_recursion_limit(200).with_tokens_with_locations(chunk.to_vec());
+    let mut parser = Parser::new(&Flink)
+        .with_recursion_limit(200)
+        .with_tokens_with_locations(pattern::rewritten(chunk));
     let end = span_of(chunk).end;
     let fault = |e| underline(Fault::from_parser(&e, end), chunk);
     let kind = statement::statement(&mut parser).map_err(fault)?;

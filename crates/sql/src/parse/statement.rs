@@ -8,6 +8,7 @@ use super::ast::{
     CreateFunction, CreateView, Drop, DropKind, Explain, Insert, OnConflict, Set, Statement,
     StatementKind, WithOption,
 };
+use super::show;
 use super::table::create_table;
 use super::types::fail;
 use super::words::{at_end, comment, expect, is, kw, kws, names, peek_word, text, text_at};
@@ -45,7 +46,7 @@ pub fn statement(p: &mut Parser) -> Result<StatementKind, ParserError> {
             kw(p, "EXTENDED");
             p.parse_object_name(false).map(StatementKind::Describe)
         }
-        "SHOW" => Ok(StatementKind::Show(rest(p))),
+        "SHOW" => show::show(p).map(StatementKind::Show),
         "USE" => {
             kw(p, "CATALOG");
             p.parse_object_name(false).map(StatementKind::Use)
@@ -222,13 +223,4 @@ fn drop(p: &mut Parser) -> Result<StatementKind, ParserError> {
     let if_exists = kws(p, &["IF", "EXISTS"]);
     let name = p.parse_object_name(false)?;
     Ok(StatementKind::Drop(Drop { what, name, if_exists }))
-}
-
-/// The words up to the end.
-fn rest(p: &mut Parser) -> String {
-    let mut words = Vec::new();
-    while !at_end(p) {
-        words.push(p.next_token().token.to_string());
-    }
-    words.join(" ")
 }

@@ -146,7 +146,7 @@ fn views_functions_and_settings() {
     assert!(faults("SET a.b = c").contains("write SET 'key' = 'value'"));
     let rest = one("DROP TABLE IF EXISTS t; DROP VIEW v; SHOW CREATE TABLE t; DESC t");
     assert!(rest.contains("what: Table") && rest.contains("if_exists: true"), "{rest}");
-    assert!(rest.contains("what: View") && rest.contains("Show(\"CREATE TABLE t\")"), "{rest}");
+    assert!(rest.contains("what: View") && rest.contains("what: CreateTable("), "{rest}");
     assert!(rest.contains("Describe("), "{rest}");
     assert!(one("USE CATALOG default_catalog").contains("default_catalog"));
 }

@@ -15,7 +15,7 @@ use super::words::{is, kw, kws, number, text};
 use crate::fault::{DID_YOU_MEAN, Fault, closest};
 
 /// The name under which a tree carries one of our types.
-const CARRIED: &str = "__sql_type";
+pub const CARRIED: &str = "__sql_type";
 
 /// `ty` as a node of sqlparser's tree.
 pub fn carry(ty: &Nullable) -> DataType {

@@ -1,9 +1,9 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
 //! [`prepare`], [`calls`] and [`membership`] rewrite the parsed text (names, literals, calls, rows
-//! with IN), [`provider`] says what names mean, [`window_tvf`], [`clock`], [`operators`],
-//! [`aggregates`] (run by [`folds`] where no engine does), [`row_number`], [`temporal`] (with
-//! [`as_of`]) and [`types`] teach Flink's meaning,
+//! with IN), [`provider`] says what names mean, [`window_tvf`], [`group_windows`], [`pattern`],
+//! [`clock`], [`operators`], [`aggregates`] (run by [`folds`] where no engine does),
+//! [`row_number`], [`temporal`] (with [`as_of`]) and [`types`] teach Flink's meaning,
 //! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn
 //! what goes wrong into faults.
 
@@ -14,10 +14,12 @@ pub mod check;
 pub mod clock;
 pub mod errors;
 mod folds;
+mod group_windows;
 mod membership;
 pub mod operators;
 pub mod optimize;
 pub mod parameters;
+pub mod pattern;
 pub mod prepare;
 pub mod provider;
 pub mod row_number;
@@ -46,6 +48,7 @@ pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
 /// The same for a query that is prepared already.
 fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
+    let plan = group_windows::resolve(plan)?;
     let plan = parameters::typed(plan, provider.parameters())?;
     operators::check_choices(&plan)?;
     let plan = optimize::coerce(plan, provider.options())?;

@@ -11,6 +11,7 @@ use sqlparser::ast::{
 };
 
 use super::calls;
+use super::group_windows;
 use super::membership;
 use super::types::flink_type;
 use super::walk::{Changed, walk_mut};
@@ -43,7 +44,11 @@ const TYPED_BY_VALUE: [&str; 3] = ["round", "truncate", "to_timestamp_ltz"];
 
 fn change(changed: Changed<'_>) {
     match changed {
-        Changed::Select(select) => name_columns(select),
+        Changed::Select(select) => {
+            group_windows::mark(select);
+            name_columns(select);
+        }
+        Changed::Enter(_) => {}
         Changed::Expr(expr) => change_expr(expr),
     }
 }

@@ -22,7 +22,7 @@ use sqlparser::ast::{Ident, Query};
 use super::parameters::Parameters;
 use super::types::FlinkTypes;
 use super::window_tvf::FlinkRelations;
-use super::{aggregates, clock, prepare, row_number};
+use super::{aggregates, clock, group_windows, prepare, row_number};
 
 /// A view as a query sees it.
 #[derive(Debug, Clone)]
@@ -79,6 +79,7 @@ impl<'a> Provider<'a> {
             scalars.insert(udf.name().to_string(), udf);
         }
         scalars.extend(clock::functions());
+        scalars.extend(group_windows::functions());
         scalars.extend(names.functions().into_iter().map(|f| (f.name().to_lowercase(), f)));
         let by_name = |udf: Arc<AggregateUDF>| (udf.name().to_string(), udf);
         let row_number = row_number::row_number();

@@ -21,6 +21,8 @@ pub enum Seen<'a> {
 pub enum Changed<'a> {
     /// Before what is inside of it.
     Select(&'a mut Select),
+    /// Before what is inside of it.
+    Enter(&'a mut Expr),
     /// After what is inside of it.
     Expr(&'a mut Expr),
 }
@@ -61,6 +63,10 @@ impl VisitorMut for WalkMut<'_> {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         (self.0)(Changed::Select(select));
+        ControlFlow::Continue(())
+    }
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        (self.0)(Changed::Enter(expr));
         ControlFlow::Continue(())
     }
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {

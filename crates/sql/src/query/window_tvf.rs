@@ -1,5 +1,5 @@
-//! TUMBLE, HOP and CUMULATE as a node of the logical plan, and the planner of relations that
-//! reads them.
+//! TUMBLE, HOP, CUMULATE and SESSION as a node of the logical plan, and the planner of relations
+//! that reads them.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -40,12 +40,25 @@ impl Hash for Place {
 /// [`WINDOW_COLUMNS`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WindowTvf {
-    pub kind: WindowKind,
+    pub kind: TvfKind,
     pub time: Expr,
+    /// Columns that have sessions of their own.
+    pub partition: Vec<Expr>,
+    /// Written in GROUP BY.
+    pub grouped: bool,
     /// Where DESCRIPTOR names the time column.
     pub place: Place,
     pub input: LogicalPlan,
     schema: DFSchemaRef,
+}
+
+/// Which windows there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TvfKind {
+    /// Known before the rows are.
+    Aligned(WindowKind),
+    /// Rows that follow each other within a gap, in milliseconds.
+    Session { gap: i64 },
 }
 
 impl PartialOrd for WindowTvf {
@@ -55,7 +68,12 @@ impl PartialOrd for WindowTvf {
 }
 
 impl WindowTvf {
-    fn new(kind: WindowKind, time: Expr, place: Place, input: LogicalPlan) -> Result<Self> {
+    pub fn new(
+        kind: TvfKind,
+        (time, place): (Expr, Place),
+        partition: Vec<Expr>,
+        input: LogicalPlan,
+    ) -> Result<Self> {
         let mut fields: Vec<_> =
             input.schema().iter().map(|(q, f)| (q.cloned(), Arc::clone(f))).collect();
         let qualifier = fields.first().and_then(|(q, _)| q.clone());
@@ -68,14 +86,25 @@ impl WindowTvf {
             fields.push((qualifier.clone(), Arc::new(Field::new(name, ty, false))));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-        Ok(WindowTvf { kind, time, place, input, schema })
+        Ok(WindowTvf { kind, time, partition, grouped: false, place, input, schema })
+    }
+    /// The same, as written in GROUP BY.
+    pub fn grouped(self) -> Self {
+        WindowTvf { grouped: true, ..self }
     }
     /// Index of the time column in the input.
     pub fn time_index(&self) -> Option<usize> {
-        match &self.time {
+        self.index(&self.time)
+    }
+    fn index(&self, expr: &Expr) -> Option<usize> {
+        match expr {
             Expr::Column(c) => self.input.schema().index_of_column(c).ok(),
             _ => None,
         }
+    }
+    /// Indices of the partition columns in the input.
+    pub fn partition_indices(&self) -> Vec<usize> {
+        self.partition.iter().filter_map(|e| self.index(e)).collect()
     }
 }
 
@@ -90,14 +119,21 @@ impl UserDefinedLogicalNodeCore for WindowTvf {
         &self.schema
     }
     fn expressions(&self) -> Vec<Expr> {
-        vec![self.time.clone()]
+        self.partition.iter().chain([&self.time]).cloned().collect()
     }
     #[allow(clippy::disallowed_types, reason = "DataFusion asks for it and looks names up")]
     fn prevent_predicate_push_down_columns(&self) -> std::collections::HashSet<String> {
-        WINDOW_COLUMNS.map(String::from).into()
+        match self.kind {
+            TvfKind::Aligned(_) => WINDOW_COLUMNS.map(String::from).into(),
+            // Rows that a filter takes away hold sessions together.
+            TvfKind::Session { .. } => {
+                self.schema.fields().iter().map(|f| f.name().clone()).collect()
+            }
+        }
     }
     fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "WindowTvf: {:?} on {}", self.kind, self.time)
+        write!(f, "WindowTvf: {:?} on {}", self.kind, self.time)?;
+        self.partition.iter().try_for_each(|e| write!(f, " by {e}"))
     }
     fn with_exprs_and_inputs(
         &self,
@@ -107,12 +143,14 @@ impl UserDefinedLogicalNodeCore for WindowTvf {
         let (Some(time), Some(input)) = (exprs.pop(), inputs.pop()) else {
             return plan_err!("a window function has one time column and one input");
         };
-        Self::new(self.kind, time, self.place, input)
+        let new = Self::new(self.kind, (time, self.place), exprs, input)?;
+        Ok(WindowTvf { grouped: self.grouped, ..new })
     }
     fn necessary_children_exprs(&self, output: &[usize]) -> Option<Vec<Vec<usize>>> {
         let width = self.input.schema().fields().len();
         let mut needed: Vec<usize> = output.iter().copied().filter(|i| *i < width).collect();
         needed.extend(self.time_index());
+        needed.extend(self.partition_indices());
         needed.sort_unstable();
         needed.dedup();
         Some(vec![needed])
@@ -133,6 +171,11 @@ impl RelationPlanner for FlinkRelations {
         match relation {
             TableFactor::TableFunction { expr: ast::Expr::Function(function), alias } => {
                 let plan = plan_window(function, context)?;
+                Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+            }
+            TableFactor::MatchRecognize { ref alias, .. } => {
+                let alias = alias.clone();
+                let plan = super::pattern::plan(relation, context)?;
                 Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
             }
             TableFactor::Table { version: Some(version), mut name, alias, .. } => {
@@ -176,6 +219,7 @@ fn table(name: ObjectName) -> TableFactor {
 #[derive(Default)]
 struct Arguments {
     input: Option<LogicalPlan>,
+    partition: Vec<Expr>,
     time: Option<(Expr, Place)>,
     /// (lower-case name, milliseconds), in order.
     intervals: Vec<(Option<String>, i64)>,
@@ -187,19 +231,15 @@ fn plan_window(
 ) -> Result<LogicalPlan> {
     let name = function.name.to_string().to_uppercase();
     let span = function.name.span();
-    if !["TUMBLE", "HOP", "CUMULATE"].contains(&name.as_str()) {
-        let known = "TUMBLE, HOP and CUMULATE";
-        let message = match name.as_str() {
-            "SESSION" => format!("SESSION windows are not supported yet; there are {known}"),
-            _ => format!("there is no table function {name}; there are {known}"),
-        };
-        return Err(fault(message, span));
+    if !["TUMBLE", "HOP", "CUMULATE", "SESSION"].contains(&name.as_str()) {
+        let known = "TUMBLE, HOP, CUMULATE and SESSION";
+        return Err(fault(format!("there is no table function {name}; there are {known}"), span));
     }
     let FunctionArguments::List(list) = function.args else {
         return Err(fault(format!("{name} needs a table, a time column and a size"), span));
     };
     let mut arguments = Arguments::default();
-    for argument in list.args {
+    for argument in table_first(list.args) {
         let at = argument.span();
         let (argument_name, value) = match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => (None, e),
@@ -213,11 +253,27 @@ fn plan_window(
         add_argument(&mut arguments, argument_name, value, &name, context)?;
     }
     let kind = window_kind(&name, &arguments.intervals).map_err(|m| fault(m, span))?;
-    let (Some(input), Some((time, place))) = (arguments.input, arguments.time) else {
+    let Arguments { input: Some(input), partition, time: Some(time), .. } = arguments else {
         return Err(fault(format!("{name} needs TABLE … and DESCRIPTOR(time column)"), span));
     };
-    let node = Arc::new(WindowTvf::new(kind, time, place, input)?);
+    if !partition.is_empty() && !matches!(kind, TvfKind::Session { .. }) {
+        return Err(fault(format!("{name}: PARTITION BY goes with SESSION only"), span));
+    }
+    let node = Arc::new(WindowTvf::new(kind, time, partition, input)?);
     Ok(LogicalPlan::Extension(Extension { node }))
+}
+
+/// DESCRIPTOR names a column of the table, wherever the table is named.
+fn table_first(mut args: Vec<FunctionArg>) -> Vec<FunctionArg> {
+    let is_table = |arg: &FunctionArg| match arg {
+        FunctionArg::Named { arg: FunctionArgExpr::Expr(ast::Expr::Function(f)), .. }
+        | FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Function(f))) => {
+            is_named(f, "__table")
+        }
+        _ => false,
+    };
+    args.sort_by_key(|arg| !is_table(arg));
+    args
 }
 
 fn add_argument(
@@ -230,18 +286,29 @@ fn add_argument(
     let span = value.span();
     match value {
         ast::Expr::Function(f) if is_named(&f, "__table") => {
-            let relation = match single_argument(f) {
+            let mut given = plain_arguments(f).into_iter();
+            let relation = match given.next() {
                 Some(ast::Expr::Identifier(id)) => table(ObjectName::from(vec![id])),
                 Some(ast::Expr::CompoundIdentifier(ids)) => table(ObjectName::from(ids)),
-                Some(ast::Expr::Subquery(subquery)) => {
-                    TableFactor::Derived { lateral: false, subquery, alias: None, sample: None }
-                }
+                Some(ast::Expr::Subquery(subquery)) => derived(subquery),
                 _ => return Err(fault(format!("{function}: TABLE needs a name"), span)),
             };
-            arguments.input = Some(context.plan(relation)?);
+            let input = context.plan(relation)?;
+            for column in given {
+                let at = column.span();
+                let column = context.sql_to_expr(column, input.schema())?;
+                if !matches!(column, Expr::Column(_)) {
+                    return Err(fault(format!("{function}: PARTITION BY names columns"), at));
+                }
+                arguments.partition.push(column);
+            }
+            arguments.input = Some(input);
+        }
+        ast::Expr::Subquery(subquery) if arguments.input.is_none() => {
+            arguments.input = Some(context.plan(derived(subquery))?);
         }
         ast::Expr::Function(f) if is_named(&f, "descriptor") => {
-            let Some(column) = single_argument(f) else {
+            let Some(column) = plain_arguments(f).into_iter().next() else {
                 return Err(fault(format!("{function}: DESCRIPTOR names one column"), span));
             };
             let at = column.span();
@@ -269,12 +336,18 @@ fn is_named(function: &ast::Function, name: &str) -> bool {
     function.name.to_string().eq_ignore_ascii_case(name)
 }
 
-fn single_argument(function: ast::Function) -> Option<ast::Expr> {
-    let FunctionArguments::List(list) = function.args else { return None };
-    match <[FunctionArg; 1]>::try_from(list.args).ok()? {
-        [FunctionArg::Unnamed(FunctionArgExpr::Expr(e))] => Some(e),
+fn derived(subquery: Box<ast::Query>) -> TableFactor {
+    TableFactor::Derived { lateral: false, subquery, alias: None, sample: None }
+}
+
+/// The arguments of a call; none if one of them is of another form.
+fn plain_arguments(function: ast::Function) -> Vec<ast::Expr> {
+    let FunctionArguments::List(list) = function.args else { return Vec::new() };
+    let plain = |arg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e),
         _ => None,
-    }
+    };
+    list.args.into_iter().map(plain).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// Milliseconds of a day-to-second interval literal; None for anything else.
@@ -291,8 +364,9 @@ pub fn interval_millis(expr: &Expr) -> Option<i64> {
     }
 }
 
-fn window_kind(function: &str, given: &[(Option<String>, i64)]) -> Result<WindowKind, String> {
+fn window_kind(function: &str, given: &[(Option<String>, i64)]) -> Result<TvfKind, String> {
     let order: &[&str] = match function {
+        "SESSION" => &["gap"],
         "TUMBLE" => &["size", "offset"],
         "HOP" => &["slide", "size", "offset"],
         _ => &["step", "size", "offset"],
@@ -315,8 +389,16 @@ fn window_kind(function: &str, given: &[(Option<String>, i64)]) -> Result<Window
         Some(_) => Err(format!("{function}: the {wanted} must be positive")),
         None => Err(format!("{function}: the {wanted} is missing")),
     };
+    if function == "SESSION" {
+        return Ok(TvfKind::Session { gap: positive("gap")? });
+    }
     let (size, offset) = (positive("size")?, find("offset").unwrap_or(0));
-    Ok(match function {
+    let limit = if function == "HOP" { positive("slide")? } else { size };
+    if offset.abs() >= limit {
+        let of = if function == "HOP" { "slide" } else { "size" };
+        return Err(format!("{function}: the offset must be smaller than the {of}"));
+    }
+    Ok(TvfKind::Aligned(match function {
         "TUMBLE" => WindowKind::Tumble { size, offset },
         "HOP" => WindowKind::Hop { size, slide: positive("slide")?, offset },
         _ => {
@@ -326,7 +408,7 @@ fn window_kind(function: &str, given: &[(Option<String>, i64)]) -> Result<Window
             }
             WindowKind::Cumulate { size, step, offset }
         }
-    })
+    }))
 }
 
 /// The window function behind an extension node. The one place where a node is downcast.

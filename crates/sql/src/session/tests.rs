@@ -294,8 +294,9 @@ fn jobs_in_order() {
             JobKind::Insert(i) => format!("{} into {}", i.query, i.table),
             JobKind::Query(q) => q.to_string(),
             JobKind::Explain { jobs, .. } => format!("explain {}", jobs.len()),
-            JobKind::Describe(name) => format!("describe {name}"),
-            JobKind::Show(words) => format!("show {words}"),
+            JobKind::Shown(shown) => {
+                format!("{} rows of {}", shown.num_rows(), shown.schema().field(0).name())
+            }
         })
         .collect();
     assert_eq!(
@@ -306,8 +307,8 @@ fn jobs_in_order() {
             "SELECT 3 into clicks",
             "SELECT 4",
             "explain 1",
-            "describe v",
-            "show TABLES"
+            "1 rows of name",
+            "2 rows of table name"
         ]
     );
     assert_eq!(script.source.place(script.jobs[0].span).line, 11);

@@ -21,7 +21,7 @@ pub struct Coverage {
 }
 
 /// All that a plan can be made of.
-const KINDS: [&str; 26] = [
+const KINDS: [&str; 36] = [
     "Scan",
     "Map",
     "Exchange",
@@ -36,7 +36,17 @@ const KINDS: [&str; 26] = [
     "Reduce keep-first",
     "Reduce keep-first by time",
     "Reduce keep-last",
+    "Reduce pattern",
     "Join Inner",
+    "Reduce session",
+    "Reduce session rows",
+    "Reduce window top-n",
+    "Join window Inner",
+    "Join window Left",
+    "Join window Right",
+    "Join window Full",
+    "Join window Semi",
+    "Join window Anti",
     "Join Left",
     "Join Right",
     "Join Full",
@@ -64,6 +74,7 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
                     format!("Reduce global {input}")
                 }
                 (ReduceKind::Aggregate { .. }, _) => format!("Reduce keyed {input}"),
+                (ReduceKind::TopN { .. }, Emit::OnClose { .. }) => "Reduce window top-n".into(),
                 (ReduceKind::TopN { .. }, _) => format!("Reduce top-n {input}"),
                 (ReduceKind::Dedup { keep: Keep::First, time: None }, _) => {
                     "Reduce keep-first".into()
@@ -74,10 +85,14 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
                 (ReduceKind::Dedup { .. }, _) => "Reduce keep-last".into(),
                 (ReduceKind::FirstWithin { .. }, _) => "Reduce first within".into(),
                 (ReduceKind::Upserts, _) => "Reduce upserts".into(),
+                (ReduceKind::Session { calls: Some(_), .. }, _) => "Reduce session".into(),
+                (ReduceKind::Session { calls: None, .. }, _) => "Reduce session rows".into(),
+                (ReduceKind::Match(_), _) => "Reduce pattern".into(),
             }
         }
         NodeOp::Lookup(_) if node.append_only => "Lookup append".into(),
         NodeOp::Lookup(_) => "Lookup updating".into(),
+        NodeOp::Join(spec) if spec.on_close.is_some() => format!("Join window {:?}", spec.kind),
         NodeOp::Join(spec) => match spec.time {
             JoinTime::Any => format!("Join {:?}", spec.kind),
             JoinTime::Interval { .. } => format!("Join {:?} interval", spec.kind),

@@ -5,9 +5,9 @@
 //! undisturbed run. [`driver`] chooses the next step and the next misfortune of [`owner`]s,
 //! [`world`] is the clock, chance and the moment of a crash, [`turns`] says who goes on, [`store`]
 //! keeps journal and snapshots and fails, [`tables`] are a source's log and a sink's content,
-//! [`asked`] what rows are looked up in,
-//! [`data`] random rows, [`queries`] what is run in both dialects, [`batch`] DataFusion's answer,
-//! [`rows`] compares, [`coverage`] counts what has been met.
+//! [`asked`] what rows are looked up in, [`data`] random rows, [`queries`] and [`windows`] what is
+//! run in both dialects, [`batch`] DataFusion's answer, [`rows`] compares, [`coverage`] counts what
+//! has been met.
 //!
 //! The tests: [`points`] every crash point with every feature, [`property`] random cases of
 //! [`random`] queries, for as long as wanted, and the planted mistakes; [`live`] the same deaths
@@ -35,4 +35,5 @@ mod streams;
 mod tables;
 mod takeover;
 mod turns;
+mod windows;
 mod world;

@@ -101,6 +101,19 @@ pub fn late_windows(table: &str, window: Window, condition: &str) -> Output {
     Output { batch, ..rel.windowed(window) }
 }
 
+/// A row pattern over a table with a single split of whose rows some come too late.
+pub fn late_pattern(table: &str, condition: &str) -> Output {
+    let rel = base(table).filter(condition);
+    let before = format!(
+        "SELECT *, MAX(ts) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) \
+         - INTERVAL '5 seconds' AS closed FROM {table}"
+    );
+    let batch = format!(
+        "SELECT {VISIBLE} FROM ({before}) WHERE (closed IS NULL OR ts > closed) AND ({condition})"
+    );
+    Rel { batch, ..rel }.followed().rows()
+}
+
 impl Rel {
     /// The same text around both dialects.
     fn around(&self, before: &str, after: &str) -> Rel {
@@ -156,6 +169,46 @@ impl Rel {
         let orders = ["k ORDER BY v DESC, id", "k ORDER BY v DESC NULLS LAST, id"];
         let [stream, batch] = self.ranked(orders, "rn <= 2");
         Rel { stream, batch, append_only: false, rowtime: false, ..self.clone() }
+    }
+
+    /// Each row before one of its k that has a larger v or none: at the time of the second.
+    pub fn followed(&self) -> Rel {
+        let stream = format!(
+            "SELECT {VISIBLE} FROM ({}) MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts, id MEASURES \
+             A.id AS id, B.s AS s, B.v AS v, A.d AS d, MATCH_ROWTIME() AS ts PATTERN (A B) \
+             DEFINE B AS B.v > A.v OR B.v IS NULL)",
+            self.stream
+        );
+        let next = |c: &str| format!("LEAD({c}) OVER (PARTITION BY k ORDER BY ts, id) AS next_{c}");
+        let nexts = ["id", "s", "v", "ts"].map(next).join(", ");
+        let batch = format!(
+            "SELECT id, k, next_s AS s, next_v AS v, d, next_ts AS ts FROM (SELECT *, {nexts} FROM \
+             ({})) WHERE next_id IS NOT NULL AND (next_v > v OR next_v IS NULL)",
+            self.batch
+        );
+        Rel { stream, batch, ..self.clone() }
+    }
+
+    /// Each row with the next of its k that has no large v, when less than 20 seconds lie between
+    /// them; d counts the rows between.
+    pub fn spanned(&self) -> Rel {
+        let stream = format!(
+            "SELECT {VISIBLE} FROM ({}) MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts, id MEASURES \
+             A.id AS id, C.s AS s, C.v AS v, CAST(COUNT(B.id) AS DOUBLE) AS d, MATCH_ROWTIME() AS \
+             ts PATTERN (A B* C) WITHIN INTERVAL '20' SECOND DEFINE B AS MAX(B.v) > LAST(B.v) - 1 \
+             AND B.v > 20)",
+            self.stream
+        );
+        let batch = format!(
+            "WITH n AS (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts, id) AS rn FROM \
+             ({})), m AS (SELECT *, MIN(CASE WHEN v > 20 THEN NULL ELSE rn END) OVER (PARTITION BY \
+             k ORDER BY rn ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS crn FROM n) \
+             SELECT m.id, m.k, n.s, n.v, CAST(n.rn - m.rn - 1 AS DOUBLE) AS d, n.ts FROM m JOIN n \
+             ON (m.k IS NOT DISTINCT FROM n.k) AND m.crn = n.rn \
+             WHERE n.ts < m.ts + INTERVAL '20 seconds'",
+            self.batch
+        );
+        Rel { stream, batch, ..self.clone() }
     }
 
     /// Joined on k and s; `kind` is INNER, LEFT, RIGHT or FULL.
@@ -323,7 +376,7 @@ impl Rel {
 }
 
 /// Batch SQL for a row in each of its windows.
-fn assigned(window: Window, sql: &str) -> String {
+pub fn assigned(window: Window, sql: &str) -> String {
     let seconds = |n: i64| format!("INTERVAL '{n} seconds'");
     let one = |start: String, size: i64, filter: String| {
         format!(
@@ -435,6 +488,18 @@ pub fn features() -> Vec<Query> {
                 late_windows("b", Window::Hop, FILTERS[3]),
             )
         },
+        both("row pattern", a.followed().windowed(Window::Tumble), b.spanned().rows()),
+        Query {
+            late: true,
+            ..both(
+                "row pattern over late rows",
+                late_pattern("a", FILTERS[4]),
+                late_pattern("b", "id IS NOT NULL"),
+            )
+        },
         both("two sources", a.union(&b).keyed(), a.union(&b).windowed(Window::Tumble)),
     ]
+    .into_iter()
+    .chain(crate::windows::features())
+    .collect()
 }

@@ -2,7 +2,10 @@
 
 use brooklet_testkit::dice::Dice;
 
-use crate::queries::{FILTERS, Output, Query, Rel, Window, arrived, base, in_order, late_windows};
+use crate::queries::{
+    FILTERS, Output, Query, Rel, Window, arrived, base, in_order, late_pattern, late_windows,
+};
+use crate::windows;
 
 const WINDOWS: [Window; 3] = [Window::Tumble, Window::Hop, Window::Cumulate];
 const KINDS: [&str; 4] = ["INNER", "LEFT", "RIGHT", "FULL"];
@@ -26,11 +29,17 @@ fn late_output(dice: &mut Dice) -> Output {
         0 => in_order(&base(table).filter(filter)),
         1 => arrived(table, dice.chance(0.5)).rows(),
         2 => late_windows(table, *dice.pick(&WINDOWS), filter),
+        _ if dice.chance(0.5) => late_pattern(table, filter),
         _ => late_windows(table, *dice.pick(&WINDOWS), "id IS NOT NULL"),
     }
 }
 
 fn output(dice: &mut Dice, splits: i64) -> Output {
+    // Drawn from a copy: what other seeds give stays as it was.
+    let mut own = dice.clone();
+    if own.chance(0.15) {
+        return windows::drawn(&mut own);
+    }
     if dice.chance(0.05) {
         return Rel::distinct(["a", "b"][dice.below(2) as usize]);
     }
@@ -60,7 +69,7 @@ fn simple(dice: &mut Dice) -> Rel {
 }
 
 fn relation(dice: &mut Dice) -> Rel {
-    let rel = match dice.below(12) {
+    let rel = match dice.below(13) {
         0 => base("a").union(&base("b").mapped()),
         1 => simple(dice).first(),
         2 | 3 => simple(dice).last(),
@@ -79,6 +88,11 @@ fn relation(dice: &mut Dice) -> Rel {
             left.exists(dice.chance(0.5), &right)
         }
         10 => simple(dice).as_of(KINDS[dice.below(2) as usize]),
+        11 => {
+            let rel = simple(dice);
+            let rel = if dice.chance(0.2) { rel.first() } else { rel };
+            if dice.chance(0.5) { rel.followed() } else { rel.spanned() }
+        }
         _ => simple(dice),
     };
     let rel = match dice.chance(0.15) {

@@ -18,7 +18,7 @@ use brooklet_core::{Error, Result};
 use brooklet_plan::node::{AggCall, AggFunc};
 
 use super::multiset::Multiset;
-use crate::column::ValueType;
+use crate::column::{Cell, ValueType};
 use crate::table::Table;
 
 /// The rows of one update.
@@ -41,6 +41,11 @@ pub trait Accumulator: Send {
     fn evaluate(&self, table: &Table, at: usize, groups: &[u32]) -> Result<ArrayRef>;
     fn side(&mut self) -> Option<&mut Multiset> {
         None
+    }
+    /// Adds the state of another group, whose cells are those of `columns()`. What is planned to
+    /// be merged can be ([`AggCall::merges`]).
+    fn merge(&self, _table: &mut Table, _at: usize, _group: u32, _from: &[Cell]) -> Result<()> {
+        Err(Error::bug("an aggregate that cannot be merged was planned to be"))
     }
 }
 
@@ -236,6 +241,27 @@ impl Accumulator for Count {
         let counts = table.columns[at].i64();
         Ok(Arc::new(Int64Array::from_iter_values(groups.iter().map(|g| *counts.get(*g)))))
     }
+    fn merge(&self, table: &mut Table, at: usize, group: u32, from: &[Cell]) -> Result<()> {
+        add(table, at, group, &from[0]);
+        Ok(())
+    }
+}
+
+/// Adds a cell to a group's.
+fn add(table: &mut Table, column: usize, group: u32, from: &Cell) {
+    let column = &mut table.columns[column];
+    match from {
+        Cell::I64(v) => {
+            let sum = column.i64_mut().get_mut(group);
+            *sum = sum.wrapping_add(*v);
+        }
+        Cell::F64(v) => *column.f64_mut().get_mut(group) += v,
+        Cell::I128(v) => {
+            let sum = column.i128_mut().get_mut(group);
+            *sum = sum.wrapping_add(*v);
+        }
+        Cell::Bytes(_) => {}
+    }
 }
 
 /// SUM and AVG: a sum and the number of values in it; NULL without values.
@@ -325,6 +351,10 @@ impl Accumulator for Sum {
                 Ok(Arc::new(array.with_data_type(self.ty.clone())))
             }
         }
+    }
+    fn merge(&self, table: &mut Table, at: usize, group: u32, from: &[Cell]) -> Result<()> {
+        from.iter().enumerate().for_each(|(i, cell)| add(table, at + i, group, cell));
+        Ok(())
     }
 }
 
@@ -499,6 +529,29 @@ impl Accumulator for Best {
                 blobs_to_array(groups.iter().map(|g| values.get(*g).as_deref()), &self.ty)
             }
         }
+    }
+    fn merge(&self, table: &mut Table, at: usize, group: u32, from: &[Cell]) -> Result<()> {
+        let [value, Cell::I64(mark)] = from else { return Err(Error::bug("a value and a mark")) };
+        let seen = *table.columns[at + 1].i64().get(group);
+        let better = match self.by {
+            _ if *mark == NONE => false,
+            _ if seen == NONE => true,
+            Pick::First(_) => *mark < seen,
+            Pick::Last(_) => *mark > seen,
+            Pick::Smallest => value.order(&table.columns[at].cell(group)).is_lt(),
+            Pick::Largest => value.order(&table.columns[at].cell(group)).is_gt(),
+        };
+        if !better {
+            return Ok(());
+        }
+        *table.columns[at + 1].i64_mut().get_mut(group) = *mark;
+        match value {
+            Cell::I64(v) => *table.columns[at].i64_mut().get_mut(group) = *v,
+            Cell::F64(v) => *table.columns[at].f64_mut().get_mut(group) = *v,
+            Cell::I128(v) => *table.columns[at].i128_mut().get_mut(group) = *v,
+            Cell::Bytes(v) => table.set_blob(at, group, v.as_deref()),
+        }
+        Ok(())
     }
 }
 

@@ -24,7 +24,7 @@ use crate::ops::{Counts, Operator, StepCtx, StepOutput};
 use crate::table::Table;
 
 pub struct Aggregate {
-    set: GroupSet,
+    pub(super) set: GroupSet,
     input_schema: SchemaRef,
     schema: SchemaRef,
     ttl: Ttl,
@@ -88,7 +88,7 @@ impl Aggregate {
         expired.into_iter().for_each(|group| self.set.remove(group));
     }
 
-    fn results(&self, groups: &[u32]) -> Result<RecordBatch> {
+    pub(super) fn results(&self, groups: &[u32]) -> Result<RecordBatch> {
         batch(&self.schema, self.set.rows(groups)?, groups.len())
     }
 

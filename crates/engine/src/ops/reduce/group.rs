@@ -11,7 +11,7 @@ use brooklet_plan::node::{AggCall, AggFunc, Node};
 
 use super::ReduceArgs;
 use super::accumulator::{self, Accumulator, Batch, CallArgs};
-use crate::column::ValueType;
+use crate::column::{Cell, ValueType};
 use crate::table::{Groups, Table};
 
 /// What groups are made of; shared by all windows of an aggregate.
@@ -160,6 +160,26 @@ impl GroupSet {
             column.reset(group);
         }
         self.table.touch(group);
+    }
+
+    /// Adds what another group of this set, or of one laid out like it, holds. `cells` are that
+    /// group's columns.
+    pub fn merge(&mut self, group: u32, cells: &[Cell]) -> Result<()> {
+        if let (true, Cell::I64(count)) = (self.layout.retracts, &cells[0]) {
+            *self.table.columns[0].i64_mut().get_mut(group) += count;
+        }
+        for (number, (call, at)) in self.calls.iter().enumerate() {
+            let end = self.calls.get(number + 1).map_or(cells.len(), |(_, next)| *next);
+            call.merge(&mut self.table, *at, group, &cells[*at..end])?;
+        }
+        self.table.touch(group);
+        Ok(())
+    }
+
+    /// The columns of a group.
+    pub fn cells(&self, group: u32, cells: &mut Vec<Cell>) {
+        cells.clear();
+        cells.extend(self.table.columns.iter().map(|column| column.cell(group)));
     }
 
     /// Removes a group.

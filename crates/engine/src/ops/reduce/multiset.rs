@@ -96,6 +96,34 @@ impl Multiset {
         self.table.decode_keys(keys, self.key_columns)
     }
 
+    /// The encoded (group key ++ value) of a group's values, ascending, with their counts; only of
+    /// an ordered one.
+    pub fn entries(&self, group_key: &[u8]) -> Vec<(&[u8], i64)> {
+        let from = Bound::Included(group_key);
+        let keys = self.ordered.iter().flat_map(|o| o.range::<[u8], _>((from, Bound::Unbounded)));
+        let of_group = keys.take_while(|key| key.starts_with(group_key));
+        let count = |key: &[u8]| {
+            self.table.find_encoded(key).map_or(0, |group| *self.table.columns[0].i64().get(group))
+        };
+        of_group.map(|key| (&**key, count(key))).collect()
+    }
+
+    /// Moves the values of a group into another's; of an ordered one.
+    pub fn absorb(&mut self, from: &[u8], into: &[u8]) {
+        let entries = self.entries(from).into_iter();
+        let moved: Vec<(Vec<u8>, i64)> =
+            entries.map(|(key, count)| ([into, &key[from.len()..]].concat(), count)).collect();
+        self.forget(from);
+        let mut groups = Vec::with_capacity(moved.len());
+        for (key, count) in moved {
+            let group = self.table.find_or_create_encoded(&key);
+            *self.table.columns[0].i64_mut().get_mut(group) += count;
+            self.table.touch(group);
+            groups.push(group);
+        }
+        self.settle(&groups);
+    }
+
     /// Forgets every value of a group.
     pub fn forget(&mut self, group_key: &[u8]) {
         let groups: Vec<u32> = match &mut self.ordered {

@@ -33,18 +33,18 @@ pub struct TopN {
     sort: Vec<usize>,
     n: i64,
     rank: bool,
-    /// Where the rank stands: behind what the query sees.
+    /// Where the rank stands: behind the input's visible columns.
     rank_at: usize,
-    append_only: bool,
-    input_schema: SchemaRef,
+    pub(super) append_only: bool,
+    pub(super) input_schema: SchemaRef,
     schema: SchemaRef,
     ttl: Ttl,
     /// Keyed by all input columns.
-    table: Table,
+    pub(super) table: Table,
     key_codec: Option<RowConverter>,
     sort_codec: RowConverter,
     /// key ++ order ++ arrival → group of the table.
-    index: BTreeMap<Box<[u8]>, u32>,
+    pub(super) index: BTreeMap<Box<[u8]>, u32>,
 }
 
 impl TopN {
@@ -53,6 +53,8 @@ impl TopN {
             return Err(Error::bug("a TopN is made for a top-n spec"));
         };
         let schema = args.input.schema.clone();
+        let hidden = args.input.ord.len() + usize::from(args.input.late.is_some());
+        let visible = schema.fields().len() - hidden;
         let ty = |c: usize| schema.field(c).data_type().clone();
         let keys = args.spec.keys.clone();
         let mut sort = Vec::new();
@@ -78,9 +80,7 @@ impl TopN {
             sort,
             n: *n as i64,
             rank: *rank,
-            rank_at: schema.fields().len()
-                - args.input.ord.len()
-                - usize::from(args.input.late.is_some()),
+            rank_at: visible,
             append_only: args.input.append_only,
             ttl: Ttl::new(args.spec.ttl_ms),
             table: Table::new("rows", fields_of_rows, args.dealt_by.clone(), &values)?,
@@ -93,7 +93,7 @@ impl TopN {
     }
 
     /// The encoded partition keys of rows and the index entries.
-    fn entries(&self, rows: &Delta) -> Result<(Vec<Box<[u8]>>, Vec<Box<[u8]>>)> {
+    pub(super) fn entries(&self, rows: &Delta) -> Result<(Vec<Box<[u8]>>, Vec<Box<[u8]>>)> {
         let keys = match &self.key_codec {
             Some(codec) => Some(codec.convert_columns(&columns_at(rows, &self.keys))?),
             None => None,
@@ -129,7 +129,7 @@ impl TopN {
     }
 
     /// The rows of a partition that are in, with rank and weight.
-    fn top(&self, prefix: &[u8], now: Millis) -> Vec<Ranked> {
+    pub(super) fn top(&self, prefix: &[u8], now: Millis) -> Vec<Ranked> {
         let mut ranked = Vec::new();
         let mut before = 0;
         let from = Bound::Included(prefix);
@@ -155,7 +155,7 @@ impl TopN {
     }
 
     /// Drops what can never be in again: only possible when rows are never taken back.
-    fn prune(&mut self, prefix: &[u8]) {
+    pub(super) fn prune(&mut self, prefix: &[u8]) {
         let from = Bound::Included(prefix);
         let mut before = 0;
         let mut out: Vec<(Box<[u8]>, u32)> = Vec::new();
@@ -174,7 +174,7 @@ impl TopN {
         }
     }
 
-    fn apply(&mut self, rows: &Delta, entries: &[Box<[u8]>], now: Millis) -> Result<()> {
+    pub(super) fn apply(&mut self, rows: &Delta, entries: &[Box<[u8]>], now: Millis) -> Result<()> {
         let found = self.table.find_or_create(rows.rows.columns(), rows.len())?;
         for (row, group) in found.groups.iter().enumerate() {
             let forgotten = self.is_expired(*group, now);
@@ -193,7 +193,7 @@ impl TopN {
         Ok(())
     }
 
-    fn output(&self, changed: BTreeMap<(Box<[u8]>, i64), i64>) -> Result<Option<Delta>> {
+    pub(super) fn output(&self, changed: BTreeMap<(Box<[u8]>, i64), i64>) -> Result<Option<Delta>> {
         let changed: Vec<_> = changed.into_iter().filter(|(_, weight)| *weight != 0).collect();
         if changed.is_empty() {
             return Ok(None);
@@ -202,7 +202,8 @@ impl TopN {
         let mut columns: Vec<ArrayRef> = self.table.decode_keys(&keys, 0)?;
         if self.rank {
             let ranks = changed.iter().map(|((_, rank), _)| *rank);
-            columns.insert(self.rank_at, std::sync::Arc::new(Int64Array::from_iter_values(ranks)));
+            let ranks = std::sync::Arc::new(Int64Array::from_iter_values(ranks));
+            columns.insert(self.rank_at, ranks);
         }
         let rows = batch(&self.schema, columns, changed.len())?;
         Ok(Some(Delta::new(rows, changed.into_iter().map(|(_, weight)| weight).collect())))
@@ -210,7 +211,7 @@ impl TopN {
 }
 
 /// The encoded row, its rank (0 without ranks), its weight.
-type Ranked = (Box<[u8]>, i64, i64);
+pub(super) type Ranked = (Box<[u8]>, i64, i64);
 
 impl Operator for TopN {
     fn step(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {

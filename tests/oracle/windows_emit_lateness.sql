@@ -1,0 +1,14 @@
+SET 'table.exec.emit.allow-lateness' = '10 s';
+CREATE TABLE t (id INT, ts TIMESTAMP(3), k STRING, v INT, d DOUBLE, pt AS PROCTIME(), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/windows_t.json','format'='json','scan.watermark.emit.strategy'='on-event');
+CREATE TABLE u (id INT, ts TIMESTAMP(3), k STRING, w INT, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector'='filesystem','path'='${DATA}/windows_u.json','format'='json','scan.watermark.emit.strategy'='on-event');
+CREATE TABLE e (id INT, ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/windows_empty.json','format'='json','scan.watermark.emit.strategy'='on-event');
+CREATE TABLE early (id INT, ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts AS ts) WITH ('connector'='filesystem','path'='${DATA}/windows_early.json','format'='json','scan.watermark.emit.strategy'='on-event');
+CREATE TABLE l (id INT, ms BIGINT, k STRING, v INT, ts AS TO_TIMESTAMP_LTZ(ms, 3), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/windows_ltz.json','format'='json','scan.watermark.emit.strategy'='on-event');
+CREATE TABLE n (id INT, ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector'='filesystem','path'='${DATA}/windows_null.json','format'='json','scan.watermark.emit.strategy'='on-event');
+CREATE TABLE plain (id INT, ts TIMESTAMP(3), k STRING, v INT) WITH ('connector'='filesystem','path'='${DATA}/windows_early.json','format'='json');
+SELECT TUMBLE_START(ts, INTERVAL '10' SECOND), COUNT(*), SUM(v) FROM t GROUP BY TUMBLE(ts, INTERVAL '10' SECOND);
+SELECT k, TUMBLE_START(ts, INTERVAL '10' SECOND), COUNT(*), MIN(v), MAX(v) FROM t GROUP BY k, TUMBLE(ts, INTERVAL '10' SECOND);
+SELECT HOP_START(ts, INTERVAL '5' SECOND, INTERVAL '10' SECOND), COUNT(*), SUM(v) FROM t GROUP BY HOP(ts, INTERVAL '5' SECOND, INTERVAL '10' SECOND);
+SELECT SESSION_START(ts, INTERVAL '3' SECOND), SESSION_END(ts, INTERVAL '3' SECOND), k, COUNT(*) FROM t GROUP BY k, SESSION(ts, INTERVAL '3' SECOND);
+SELECT window_start, window_end, COUNT(*), SUM(v) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;
+SELECT window_start, window_end, k, COUNT(*) FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '3' SECOND)) GROUP BY window_start, window_end, k;
