@@ -3,11 +3,13 @@
 use datafusion::physical_expr::expressions::Column;
 
 use brooklet_core::{Error, Result};
-use brooklet_plan::node::{Expr, JoinKind, NodeId, NodeOp, ReduceKind, StreamPlan};
+use brooklet_plan::node::{Expr, JoinKind, JoinTime, NodeId, NodeOp, ReduceKind, StreamPlan};
 
+use crate::ops::gate::Gate;
 use crate::ops::join::Join;
 use crate::ops::map::Map;
 use crate::ops::reduce::{self, ReduceArgs};
+use crate::ops::versions::TemporalJoin;
 use crate::ops::window_join::WindowJoin;
 use crate::ops::{self, Operator};
 
@@ -38,6 +40,12 @@ pub fn operator(plan: &StreamPlan, id: NodeId) -> Result<Option<Box<dyn Operator
                 .ok_or_else(|| Error::bug("a Reduce whose input is not dealt by its keys"))?;
             Some(reduce::build(ReduceArgs { spec, node, input, dealt_by })?)
         }
+        NodeOp::Gate(spec) => {
+            let input = plan.node(node.inputs[0]);
+            let dealt_by = dealt_by(plan, node.inputs[0])
+                .ok_or_else(|| Error::bug("a Gate whose input is not dealt"))?;
+            Some(Box::new(Gate::new(spec, node, input, dealt_by)?))
+        }
         NodeOp::Join(spec) => {
             let [left, right] = [node.inputs[0], node.inputs[1]];
             let dealt = |input| {
@@ -45,6 +53,10 @@ pub fn operator(plan: &StreamPlan, id: NodeId) -> Result<Option<Box<dyn Operator
                     .ok_or_else(|| Error::bug("a Join whose input is not dealt by its keys"))
             };
             let inputs = [plan.node(left), plan.node(right)];
+            if let JoinTime::Versions(versions) = &spec.time {
+                let join = TemporalJoin::new(spec, versions, node, inputs, dealt(right)?)?;
+                return Ok(Some(Box::new(join.setting_bad_rows_aside(plan.sets_bad_rows_aside))));
+            }
             let dealt_by = [dealt(left)?, dealt(right)?];
             if let Some(close) = spec.on_close {
                 let join = WindowJoin::new(spec, node, inputs, dealt_by, close);
@@ -63,7 +75,7 @@ pub fn dealt_by(plan: &StreamPlan, id: NodeId) -> Option<Vec<usize>> {
     match &node.op {
         NodeOp::Scan(_) | NodeOp::Sink(_) => None,
         NodeOp::Exchange(spec) => Some(spec.keys.clone()),
-        NodeOp::Lookup(_) => dealt_by(plan, node.inputs[0]),
+        NodeOp::Lookup(_) | NodeOp::Gate(_) => dealt_by(plan, node.inputs[0]),
         NodeOp::Map(spec) => {
             let below = dealt_by(plan, node.inputs[0])?;
             below.iter().map(|column| position(&spec.exprs, *column)).collect()

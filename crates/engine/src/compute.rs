@@ -264,7 +264,12 @@ impl Compute {
             let watermark = match scanned.get(&id) {
                 Some(scan) => scan.watermark,
                 None if node.inputs.is_empty() => self.watermarks[id],
-                None => node.inputs.iter().map(|i| contexts[*i].watermark).min().unwrap_or(0),
+                None => {
+                    let inputs = node.inputs.iter();
+                    let of =
+                        |i: &NodeId| self.shape.plan.node(*i).op.lagged(contexts[*i].watermark);
+                    inputs.map(of).min().unwrap_or(0)
+                }
             };
             contexts.push(StepCtx {
                 epoch: moment.epoch,
@@ -352,12 +357,13 @@ impl Compute {
                 let changes = sink_rows(self.shape.plan.node(*input), node, i, rows)?;
                 self.counts[sink.node].rows_in +=
                     changes.iter().map(|d| d.len() as u64).sum::<u64>();
+                let lagged = |watermark| self.shape.plan.node(*input).op.lagged(watermark);
                 let file_moment = Moment {
                     epoch: moment.epoch,
                     now: moment.now,
                     end: moment.end,
-                    watermark: contexts[*input].watermark,
-                    watermark_before: contexts[*input].late_before,
+                    watermark: lagged(contexts[*input].watermark),
+                    watermark_before: lagged(contexts[*input].late_before),
                 };
                 tables.push(sink.tables[i].step(file_moment, changes)?);
             }

@@ -28,6 +28,10 @@ fn exprs(op: &NodeOp) -> Vec<&Expr> {
         NodeOp::Map(map) => map.filter.iter().chain(&map.exprs).collect(),
         NodeOp::Join(join) => join.filter.iter().collect(),
         NodeOp::Lookup(lookup) => lookup.filter.iter().collect(),
-        NodeOp::Exchange(_) | NodeOp::Reduce(_) | NodeOp::Union | NodeOp::Sink(_) => Vec::new(),
+        NodeOp::Exchange(_)
+        | NodeOp::Reduce(_)
+        | NodeOp::Gate(_)
+        | NodeOp::Union
+        | NodeOp::Sink(_) => Vec::new(),
     }
 }

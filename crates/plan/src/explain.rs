@@ -11,8 +11,9 @@ use brooklet_core::source::Reading;
 use datafusion::physical_expr::expressions::Column;
 
 use crate::node::{
-    AggCall, Clock, Emit, JoinSpec, LookupSpec, MapSpec, Node, NodeId, NodeOp, ReduceKind,
-    ReduceSpec, Retain, ScanSpec, SinkSpec, SortKey, StreamPlan, WatermarkEmit, WindowKind,
+    AggCall, Clock, Emit, GateSpec, JoinSpec, JoinTime, LookupSpec, MapSpec, Node, NodeId, NodeOp,
+    ReduceKind, ReduceSpec, Retain, ScanSpec, SinkSpec, SortKey, StreamPlan, WatermarkEmit,
+    WindowKind,
 };
 use crate::pattern::MatchSpec;
 
@@ -65,6 +66,7 @@ pub fn line(plan: &StreamPlan, node: &Node) -> String {
             right.map_or_else(String::new, |right| join(s, left, right))
         }
         (NodeOp::Reduce(s), Some(input)) => reduce(s, input),
+        (NodeOp::Gate(s), Some(input)) => gate(s, input),
         (NodeOp::Lookup(s), Some(input)) => lookup(s, input),
         (NodeOp::Sink(s), _) => return sink(s, node),
         (NodeOp::Union, None) => node.label.clone(),
@@ -183,6 +185,9 @@ fn join(spec: &JoinSpec, left: &SchemaRef, right: &SchemaRef) -> String {
     if !on.is_empty() {
         let _ = write!(text, " on {}", on.join(", "));
     }
+    if spec.nulls_match {
+        text.push_str(", NULL with NULL");
+    }
     if !either.is_empty() {
         let _ = write!(text, " on either {}", either.join(", "));
     }
@@ -197,8 +202,23 @@ fn join(spec: &JoinSpec, left: &SchemaRef, right: &SchemaRef) -> String {
         Retain::UntilWatermark { column, after_ms } => {
             format!("until {} + {}", s.field(*column).name(), duration(*after_ms))
         }
+        Retain::UntilClock { column, after_ms } => {
+            format!("until {} + {} by the clock", s.field(*column).name(), duration(*after_ms))
+        }
         Retain::Idle { ms } => format!("{} idle", duration(*ms)),
     };
+    match &spec.time {
+        JoinTime::Any => {}
+        JoinTime::Interval { lag_ms, .. } => {
+            let _ = write!(text, "; watermark - {}", duration(*lag_ms));
+        }
+        JoinTime::Versions(versions) => {
+            let [l, r] = versions.times;
+            let newest = if versions.newest_only { ", newest only" } else { "" };
+            let (l, r) = (left.field(l).name(), right.field(r).name());
+            let _ = write!(text, "; as of {l}, versions by {r}{newest}");
+        }
+    }
     let (l, r) = (retain(&spec.retain[0], left), retain(&spec.retain[1], right));
     let kept = if l == r { l } else { format!("{l}, {r}") };
     let _ = match spec.on_close {
@@ -209,6 +229,18 @@ fn join(spec: &JoinSpec, left: &SchemaRef, right: &SchemaRef) -> String {
         None => write!(text, "; kept {kept}"),
     };
     text
+}
+
+fn gate(spec: &GateSpec, input: &SchemaRef) -> String {
+    let until = match spec.time {
+        Some(time) => format!("until {}", input.field(time).name()),
+        None => "until the epoch ends".to_string(),
+    };
+    match &spec.order {
+        None => until,
+        Some(order) if order.is_empty() => format!("{until}; in order"),
+        Some(order) => format!("{until}; in order, then ({})", order_by(order, input)),
+    }
 }
 
 /// Windows close by event time where nothing else is said.

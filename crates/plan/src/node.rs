@@ -13,7 +13,7 @@ use brooklet_core::connector::Guarantee;
 pub use brooklet_core::lookup::LookupCache;
 use brooklet_core::schema::TableDef;
 use brooklet_core::source::Reading;
-use brooklet_core::time::Millis;
+use brooklet_core::time::{Millis, WATERMARK_MAX, WATERMARK_MIN};
 
 pub use crate::aggregates::{AggCall, AggFunc, Percentages};
 pub use crate::file_names::{FileNames, NamePart};
@@ -69,6 +69,7 @@ pub enum NodeOp {
     Exchange(ExchangeSpec),
     Join(JoinSpec),
     Reduce(ReduceSpec),
+    Gate(GateSpec),
     Lookup(LookupSpec),
     Union,
     Sink(SinkSpec),
@@ -235,18 +236,33 @@ pub struct SortKey {
     pub nulls_first: bool,
 }
 
+/// Rows wait until the watermark reaches their time. Rows only come. Output: the input's columns;
+/// with `order` the hidden ones are one new arrival order.
+#[derive(Debug, Clone)]
+pub struct GateSpec {
+    /// Event time; None: rows wait for the end of their epoch (processing time).
+    pub time: Option<usize>,
+    /// Some: all rows come out in the order of their time, then of these columns, then of arrival;
+    /// what is not after the last row that came out is late and dropped. None: in any order, and
+    /// late rows pass when the watermark moves again.
+    pub order: Option<Vec<SortKey>>,
+}
+
 /// A two-sided join; both inputs are exchanged on the equality columns.
 #[derive(Debug, Clone)]
 pub struct JoinSpec {
     pub kind: JoinKind,
-    /// Pairs (left column, right column); NULL never equals NULL.
+    /// Pairs (left column, right column).
     pub on: Vec<(usize, usize)>,
+    /// NULL equals NULL (IS NOT DISTINCT FROM); otherwise it equals nothing.
+    pub nulls_match: bool,
     /// Without `on`: the filter passes no pair of rows in which none of these is equal.
     pub either: Vec<(usize, usize)>,
     /// Further condition over left ++ right columns.
     pub filter: Option<Expr>,
     /// When rows of the left and of the right side may be forgotten.
     pub retain: [Retain; 2],
+    pub time: JoinTime,
     /// Rows meet within their window, when it closes; only insertions come out.
     pub on_close: Option<JoinOnClose>,
 }
@@ -259,7 +275,40 @@ pub struct JoinOnClose {
     pub clock: Clock,
 }
 
-/// Output: left columns then right columns; only the left ones for Semi and Anti.
+/// What time means to a join beside its conditions.
+#[derive(Debug, Clone)]
+pub enum JoinTime {
+    /// Nothing.
+    Any,
+    /// Rows that only come and are forgotten by `retain`: a row does not meet one that was to be
+    /// forgotten when it came, and rows of outer sides that met nothing come out when they are
+    /// forgotten, so that rows only come out, too.
+    Interval {
+        /// Hidden columns of both sides that say what watermark each row saw; None: the one before
+        /// the epoch.
+        late: [Option<usize>; 2],
+        /// The output's watermark is behind the inputs' by this.
+        lag_ms: Millis,
+    },
+    /// Each left row meets the version of its key's right row at its time.
+    Versions(VersionSpec),
+}
+
+/// The right side of a temporal join: in arrival order a row of weight +1 is its key's version
+/// from its time on; one of weight −1 that no such row follows at once ends the versions there.
+/// The left side's rows come when the watermark has reached their time.
+#[derive(Debug, Clone)]
+pub struct VersionSpec {
+    /// Event-time columns of the left and of the right side.
+    pub times: [usize; 2],
+    /// As for intervals.
+    pub late: [Option<usize>; 2],
+    /// A version before the newest one is none.
+    pub newest_only: bool,
+}
+
+/// Output: left columns then right columns; only the left ones for Semi and Anti, and with whether
+/// a right row matches for Mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinKind {
     Inner,
@@ -268,6 +317,7 @@ pub enum JoinKind {
     Full,
     Semi,
     Anti,
+    Mark,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,6 +325,11 @@ pub enum Retain {
     Forever,
     /// Forgotten when the watermark is past `column + after_ms`.
     UntilWatermark {
+        column: usize,
+        after_ms: Millis,
+    },
+    /// Forgotten when the clock is past `column + after_ms`.
+    UntilClock {
         column: usize,
         after_ms: Millis,
     },
@@ -417,6 +472,17 @@ impl SinkSpec {
 }
 
 impl NodeOp {
+    /// The watermark of its rows, where its inputs' is `watermark`.
+    pub fn lagged(&self, watermark: Millis) -> Millis {
+        match self {
+            NodeOp::Join(JoinSpec { time: JoinTime::Interval { lag_ms, .. }, .. })
+                if watermark != WATERMARK_MAX && watermark != WATERMARK_MIN =>
+            {
+                watermark.saturating_sub(*lag_ms)
+            }
+            _ => watermark,
+        }
+    }
     pub fn name(&self) -> &'static str {
         match self {
             NodeOp::Scan(_) => "Scan",
@@ -424,6 +490,7 @@ impl NodeOp {
             NodeOp::Exchange(_) => "Exchange",
             NodeOp::Join(_) => "Join",
             NodeOp::Reduce(_) => "Reduce",
+            NodeOp::Gate(_) => "Gate",
             NodeOp::Lookup(_) => "Lookup",
             NodeOp::Union => "Union",
             NodeOp::Sink(_) => "Sink",

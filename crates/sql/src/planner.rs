@@ -285,8 +285,10 @@ fn select_job(provider: &Provider, settings: &Settings, query: &Query) -> Result
     let span = query_span(query);
     let bound = check::bind_all(provider, query, span)?;
     let fault = |e: DataFusionError| vec![errors::fault(&e, span, &provider.functions())];
-    let numbered = order::numbered(&bound, settings.is_batch(), provider.names());
-    let bound = numbered.map_err(fault)?.unwrap_or(bound);
+    let bound = match settings.is_batch() {
+        true => order::numbered(&bound).map_err(fault)?.unwrap_or(bound),
+        false => bound,
+    };
     let names = unique_names(&bound);
     let columns = bound.schema().columns();
     let fields = bound.schema().fields().clone();

@@ -30,6 +30,7 @@ pub const DOWNCAST: &[&str] = &[
     "crates/sql/src/lower/rel.rs",
     "crates/sql/src/lower/shared.rs",
     "crates/sql/src/lower/structs.rs",
+    "crates/sql/src/query/as_of.rs",
     "crates/sql/src/query/pattern/node.rs",
     "crates/sql/src/query/window_tvf.rs",
 ];

@@ -345,7 +345,7 @@ impl Letter {
 fn keeps_records(op: &NodeOp) -> bool {
     match op {
         NodeOp::Map(_) | NodeOp::Exchange(_) | NodeOp::Lookup(_) => true,
-        NodeOp::Union => true,
+        NodeOp::Union | NodeOp::Gate(_) => true,
         NodeOp::Reduce(spec) => !matches!(
             spec.kind,
             ReduceKind::Aggregate { .. }
@@ -362,7 +362,7 @@ fn passes_whole(op: &NodeOp) -> bool {
         NodeOp::Map(_) => !copies_rows(op),
         NodeOp::Exchange(_) => true,
         NodeOp::Scan(_) | NodeOp::Union | NodeOp::Reduce(_) | NodeOp::Join(_) => false,
-        NodeOp::Lookup(_) | NodeOp::Sink(_) => false,
+        NodeOp::Gate(_) | NodeOp::Lookup(_) | NodeOp::Sink(_) => false,
     }
 }
 

@@ -36,6 +36,7 @@ pub fn late(
             (_, ReduceKind::Match(spec)) => (spec.time, false),
             _ => (None, false),
         },
+        NodeOp::Gate(spec) => (spec.time, false),
         _ => (None, false),
     };
     let Some(column) = column else { return Ok(vec!["late".to_string(); rows.len()]) };

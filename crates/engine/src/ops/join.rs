@@ -7,13 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute;
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
 
 use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Result};
-use brooklet_plan::node::{JoinKind, JoinSpec, Node, Retain};
+use brooklet_plan::node::{JoinKind, JoinSpec, JoinTime, Node, Retain};
 
 use super::exprs::Prepared;
 use super::filter::passing;
@@ -25,8 +25,10 @@ use crate::column::ValueType;
 use crate::table::Table;
 
 mod index;
+mod interval;
 
 use index::{Index, Keys};
+use interval::Interval;
 
 const WEIGHT: usize = 0;
 const MATCHES: usize = 1;
@@ -42,6 +44,8 @@ pub struct Join {
     /// Left ++ right, for the filter.
     both: SchemaRef,
     append_only: bool,
+    /// Set for interval joins.
+    interval: Option<Interval>,
     sets_bad_aside: bool,
     /// Pairs of this step that the filter failed on.
     bad: Vec<BadRows>,
@@ -54,7 +58,7 @@ struct Side {
     table: Table,
     /// Rows meet when they have the key of one of them in common.
     indexes: Vec<Index>,
-    /// Rows by the time they may be forgotten; only with `Retain::UntilWatermark`.
+    /// Rows by the time they may be forgotten; only where `retain` names one.
     expiry: BTreeMap<Millis, Vec<u32>>,
     /// Set with `Retain::Idle`.
     ttl: Ttl,
@@ -87,16 +91,26 @@ impl Join {
             inputs.iter().flat_map(|n| n.schema.fields().iter().cloned()).collect();
         let both = std::sync::Arc::new(arrow::datatypes::Schema::new(fields));
         let prepare = |f| Prepared::new(std::slice::from_ref(f), &both, &node.label);
+        let indexes = |side: usize, on: Vec<Vec<usize>>| -> Result<Vec<Index>> {
+            let schema = &inputs[side].schema;
+            on.into_iter().map(|on| Index::new(schema, on, spec.nulls_match)).collect()
+        };
         Ok(Join {
             kind: spec.kind,
             filter: spec.filter.as_ref().map(prepare).transpose()?,
             sides: [
-                Side::new("left", &inputs[0].schema, on_left, dealt_left, spec.retain[0])?,
-                Side::new("right", &inputs[1].schema, on_right, dealt_right, spec.retain[1])?,
+                Side::new("left", inputs[0], indexes(0, on_left)?, dealt_left, spec.retain[0])?,
+                Side::new("right", inputs[1], indexes(1, on_right)?, dealt_right, spec.retain[1])?,
             ],
             schema: node.schema.clone(),
             both,
             append_only: node.append_only,
+            interval: match &spec.time {
+                JoinTime::Interval { late, lag_ms } => {
+                    Some(Interval::new(*late, *lag_ms, spec.retain, node, inputs))
+                }
+                _ => None,
+            },
             sets_bad_aside: false,
             bad: Vec::new(),
         })
@@ -129,7 +143,14 @@ impl Join {
     ) -> Result<()> {
         let keys = self.sides[side].keys(rows)?;
         let pairs = self.sides[1 - side].candidates(&keys, rows.len(), ctx.now);
-        let (pairs, joined) = self.matching(side, rows, pairs)?;
+        let (mut pairs, mut joined) = self.matching(side, rows, pairs)?;
+        if let Some(interval) = &self.interval {
+            let met = interval.met(ctx, &joined)?;
+            joined = compute::take_record_batch(&joined, &UInt32Array::from(met.clone()))?;
+            let pick = |v: &[u32]| met.iter().map(|i| v[*i as usize]).collect();
+            pairs = Pairs { changed: pick(&pairs.changed), stored: pick(&pairs.stored) };
+            joined = interval.seen(ctx, joined)?;
+        }
         let stored_weight = |g: &u32| *self.sides[1 - side].table.columns[WEIGHT].i64().get(*g);
         let weights: Vec<i64> = pairs
             .changed
@@ -141,7 +162,7 @@ impl Join {
         for (changed, group) in pairs.changed.iter().zip(&pairs.stored) {
             matches[*changed as usize] += stored_weight(group);
         }
-        if !matches!(self.kind, JoinKind::Semi | JoinKind::Anti) && joined.num_rows() > 0 {
+        if !self.is_one_sided() && joined.num_rows() > 0 {
             let columns = joined.columns().to_vec();
             out.push(Delta::new(batch(&self.schema, columns, weights.len())?, weights));
         }
@@ -181,10 +202,15 @@ impl Join {
         Ok((passed, joined.take(&kept)?.rows))
     }
 
+    /// Only rows of the left side come out.
+    fn is_one_sided(&self) -> bool {
+        matches!(self.kind, JoinKind::Semi | JoinKind::Anti | JoinKind::Mark)
+    }
+
     fn counts_matches(&self, side: usize) -> bool {
         match self.kind {
             JoinKind::Inner => false,
-            JoinKind::Left | JoinKind::Semi | JoinKind::Anti => side == 0,
+            JoinKind::Left | JoinKind::Semi | JoinKind::Anti | JoinKind::Mark => side == 0,
             JoinKind::Right => side == 1,
             JoinKind::Full => true,
         }
@@ -210,6 +236,9 @@ impl Join {
             *matches += rows.weight(*changed as usize);
             table.touch(*group);
         }
+        if self.interval.is_some() {
+            return Ok(());
+        }
         let table = &self.sides[other].table;
         let (mut groups, mut weights) = (Vec::new(), Vec::new());
         for (group, before) in before {
@@ -225,6 +254,15 @@ impl Join {
             return Ok(());
         }
         let columns = self.sides[other].rows(&groups)?;
+        if self.kind == JoinKind::Mark {
+            let marks: Vec<bool> = weights.iter().map(|turned| *turned < 0).collect();
+            let unmarked = marks.iter().map(|mark| !mark).collect();
+            let each = groups.iter().map(|g| *table.columns[WEIGHT].i64().get(*g));
+            let (added, taken) = each.map(|weight| (weight, -weight)).unzip();
+            out.push(Delta::new(self.marked(columns.clone(), unmarked)?, taken));
+            out.push(Delta::new(self.marked(columns, marks)?, added));
+            return Ok(());
+        }
         out.push(Delta::new(self.padded(other, columns, groups.len())?, weights));
         Ok(())
     }
@@ -237,7 +275,13 @@ impl Join {
         matches: &[i64],
         out: &mut Vec<Delta>,
     ) -> Result<()> {
-        if !self.counts_matches(side) {
+        if !self.counts_matches(side) || self.interval.is_some() {
+            return Ok(());
+        }
+        if self.kind == JoinKind::Mark {
+            let marks = matches.iter().map(|m| *m > 0).collect();
+            let columns = rows.rows.columns().to_vec();
+            out.push(rows.with_rows(self.marked(columns, marks)?));
             return Ok(());
         }
         let wanted = |m: i64| if self.kind == JoinKind::Semi { m > 0 } else { m == 0 };
@@ -252,9 +296,16 @@ impl Join {
         Ok(())
     }
 
+    /// Left rows with whether they have a match.
+    fn marked(&self, mut columns: Vec<ArrayRef>, marks: Vec<bool>) -> Result<RecordBatch> {
+        let rows = marks.len();
+        columns.push(std::sync::Arc::new(BooleanArray::from(marks)));
+        batch(&self.schema, columns, rows)
+    }
+
     /// A row of one side with NULLs for the other; the row alone for Semi and Anti.
     fn padded(&self, side: usize, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
-        if matches!(self.kind, JoinKind::Semi | JoinKind::Anti) {
+        if self.is_one_sided() {
             return batch(&self.schema, columns, rows);
         }
         let other = &self.sides[1 - side].schema;
@@ -271,14 +322,14 @@ impl Join {
 impl Side {
     fn new(
         name: &str,
-        schema: &SchemaRef,
-        on: Vec<Vec<usize>>,
+        input: &Node,
+        indexes: Vec<Index>,
         dealt_by: Vec<usize>,
         retain: Retain,
     ) -> Result<Self> {
+        let schema = &input.schema;
         let all: Vec<usize> = (0..schema.fields().len()).collect();
         let values = [ValueType::I64, ValueType::I64, ValueType::I64];
-        let indexes = on.into_iter().map(|on| Index::new(schema, on)).collect::<Result<_>>()?;
         Ok(Side {
             table: Table::new(name, fields_at(schema, &all), dealt_by, &values)?,
             schema: schema.clone(),
@@ -387,7 +438,11 @@ impl Side {
 
     /// When each row may be forgotten.
     fn expiry_of(&self, rows: &Delta) -> Result<Option<Vec<Millis>>> {
-        let Retain::UntilWatermark { column, after_ms } = self.retain else { return Ok(None) };
+        let (column, after_ms) = match self.retain {
+            Retain::UntilWatermark { column, after_ms } => (column, after_ms),
+            Retain::UntilClock { column, after_ms } => (column, after_ms),
+            Retain::Forever | Retain::Idle { .. } => return Ok(None),
+        };
         let times = millis(rows.column(column))?;
         let times = times.as_primitive::<TimestampMillisecondType>();
         let at = |row| if times.is_null(row) { 0 } else { times.value(row) };
@@ -412,8 +467,12 @@ impl Side {
         Ok(())
     }
 
-    /// Forgets rows that no row on time can match any more.
-    fn forget(&mut self, watermark: Millis) -> Result<()> {
+    /// Forgets rows that no row on time can match any more; gives those that matched none.
+    fn forget(&mut self, ctx: &StepCtx) -> Result<Option<Delta>> {
+        let watermark = match self.retain {
+            Retain::UntilClock { .. } => ctx.now,
+            _ => ctx.watermark,
+        };
         let mut due = Vec::new();
         while let Some(entry) = self.expiry.first_entry() {
             if *entry.key() >= watermark {
@@ -424,20 +483,26 @@ impl Side {
         let retained = |g: &u32| *self.table.columns[WEIGHT].i64().get(*g) != 0;
         due.retain(retained);
         if due.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let rows = Delta::inserts(batch(&self.schema, self.rows(&due)?, due.len())?);
         let keys = self.keys(&rows)?;
+        let (mut alone, mut weights) = (Vec::new(), Vec::new());
         // A group's number may have been given to a younger row since it was scheduled.
         let expiry = self.expiry_of(&rows)?.unwrap_or_default();
         for (row, (group, at)) in due.into_iter().zip(expiry).enumerate() {
             if at >= watermark {
                 continue;
             }
+            if *self.table.columns[MATCHES].i64().get(group) == 0 {
+                alone.push(row as u32);
+                weights.push(*self.table.columns[WEIGHT].i64().get(group));
+            }
             self.unlink(group, &keys, row);
             self.table.remove(group);
         }
-        Ok(())
+        let alone = rows.take(&alone)?;
+        Ok((!alone.is_empty()).then(|| Delta::new(alone.rows, weights)))
     }
 
     fn loaded(&mut self) -> Result<()> {
@@ -470,9 +535,16 @@ impl Operator for Join {
                 }
             }
         }
-        for side in &mut self.sides {
-            side.forget(ctx.watermark)?;
-            side.sweep(ctx.now)?;
+        for side in 0..2 {
+            let alone = self.sides[side].forget(ctx)?;
+            self.sides[side].sweep(ctx.now)?;
+            if let Some(interval) = self.interval.as_ref().filter(|_| self.counts_matches(side)) {
+                if let Some(alone) = alone {
+                    let columns = alone.rows.columns().to_vec();
+                    let padded = self.padded(side, columns, alone.len())?;
+                    out.push(alone.with_rows(interval.seen_alone(side, &alone.rows, padded)?));
+                }
+            }
         }
         if self.append_only {
             // Equal rows that met together or one by one: counted and passed on alike.

@@ -1,15 +1,17 @@
 //! Operators: what nodes of the plan do to rows, once per epoch and shard.
 //!
-//! One file per node kind: [`map`] (and [`unnest`]), [`join`] ([`window_join`] within windows;
-//! [`panes`] deals rows to these), [`reduce`] (with its aggregates, windows, top-n and dedup),
-//! [`lookup`], [`sinks`] for what these keep: [`stage`] rows of open files, [`partitions`] what is
-//! not complete, [`kept`] built-in tables, [`whole`] results; [`held`] for sources that give rows
-//! once. Scans are [`crate::ingest`], exchanges [`crate::exchange`], unions are concatenation.
+//! One file per node kind: [`map`] (and [`unnest`]), [`join`] (in event time [`versions`], within
+//! windows [`window_join`]; [`panes`] deals rows to these), [`reduce`] (with its aggregates,
+//! windows, top-n and dedup), [`gate`], [`lookup`], [`sinks`] for what these keep: [`stage`] rows of
+//! open files, [`partitions`] what is not complete, [`kept`] built-in tables, [`whole`] results;
+//! [`held`] for sources that give rows once. Scans are [`crate::ingest`], exchanges
+//! [`crate::exchange`], unions are concatenation.
 
 pub mod bisect;
 pub mod exprs;
 mod file_name;
 pub mod filter;
+pub mod gate;
 pub mod held;
 pub mod join;
 pub mod kept;
@@ -23,6 +25,7 @@ pub mod sinks;
 pub mod stage;
 pub mod ttl;
 pub mod unnest;
+pub mod versions;
 pub mod whole;
 pub mod window_join;
 

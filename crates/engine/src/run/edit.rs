@@ -71,7 +71,8 @@ fn keeps_state(node: &Node) -> bool {
         NodeOp::Map(_) | NodeOp::Exchange(_) | NodeOp::Union => false,
         // A cache is none.
         NodeOp::Lookup(_) => !node.append_only,
-        NodeOp::Scan(_) | NodeOp::Reduce(_) | NodeOp::Join(_) | NodeOp::Sink(_) => true,
+        NodeOp::Scan(_) | NodeOp::Reduce(_) | NodeOp::Join(_) => true,
+        NodeOp::Gate(_) | NodeOp::Sink(_) => true,
     }
 }
 

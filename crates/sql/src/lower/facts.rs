@@ -5,13 +5,13 @@ use arrow::datatypes::FieldRef;
 use brooklet_core::hash::hash_bytes;
 use brooklet_plan::node::Clock;
 use datafusion::common::JoinType;
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, TableScan};
 
-use super::{grouping_sets, interval};
+use super::{grouping_sets, interval, window_join};
 use crate::query::clock::is_proctime;
 use crate::query::pattern::{RowPattern, as_pattern, is_match_time};
 use crate::query::window_tvf::{WindowTvf, as_unnest, as_window};
-use crate::query::{Names, temporal};
+use crate::query::{Names, as_of, temporal};
 
 /// What kind of time a column is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,13 +92,15 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         LogicalPlan::Join(j) => {
             let (left, right) = (columns(&j.left, names), columns(&j.right, names));
             match j.join_type {
+                JoinType::LeftSemi | JoinType::LeftAnti if keeps_time(j, names) => left,
                 JoinType::LeftSemi | JoinType::LeftAnti => untimed(left),
+                JoinType::LeftMark => [untimed(left), vec![Facts::default()]].concat(),
+                JoinType::RightSemi | JoinType::RightAnti if keeps_time(j, names) => right,
                 JoinType::RightSemi | JoinType::RightAnti => untimed(right),
                 _ => {
                     let mut facts = [left, right].concat();
                     facts.resize(width, Facts::default());
-                    let keeps = temporal::looked_up(j).is_some() || interval::is_one(j, names);
-                    if keeps { facts } else { untimed(facts) }
+                    if keeps_time(j, names) { facts } else { untimed(facts) }
                 }
             }
         }
@@ -111,6 +113,9 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
             };
             (0..width).map(|i| same(i).unwrap_or_default()).collect()
         }
+        LogicalPlan::Extension(_) if as_of::as_as_of(plan).is_some() => {
+            columns(plan.inputs()[0], names)
+        }
         LogicalPlan::Extension(e) => match (as_window(e), as_unnest(e)) {
             (Some(tvf), _) => of_window(tvf, plan, names),
             (_, Some(it)) => {
@@ -122,6 +127,14 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         },
         _ => nothing(),
     }
+}
+
+/// Rows that are joined at any time have none to go by any more.
+fn keeps_time(join: &Join, names: &dyn Names) -> bool {
+    temporal::looked_up(join).is_some()
+        || as_of::right_of(join).is_some()
+        || interval::of(join, names).is_some()
+        || window_join::of(join, names).is_some()
 }
 
 /// Where rows come out later than their time says, it is a plain column.

@@ -2,7 +2,7 @@
 
 use brooklet_core::hash::{hash_bytes, mix};
 use brooklet_core::schema::TableDef;
-use brooklet_plan::node::{ReduceKind, ReduceSpec};
+use brooklet_plan::node::{JoinTime, ReduceKind, ReduceSpec};
 use brooklet_plan::{Node, NodeOp, StreamPlan};
 
 use super::pattern;
@@ -27,7 +27,10 @@ pub fn fill(plan: &mut StreamPlan, zone: &str) {
 
 /// Nodes that keep rows keep their hidden columns as well; elsewhere those do not matter.
 fn types(node: &Node) -> String {
-    let keeps = matches!(node.op, NodeOp::Reduce(_) | NodeOp::Join(_) | NodeOp::Lookup(_));
+    let keeps = matches!(
+        node.op,
+        NodeOp::Reduce(_) | NodeOp::Join(_) | NodeOp::Gate(_) | NodeOp::Lookup(_)
+    );
     let fields = node.schema.fields().iter().enumerate();
     let each: Vec<String> = fields
         .filter(|(i, _)| keeps || !is_hidden(node, *i))
@@ -58,8 +61,14 @@ fn spec(node: &Node) -> String {
         NodeOp::Exchange(s) => format!("Exchange {:?}", s.keys),
         NodeOp::Join(s) => {
             let filter = s.filter.as_ref().map(|f| f.to_string());
+            let time = match &s.time {
+                JoinTime::Any if s.nulls_match => " NULL".to_string(),
+                JoinTime::Any => String::new(),
+                JoinTime::Interval { .. } => format!(" {:?}", s.retain),
+                JoinTime::Versions(v) => format!(" {:?} {}", v.times, v.newest_only),
+            };
             let close = s.on_close.map(|close| format!(" {close:?}")).unwrap_or_default();
-            format!("Join {:?} {:?} {filter:?}{close}", s.kind, s.on)
+            format!("Join {:?} {:?} {filter:?}{time}{close}", s.kind, s.on)
         }
         NodeOp::Reduce(ReduceSpec { keys, kind: ReduceKind::Match(spec), .. }) => {
             pattern::identity(keys, spec)
@@ -75,6 +84,7 @@ fn spec(node: &Node) -> String {
                 s.table.name, s.keys, s.outer
             )
         }
+        NodeOp::Gate(s) => format!("Gate {:?} {:?}", s.time, s.order),
         NodeOp::Union => "Union".into(),
         NodeOp::Sink(s) => {
             let tables: Vec<&str> = s.tables.iter().map(|t| t.table.name.as_str()).collect();

@@ -1,51 +1,103 @@
-//! Interval joins: bounds between the rowtimes of both sides say how long a row can still match.
+//! Interval joins: bounds between the times of both sides say how long a row can still match.
 
 use brooklet_core::time::Millis;
 use brooklet_plan::node::Retain;
+use datafusion::common::JoinType;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Join, Operator};
 
 use super::facts::{self, TimeKind};
+use super::window_join;
 use crate::query::Names;
 use crate::query::window_tvf::interval_millis;
 
-/// A rowtime column of one side and what is added to it.
+/// How far the times of rows that match are apart at most.
+pub struct Interval {
+    pub retain: [Retain; 2],
+    /// How far the times of what comes out can be behind the watermark.
+    pub lag_ms: Millis,
+}
+
+/// A time attribute of one side and what is added to it.
 struct Moment {
     right: bool,
     column: usize,
+    kind: TimeKind,
     plus: Millis,
 }
 
-/// Whether the join is one within an interval.
-pub fn is_one(join: &Join, names: &dyn Names) -> bool {
-    retain(join, names).is_some()
+/// Bounds found so far.
+#[derive(Default)]
+struct Bounds {
+    /// right − left is at most `above` and left − right at most `below`.
+    above: Option<Millis>,
+    below: Option<Millis>,
+    columns: Option<(usize, usize, TimeKind)>,
 }
 
-/// What may be forgotten when the condition bounds the distance of both rowtimes both ways.
-pub fn retain(join: &Join, names: &dyn Names) -> Option<[Retain; 2]> {
+impl Bounds {
+    fn add(&mut self, op: Operator, a: Moment, b: Moment) -> Option<()> {
+        let (op, l, r) = match (a.right, b.right) {
+            (false, true) => (op, a, b),
+            (true, false) => (op.swap()?, b, a),
+            _ => return None,
+        };
+        if l.kind != r.kind {
+            return None;
+        }
+        let tighter = |old: Option<Millis>, new| Some(old.map_or(new, |old: Millis| old.min(new)));
+        let (above, below) = (l.plus - r.plus, r.plus - l.plus);
+        match op {
+            Operator::GtEq | Operator::Gt => self.above = tighter(self.above, above),
+            Operator::LtEq | Operator::Lt => self.below = tighter(self.below, below),
+            Operator::Eq => {
+                self.above = tighter(self.above, above);
+                self.below = tighter(self.below, below);
+            }
+            _ => return None,
+        }
+        self.columns = Some((l.column, r.column, l.kind));
+        Some(())
+    }
+}
+
+/// The interval of a join whose condition bounds the distance of both sides' times both ways. Semi
+/// and anti joins have none, as in Flink; joins of windows need none.
+pub fn of(join: &Join, names: &dyn Names) -> Option<Interval> {
+    if !matches!(
+        join.join_type,
+        JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full
+    ) {
+        return None;
+    }
+    if window_join::of(join, names).is_some() {
+        return None;
+    }
     let sides = [facts::columns(&join.left, names), facts::columns(&join.right, names)];
     let moment = |e: &Expr| moment(e, join, &sides);
-    // right − left is at most `above` and left − right at most `below`.
-    let (mut above, mut below, mut columns) = (None, None, None);
-    for part in split_conjunction(join.filter.as_ref()?) {
-        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = part else { continue };
-        let (Some(a), Some(b)) = (moment(left), moment(right)) else { continue };
-        let (op, l, r) = match (a.right, b.right) {
-            (false, true) => (*op, a, b),
-            (true, false) => (op.swap()?, b, a),
-            _ => continue,
-        };
-        match op {
-            Operator::GtEq | Operator::Gt => above = Some(l.plus - r.plus),
-            Operator::LtEq | Operator::Lt => below = Some(r.plus - l.plus),
-            Operator::Eq => (above, below) = (Some(l.plus - r.plus), Some(r.plus - l.plus)),
-            _ => continue,
+    let mut bounds = Bounds::default();
+    for (l, r) in &join.on {
+        if let (Some(a), Some(b)) = (moment(l), moment(r)) {
+            bounds.add(Operator::Eq, a, b);
         }
-        columns = Some((l.column, r.column));
     }
-    let ((left, right), above, below) = (columns?, above?, below?);
-    let until = |column, after: Millis| Retain::UntilWatermark { column, after_ms: after.max(0) };
-    Some([until(left, above), until(right, below)])
+    for part in join.filter.iter().flat_map(|filter| split_conjunction(filter)) {
+        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = part else { continue };
+        if let (Some(a), Some(b)) = (moment(left), moment(right)) {
+            bounds.add(*op, a, b);
+        }
+    }
+    let (left, right, kind) = bounds.columns?;
+    let (above, below) = (bounds.above?.max(0), bounds.below?.max(0));
+    let until = |column, after_ms| match kind {
+        TimeKind::Rowtime => Retain::UntilWatermark { column, after_ms },
+        TimeKind::Proctime => Retain::UntilClock { column, after_ms },
+    };
+    let lag_ms = match kind {
+        TimeKind::Rowtime => above.max(below),
+        TimeKind::Proctime => 0,
+    };
+    Some(Interval { retain: [until(left, above), until(right, below)], lag_ms })
 }
 
 fn moment(expr: &Expr, join: &Join, sides: &[Vec<facts::Facts>; 2]) -> Option<Moment> {
@@ -58,8 +110,8 @@ fn moment(expr: &Expr, join: &Join, sides: &[Vec<facts::Facts>; 2]) -> Option<Mo
                 (None, Some(i)) => (true, i),
                 (None, None) => return None,
             };
-            let time = sides[usize::from(right)].get(column)?.time;
-            (time == Some(TimeKind::Rowtime)).then_some(Moment { right, column, plus: 0 })
+            let kind = sides[usize::from(right)].get(column)?.time?;
+            Some(Moment { right, column, kind, plus: 0 })
         }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let millis = interval_millis(right)?;

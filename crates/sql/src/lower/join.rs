@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, FieldRef, Schema};
-use brooklet_plan::node::{Clock, JoinKind, JoinSpec, Retain};
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use brooklet_plan::node::{Clock, Expr as PlanExpr, JoinKind, JoinSpec, JoinTime, Retain};
 use brooklet_plan::{Node, NodeId, NodeOp};
 use datafusion::common::{Column, JoinType, NullEquality, Result};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Join, LogicalPlan};
 
+use super::interval::Interval;
 use super::needs::Need;
 use super::rel::{self, Physical, Rel};
 use super::{Lowering, either, error, interval, names_of, needs, window_join};
@@ -21,6 +22,8 @@ pub(super) struct Side {
 
 impl Lowering<'_> {
     pub(super) fn join(&mut self, join: &Join, plan: &LogicalPlan, need: Need) -> Result<Rel> {
+        let known = unless_known(join);
+        let join = known.as_ref().unwrap_or(join);
         let (kind, swap) = kind(join)?;
         let below = needs::of_inputs(plan, need, self.provider.names());
         let either = either::alternatives(join);
@@ -36,7 +39,12 @@ impl Lowering<'_> {
             let dealt_by = if join.on.is_empty() { &[] } else { side.keys.as_slice() };
             side.node = self.exchange(side.node, dealt_by, true);
         }
-        let retain = self.retain(join)?;
+        let interval = interval::of(join, self.provider.names());
+        let retain = match &interval {
+            Some(interval) => interval.retain,
+            None => self.retain(join)?,
+        };
+        let time = self.join_time(interval, [&left, &right])?;
         let (a, b, retain) = match swap {
             true => (&right, &left, [retain[1], retain[0]]),
             false => (&left, &right, retain),
@@ -48,10 +56,11 @@ impl Lowering<'_> {
             let start = if first { 0 } else { offset };
             places.extend((0..side.width).map(|c| rel::column(start + c)));
         }
-        let node = self.join_node(join, kind, [a, b], retain, &places)?;
+        let node = self.join_node(join, kind, [a, b], (retain, time), &places)?;
         let width = plan.schema().fields().len();
         let exprs: Vec<Expr> = match kind {
             JoinKind::Semi | JoinKind::Anti => (0..width).map(rel::column).collect(),
+            JoinKind::Mark => (0..left.width).chain([offset]).map(rel::column).collect(),
             _ => places,
         };
         Ok(Rel {
@@ -107,7 +116,7 @@ impl Lowering<'_> {
     }
 
     /// Rows of closed windows can meet nothing more when both sides are joined on the window's
-    /// end, nor can rows whose rowtime is out of an interval; otherwise the state's TTL decides.
+    /// end; otherwise the state's TTL decides.
     fn retain(&self, join: &Join) -> Result<[Retain; 2]> {
         let names = self.provider.names();
         if let Some(close) = window_join::of(join, names).filter(|c| c.clock == Clock::Watermark) {
@@ -115,11 +124,22 @@ impl Lowering<'_> {
                 .window_ends
                 .map(|column| Retain::UntilWatermark { column, after_ms: 0 }));
         }
-        if let Some(retain) = interval::retain(join, names) {
-            return Ok(retain);
-        }
         let retain = self.ttl()?.map_or(Retain::Forever, |ms| Retain::Idle { ms });
         Ok([retain, retain])
+    }
+
+    fn join_time(&self, interval: Option<Interval>, sides: [&Side; 2]) -> Result<JoinTime> {
+        let Some(interval) = interval else { return Ok(JoinTime::Any) };
+        let nodes = sides.map(|side| side.node);
+        if !nodes.iter().all(|id| self.plan.node(*id).append_only) {
+            let message = "a join on an interval of time does not take rows that are updated";
+            return Err(error(message, None));
+        }
+        let late = match self.is_one_scan(nodes) {
+            true => nodes.map(|id| self.plan.node(id).late),
+            false => [None, None],
+        };
+        Ok(JoinTime::Interval { late, lag_ms: interval.lag_ms })
     }
 
     fn join_node(
@@ -127,30 +147,23 @@ impl Lowering<'_> {
         join: &Join,
         kind: JoinKind,
         sides: [&Side; 2],
-        retain: [Retain; 2],
+        (retain, time): ([Retain; 2], JoinTime),
         places: &[Expr],
     ) -> Result<NodeId> {
         let [a, b] = sides.map(|s| self.plan.node(s.node).clone());
-        let one_sided = matches!(kind, JoinKind::Semi | JoinKind::Anti);
+        let one_sided = matches!(kind, JoinKind::Semi | JoinKind::Anti | JoinKind::Mark);
         let fields = a.schema.fields().iter().chain(b.schema.fields());
         let nullable = |f: &FieldRef| f.as_ref().clone().with_nullable(true);
         let both = Arc::new(Schema::new(fields.map(nullable).collect::<Vec<Field>>()));
-        let filter = match &join.filter {
-            None => None,
-            Some(f) => {
-                let schema = join.left.schema().join(join.right.schema())?;
-                let f = rel::substitute(f.clone(), &schema, places)?;
-                let scope = rel::scope(&both, None)?;
-                if f.column_refs().contains(&Column::new_unqualified(brooklet_plan::node::NOW)) {
-                    return Err(error("a join condition cannot read the clock", None));
-                }
-                Some(Physical { schema: &both, scope: &scope, needs_now: false }.expr(&f)?)
-            }
-        };
+        let filter = condition(join, &both, places)?;
         let offset = a.schema.fields().len();
         let (mut ord, mut fields) = (a.ord.clone(), both.fields().to_vec());
         match one_sided {
-            true => fields.truncate(offset),
+            true => {
+                fields.truncate(offset);
+                let mark = Field::new("mark", arrow::datatypes::DataType::Boolean, false);
+                fields.extend((kind == JoinKind::Mark).then(|| Arc::new(mark)));
+            }
             false => ord.extend(b.ord.iter().map(|i| offset + i)),
         }
         let shift = |k: &Vec<usize>| k.iter().map(|i| offset + i).collect::<Vec<_>>();
@@ -166,10 +179,12 @@ impl Lowering<'_> {
             (Some(l), Some(r)) => Some(l.iter().copied().chain(shift(r)).collect()),
             _ => None,
         };
+        let in_interval = matches!(time, JoinTime::Interval { .. });
         let on_close = window_join::of_sides(join, self.provider.names());
-        let insert_only = matches!(kind, JoinKind::Inner | JoinKind::Semi);
+        let insert_only = in_interval || matches!(kind, JoinKind::Inner | JoinKind::Semi);
         let pairs: Vec<(usize, usize)> =
             sides[0].keys.iter().copied().zip(sides[1].keys.iter().copied()).collect();
+        let nulls_match = join.null_equality == NullEquality::NullEqualsNull && !join.on.is_empty();
         let (on, either) = if join.on.is_empty() { (vec![], pairs) } else { (pairs, vec![]) };
         let node = Node {
             schema: Arc::new(Schema::new(fields)),
@@ -177,7 +192,16 @@ impl Lowering<'_> {
             key,
             ord,
             late: if on_close.is_some() { None } else { a.late },
-            op: NodeOp::Join(JoinSpec { kind, on, either, filter, retain, on_close }),
+            op: NodeOp::Join(JoinSpec {
+                kind,
+                on,
+                nulls_match,
+                either,
+                filter,
+                retain,
+                time,
+                on_close,
+            }),
             inputs: vec![sides[0].node, sides[1].node],
             fingerprint: 0,
             label: label(join, kind),
@@ -191,6 +215,18 @@ impl Lowering<'_> {
     }
 }
 
+/// What pairs of rows must fulfil beside the equalities, over the columns of both.
+fn condition(join: &Join, both: &SchemaRef, places: &[Expr]) -> Result<Option<PlanExpr>> {
+    let Some(filter) = &join.filter else { return Ok(None) };
+    let schema = join.left.schema().join(join.right.schema())?;
+    let filter = rel::substitute(filter.clone(), &schema, places)?;
+    let scope = rel::scope(both, None)?;
+    if filter.column_refs().contains(&Column::new_unqualified(brooklet_plan::node::NOW)) {
+        return Err(error("a join condition cannot read the clock", None));
+    }
+    Physical { schema: both, scope: &scope, needs_now: false }.expr(&filter).map(Some)
+}
+
 fn outer_right(kind: JoinKind) -> bool {
     matches!(kind, JoinKind::Right | JoinKind::Full)
 }
@@ -201,13 +237,6 @@ fn outer_left(kind: JoinKind) -> bool {
 
 /// The kind, and whether the sides change places.
 fn kind(join: &Join) -> Result<(JoinKind, bool)> {
-    if join.null_aware {
-        let message = "NOT IN over columns that can be NULL is not supported: use NOT EXISTS";
-        return Err(error(message, None));
-    }
-    if join.null_equality == NullEquality::NullEqualsNull && !join.on.is_empty() {
-        return Err(error("IS NOT DISTINCT FROM cannot be a join condition yet", None));
-    }
     Ok(match join.join_type {
         JoinType::Inner => (JoinKind::Inner, false),
         JoinType::Left => (JoinKind::Left, false),
@@ -217,11 +246,23 @@ fn kind(join: &Join) -> Result<(JoinKind, bool)> {
         JoinType::RightSemi => (JoinKind::Semi, true),
         JoinType::LeftAnti => (JoinKind::Anti, false),
         JoinType::RightAnti => (JoinKind::Anti, true),
-        JoinType::LeftMark | JoinType::RightMark => {
-            let message = "IN and EXISTS under OR are not supported: use UNION ALL or a join";
-            return Err(error(message, None));
-        }
+        JoinType::LeftMark => (JoinKind::Mark, false),
+        JoinType::RightMark => return Err(error("RIGHT MARK JOIN is not supported", None)),
     })
+}
+
+/// NOT IN: a row stays unless one equals it, or may do so because one of both is NULL.
+fn unless_known(join: &Join) -> Option<Join> {
+    let mut join = join.null_aware.then(|| join.clone())?;
+    if !join.on.is_empty() {
+        let (l, r) = join.on.remove(0);
+        let unknown = Expr::IsNotFalse(Box::new(l.eq(r)));
+        join.filter = Some(join.filter.take().into_iter().fold(unknown, Expr::and));
+    } else if let Some(filter) = join.filter.take() {
+        join.filter = Some(Expr::IsNotFalse(Box::new(filter)));
+    }
+    join.null_aware = false;
+    Some(join)
 }
 
 fn label(join: &Join, kind: JoinKind) -> String {

@@ -16,6 +16,7 @@ mod join;
 mod letters;
 mod lookup;
 mod needs;
+mod order;
 mod over;
 mod pattern;
 mod rank;
@@ -26,6 +27,7 @@ mod shared;
 mod sink;
 mod staging;
 mod structs;
+mod temporal;
 mod union;
 mod unnest;
 mod watermark;
@@ -40,12 +42,12 @@ use std::sync::Arc;
 use brooklet_core::connector::{Connector, Format};
 use brooklet_plan::node::ExchangeSpec;
 use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
-use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, Span};
+use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, ScalarValue, Span};
 use datafusion::logical_expr::{Distinct, Expr, Limit, LogicalPlan, Projection};
 
 use crate::query::pattern::as_pattern;
 use crate::query::window_tvf::{as_unnest, as_window};
-use crate::query::{Provider, temporal};
+use crate::query::{Provider, as_of, temporal as times};
 use needs::{Need, Wanted};
 use rel::Rel;
 
@@ -91,6 +93,7 @@ pub fn lower(
         dealt: Vec::new(),
         made: BTreeMap::new(),
         ends: BTreeSet::new(),
+        ranking: None,
     };
     let (mut inputs, mut errors) = (Vec::new(), Vec::new());
     for (number, job) in jobs.iter().enumerate() {
@@ -132,6 +135,8 @@ struct Lowering<'a> {
     made: BTreeMap<String, NodeId>,
     /// Nodes that feed a sink: their columns carry its names.
     ends: BTreeSet<NodeId>,
+    /// Set where the newest row of each key is wanted as versions: the keys, once they are known.
+    ranking: Option<Vec<usize>>,
 }
 
 impl Lowering<'_> {
@@ -148,9 +153,9 @@ impl Lowering<'_> {
 
     fn lower_new(&mut self, plan: &LogicalPlan, need: Need) -> Result<Rel> {
         match plan {
-            LogicalPlan::TableScan(scan) if temporal::is_as_of(scan) => Err(error(
+            LogicalPlan::TableScan(scan) if times::is_as_of(scan) => Err(error(
                 "FOR SYSTEM_TIME AS OF stands on the right side of JOIN or LEFT JOIN",
-                temporal::place(scan),
+                times::place(scan),
             )),
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::Projection(p) => {
@@ -170,15 +175,26 @@ impl Lowering<'_> {
                 }
             },
             LogicalPlan::Aggregate(a) => self.aggregate(a, plan, need),
-            LogicalPlan::Join(j) => match temporal::looked_up(j) {
+            LogicalPlan::Join(j) => match times::looked_up(j) {
                 Some(scan) if matches!(j.join_type, JoinType::Inner | JoinType::Left) => {
                     self.lookup(j, scan, plan, need)
                 }
+                _ if as_of::right_of(j).is_some() => self.temporal(j, plan, need),
                 _ => self.join(j, plan, need),
             },
             LogicalPlan::Union(u) => self.union(u, plan, need),
             LogicalPlan::Values(v) => self.values(v, plan, need),
-            LogicalPlan::EmptyRelation(e) => self.rows(usize::from(e.produce_one_row)),
+            LogicalPlan::EmptyRelation(e) => {
+                let mut rel = self.rows(usize::from(e.produce_one_row))?;
+                if !e.produce_one_row {
+                    let null = |f: &arrow::datatypes::FieldRef| {
+                        Ok(Expr::Literal(ScalarValue::try_from(f.data_type())?, None))
+                    };
+                    rel.exprs = e.schema.fields().iter().map(null).collect::<Result<_>>()?;
+                    rel.names = names_of(plan);
+                }
+                Ok(rel)
+            }
             LogicalPlan::Limit(l) => match &*l.input {
                 // ORDER BY a column that is not selected.
                 LogicalPlan::Projection(p) if matches!(&*p.input, LogicalPlan::Sort(_)) => {
@@ -203,10 +219,7 @@ impl Lowering<'_> {
                 rel.names = names_of(plan);
                 Ok(rel)
             }
-            LogicalPlan::Sort(_) => Err(error(
-                "ORDER BY without LIMIT never ends on a stream: remove it or add LIMIT",
-                None,
-            )),
+            LogicalPlan::Sort(s) => self.sort(s, need),
             LogicalPlan::Window(w) => self.over(w, plan, need),
             other => {
                 let text = other.display().to_string();

@@ -6,10 +6,10 @@ use datafusion::common::JoinType;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 
 use super::facts::{self, TimeKind};
-use super::{letters, watermark, window_join, within};
+use super::{interval, letters, watermark, window_join, within};
 use crate::query::pattern::as_pattern;
 use crate::query::window_tvf::{TvfKind, as_window};
-use crate::query::{Names, aggregates, temporal};
+use crate::query::{Names, aggregates, as_of, temporal};
 
 /// Hidden columns a node's output must carry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,10 +89,16 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
             vec![Need { ord: true, late: true, ..need }]
         }
         LogicalPlan::Join(j) => match j.join_type {
-            JoinType::LeftSemi | JoinType::LeftAnti => vec![need, beside(need)],
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => {
+                vec![need, beside(need)]
+            }
             JoinType::RightSemi | JoinType::RightAnti => vec![beside(need), need],
+            _ if interval::of(j, names).is_some() || as_of::right_of(j).is_some() => {
+                vec![Need { ord: true, late: true, ..need }; 2]
+            }
             _ => vec![need, Need { late: false, ..need }],
         },
+        LogicalPlan::Sort(_) => vec![Need { ord: true, late: true, ..need }],
         other => {
             let late = need.late || watermark::is_read(other);
             vec![Need { late, ..need }; other.inputs().len()]

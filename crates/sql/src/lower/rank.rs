@@ -47,12 +47,9 @@ impl Lowering<'_> {
         let (mut n, mut rest) = (None, Vec::new());
         for part in split_conjunction(&filter.predicate) {
             match rank_limit(part, &filter.input, &is_rank) {
-                Some(limit) => {
+                Some((limit, exact)) => {
                     n = Some(n.map_or(limit, |old: usize| old.min(limit)));
-                    let exactly = matches!(part, Expr::BinaryExpr(e) if e.op == Operator::Eq);
-                    if limit > 1 && exactly {
-                        rest.push(part.clone());
-                    }
+                    rest.extend((!exact).then(|| part.clone()));
                 }
                 None => rest.push(part.clone()),
             }
@@ -84,7 +81,11 @@ impl Lowering<'_> {
 
     fn ranked(&mut self, ranked: &Ranked, plan: &LogicalPlan, need: Need) -> Result<Rel> {
         let below = needs::of_inputs(plan, need, self.provider.names())[0];
+        if ranked.order_by.is_empty() {
+            return Err(error("ROW_NUMBER() needs ORDER BY: without it no row is the first", None));
+        }
         let source = &ranked.window.input;
+        let as_versions = self.ranking.take().is_some();
         let rel = self.lower(source, below)?;
         let width = rel.exprs.len();
         let mut map = rel.clone();
@@ -132,6 +133,9 @@ impl Lowering<'_> {
             (None, Some(within)) => within.over(&mut map),
             _ => kind,
         };
+        if as_versions && matches!(kind, ReduceKind::Dedup { keep: Keep::Last, time: Some(_) }) {
+            return self.unranked(map, keys, below, plan, width);
+        }
         let with_rank = matches!(kind, ReduceKind::TopN { rank: true, .. });
         map.label = match &kind {
             ReduceKind::Dedup { .. } | ReduceKind::FirstWithin { .. } => {
@@ -150,6 +154,24 @@ impl Lowering<'_> {
         out.exprs.truncate(width);
         out.exprs.push(rank);
         out.names = names_of(plan);
+        Ok(out)
+    }
+
+    /// The rows of which the newest of each key is wanted, all of them.
+    fn unranked(
+        &mut self,
+        map: Rel,
+        keys: Vec<usize>,
+        need: Need,
+        plan: &LogicalPlan,
+        width: usize,
+    ) -> Result<Rel> {
+        let node = self.emit(&map, need)?;
+        let mut out = Rel::of_node(&self.plan, node, map.label);
+        out.exprs.truncate(width);
+        out.exprs.push(rel::bigint(1));
+        out.names = names_of(plan);
+        self.ranking = Some(keys);
         Ok(out)
     }
 
@@ -310,8 +332,13 @@ fn row_number(window: &Window) -> Option<WindowFunctionParams> {
     }
 }
 
-/// `rn = 1`, `rn <= n`, `rn < n` and their mirror images on the column of the rank.
-fn rank_limit(expr: &Expr, plan: &LogicalPlan, rank: &dyn Fn(usize) -> bool) -> Option<usize> {
+/// `rn = n`, `rn <= n`, `rn < n` and their mirror images on the column of the rank: the last rank
+/// that passes, and whether all before it do.
+fn rank_limit(
+    expr: &Expr,
+    plan: &LogicalPlan,
+    rank: &dyn Fn(usize) -> bool,
+) -> Option<(usize, bool)> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return None };
     let is_rank = |e: &Expr| facts::trace(&uncast(e), plan).is_some_and(rank);
     let literal = |e: &Expr| match uncast(e) {
@@ -324,9 +351,9 @@ fn rank_limit(expr: &Expr, plan: &LogicalPlan, rank: &dyn Fn(usize) -> bool) -> 
         _ => return None,
     };
     match op {
-        Operator::Eq if n > 0 => Some(n),
-        Operator::LtEq if n > 0 => Some(n),
-        Operator::Lt if n > 1 => Some(n - 1),
+        Operator::Eq if n > 0 => Some((n, n == 1)),
+        Operator::LtEq if n > 0 => Some((n, true)),
+        Operator::Lt if n > 1 => Some((n - 1, true)),
         _ => None,
     }
 }

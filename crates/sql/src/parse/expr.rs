@@ -85,7 +85,24 @@ pub fn infix(p: &mut Parser, left: &Expr) -> Option<Parsed> {
     if is(p, 0, "IS") && (is(p, 1, "JSON") || is(p, 1, "NOT") && is(p, 2, "JSON")) {
         return Some(Ok(is_json(p, left)));
     }
+    if is(p, 0, "IS") && (is(p, 1, "DISTINCT") || is(p, 1, "NOT") && is(p, 2, "DISTINCT")) {
+        return Some(is_distinct(p, left));
+    }
     None
+}
+
+/// `IS [NOT] DISTINCT FROM` ends before AND and OR.
+fn is_distinct(p: &mut Parser, left: &Expr) -> Parsed {
+    expect(p, "IS")?;
+    let not = kw(p, "NOT");
+    expect(p, "DISTINCT")?;
+    expect(p, "FROM")?;
+    let right = Box::new(p.parse_subexpr(Flink.prec_value(Precedence::Is))?);
+    let left = Box::new(left.clone());
+    Ok(match not {
+        true => Expr::IsNotDistinctFrom(left, right),
+        false => Expr::IsDistinctFrom(left, right),
+    })
 }
 
 fn cast(p: &mut Parser) -> Parsed {

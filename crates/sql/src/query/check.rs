@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::logical_expr::LogicalPlan;
-use sqlparser::ast::{Expr, Ident, ObjectName, Query, Spanned, TableFactor, Value, Visit};
+use sqlparser::ast::{
+    Expr, Ident, JoinConstraint, JoinOperator, ObjectName, Query, SetExpr, Spanned, TableFactor,
+    Value, Visit,
+};
 use sqlparser::tokenizer::{Location, Span};
 
 use super::walk::{Changed, Seen, walk, walk_mut};
@@ -29,7 +32,8 @@ pub fn bind_all(
         );
         return Err(Fault::new(message, default).into());
     }
-    let tables = unknown_tables(provider.names(), query);
+    let mut tables = unknown_tables(provider.names(), query);
+    tables.extend(wrong_joins(query));
     if !tables.is_empty() {
         return Err(tables);
     }
@@ -65,6 +69,55 @@ pub fn bind_all(
         }
     }
     Err(faults)
+}
+
+/// Joins that Flink does not read.
+fn wrong_joins(query: &Query) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    walk(query, &mut |seen| {
+        if let Seen::Query(query) = seen {
+            joins_of(&query.body, &mut faults);
+        }
+        ControlFlow::Continue(())
+    });
+    faults
+}
+
+fn joins_of(body: &SetExpr, faults: &mut Vec<Fault>) {
+    let select = match body {
+        SetExpr::Select(select) => select,
+        SetExpr::SetOperation { left, right, .. } => {
+            joins_of(left, faults);
+            return joins_of(right, faults);
+        }
+        _ => return,
+    };
+    for join in select.from.iter().flat_map(|from| &from.joins) {
+        let message = match &join.join_operator {
+            JoinOperator::Join(JoinConstraint::None)
+            | JoinOperator::Inner(JoinConstraint::None)
+            | JoinOperator::Left(JoinConstraint::None)
+            | JoinOperator::LeftOuter(JoinConstraint::None)
+            | JoinOperator::Right(JoinConstraint::None)
+            | JoinOperator::RightOuter(JoinConstraint::None)
+            | JoinOperator::FullOuter(JoinConstraint::None) => {
+                "JOIN needs a condition: ON or USING; CROSS JOIN has none"
+            }
+            JoinOperator::Right(JoinConstraint::Using(_) | JoinConstraint::Natural)
+            | JoinOperator::RightOuter(JoinConstraint::Using(_) | JoinConstraint::Natural)
+            | JoinOperator::FullOuter(JoinConstraint::Using(_) | JoinConstraint::Natural) => {
+                "RIGHT and FULL JOIN are written with ON: the columns of USING come from both sides"
+            }
+            JoinOperator::LeftSemi(_) | JoinOperator::Semi(_) | JoinOperator::RightSemi(_) => {
+                "SEMI JOIN is written WHERE … IN (SELECT …) or EXISTS"
+            }
+            JoinOperator::LeftAnti(_) | JoinOperator::Anti(_) | JoinOperator::RightAnti(_) => {
+                "ANTI JOIN is written WHERE NOT EXISTS (SELECT …)"
+            }
+            _ => continue,
+        };
+        faults.push(Fault::new(message, join.relation.span()));
+    }
 }
 
 /// How deep expressions may be nested; each operator of a chain such as `a + b + c` counts. What

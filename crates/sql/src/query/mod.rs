@@ -1,14 +1,15 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`], [`calls`], [`predicates`], [`grouping`] and [`frames`] rewrite the parsed text
-//! (names, literals, calls, grouping sets, OVER), [`provider`] says what names mean,
-//! [`window_tvf`], [`group_windows`], [`pattern`], [`clock`], [`operators`], [`aggregates`] (run by
-//! [`folds`] where no engine does), [`row_number`], [`window_functions`], [`unnest`], [`sets`],
-//! [`watermark`], [`order`], [`temporal`], [`types`] and [`typing`] teach Flink's meaning,
-//! [`parameters`] stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn what
-//! goes wrong into faults, [`numbers`] refuses literals.
+//! [`prepare`], [`calls`], [`predicates`], [`membership`], [`grouping`] and [`frames`] rewrite the
+//! parsed text (names, literals, calls, rows with IN, grouping sets, OVER), [`provider`] says what
+//! names mean, [`window_tvf`], [`group_windows`], [`pattern`], [`clock`], [`operators`],
+//! [`aggregates`] (run by [`folds`] where no engine does), [`row_number`], [`window_functions`],
+//! [`unnest`], [`sets`], [`watermark`], [`order`], [`temporal`] (with [`as_of`]), [`types`] and
+//! [`typing`] teach Flink's meaning, [`parameters`] stand for values, [`optimize`] runs the rules,
+//! [`errors`] and [`check`] turn what goes wrong into faults, [`numbers`] refuses literals.
 
 pub mod aggregates;
+pub mod as_of;
 mod calls;
 pub mod check;
 pub mod clock;
@@ -17,6 +18,7 @@ mod folds;
 mod frames;
 mod group_windows;
 mod grouping;
+mod membership;
 mod numbers;
 pub mod operators;
 pub mod optimize;
@@ -64,8 +66,7 @@ fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = sets::counted(plan)?;
     operators::check_choices(&plan)?;
     let plan = optimize::coerce(plan, provider.options())?;
-    temporal::check(&plan, provider.names())?;
-    Ok(plan)
+    temporal::resolve(plan, provider.names())
 }
 
 /// A bound plan with types coerced, rewritten by the rules that are valid on streams.

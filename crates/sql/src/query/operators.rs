@@ -254,6 +254,19 @@ fn check_choice(expr: &Expr, schema: &DFSchema) -> Result<()> {
         Expr::ScalarFunction(f) if f.func.name() == "coalesce" => {
             ("COALESCE", f.args.iter().collect())
         }
+        Expr::InSubquery(i) => {
+            let (left, right) =
+                (i.expr.get_type(schema)?, i.subquery.subquery.schema().field(0).data_type());
+            let text = |t: &DataType| matches!(t, DataType::Utf8);
+            let apart = text(&left) && right.is_numeric() || left.is_numeric() && text(right);
+            if !apart {
+                return Ok(());
+            }
+            let (left, right) = (flink_name(&left), flink_name(right));
+            let message = format!("cannot compare {left} with the {right} of IN: write a CAST");
+            let plain = DataFusionError::Plan(message.clone());
+            return Err(plain.with_diagnostic(Diagnostic::new_error(message, place(&[&i.expr]))));
+        }
         _ => return Ok(()),
     };
     let types: Vec<DataType> = values.iter().filter_map(|e| e.get_type(schema).ok()).collect();
@@ -311,6 +324,7 @@ fn mismatch(op: &BinaryOperator, left: &DataType, right: &DataType) -> Option<St
     let refused = match op {
         BinaryOperator::StringConcat => apart && (number(left) || number(right)),
         BinaryOperator::Eq | BinaryOperator::NotEq if apart => number(left) || number(right),
+        BinaryOperator::Minus if moment(left) && moment(right) => true,
         BinaryOperator::Plus
         | BinaryOperator::Minus
         | BinaryOperator::Multiply

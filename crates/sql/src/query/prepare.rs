@@ -8,18 +8,30 @@ use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Fetch, Function,
     FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, LimitClause,
-    ObjectName, Query, Select, SelectItem, TypedString, UnaryOperator, Value, ValueWithSpan,
-    WindowType,
+    ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, TypedString, UnaryOperator, Value,
+    ValueWithSpan, WindowType,
 };
 
 use super::types::flink_type;
 use super::walk::{Changed, walk_mut};
-use super::{calls, frames, group_windows, grouping, predicates, unnest};
+use super::{calls, frames, group_windows, grouping, membership, predicates, unnest};
 use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.
 pub fn prepare(query: &mut Query) {
     walk_mut(query, &mut change);
+    if let Some(OrderBy { kind: OrderByKind::Expressions(order), .. }) = &mut query.order_by {
+        order.iter_mut().for_each(|by| bare_number(&mut by.expr));
+    }
+}
+
+/// ORDER BY 2 means the second column.
+fn bare_number(expr: &mut Expr) {
+    if let Expr::Cast { expr: inner, .. } = expr
+        && matches!(&**inner, Expr::Value(v) if matches!(v.value, Value::Number(..)))
+    {
+        *expr = (**inner).clone();
+    }
 }
 
 /// The same for an expression that stands alone.
@@ -89,6 +101,11 @@ fn change_expr(expr: &mut Expr) {
         Expr::Function(function) if typed_by_value(function) => bare_literals(function),
         Expr::Function(function) => {
             if let Some(other) = calls::rewritten(function) {
+                *expr = other;
+            }
+        }
+        Expr::InSubquery { .. } | Expr::AnyOp { .. } | Expr::AllOp { .. } => {
+            if let Some(other) = membership::rewritten(expr) {
                 *expr = other;
             }
         }

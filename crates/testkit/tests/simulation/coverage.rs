@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use brooklet_core::env::CrashPoint;
-use brooklet_plan::node::{Emit, Keep, NodeOp, ReduceKind, StreamPlan};
+use brooklet_plan::node::{Emit, JoinTime, Keep, NodeOp, ReduceKind, StreamPlan};
 use brooklet_plan::over::OverOrder;
 
 /// Crashes by node kind of the plan, point, and whether the restart had another shard count.
@@ -22,7 +22,7 @@ pub struct Coverage {
 }
 
 /// All that a plan can be made of.
-const KINDS: [&str; 34] = [
+const KINDS: [&str; 38] = [
     "Scan",
     "Map",
     "Exchange",
@@ -55,6 +55,10 @@ const KINDS: [&str; 34] = [
     "Join Full",
     "Join Semi",
     "Join Anti",
+    "Join Left interval",
+    "Join Full interval",
+    "Join Left versions",
+    "Gate",
     "Lookup append",
     "Lookup updating",
 ];
@@ -96,7 +100,11 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
         NodeOp::Lookup(_) if node.append_only => "Lookup append".into(),
         NodeOp::Lookup(_) => "Lookup updating".into(),
         NodeOp::Join(spec) if spec.on_close.is_some() => format!("Join window {:?}", spec.kind),
-        NodeOp::Join(spec) => format!("Join {:?}", spec.kind),
+        NodeOp::Join(spec) => match spec.time {
+            JoinTime::Any => format!("Join {:?}", spec.kind),
+            JoinTime::Interval { .. } => format!("Join {:?} interval", spec.kind),
+            JoinTime::Versions(_) => format!("Join {:?} versions", spec.kind),
+        },
         op => op.name().to_string(),
     };
     plan.nodes.iter().map(kind).collect()

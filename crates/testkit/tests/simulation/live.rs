@@ -115,7 +115,10 @@ fn a_live_run_dies_anywhere_and_ends_as_the_batch_answer() {
     let (a, b) = (base("a"), base("b"));
     let queries = [
         Query::new("windows", vec![a.first().windowed(Window::Hop), a.filter("v > 5").keyed()]),
-        Query::new("joins", vec![a.join("LEFT", &b.last()).keyed(), a.interval(&b).rows()]),
+        Query::new(
+            "joins",
+            vec![a.join("LEFT", &b.last()).keyed(), a.interval("INNER", &b).rows()],
+        ),
     ];
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     let threads = threads.worker_threads(2).enable_time().build().unwrap();

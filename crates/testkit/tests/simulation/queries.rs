@@ -78,6 +78,9 @@ fn aggregates() -> [String; 2] {
     [STREAMING, BATCH].map(|own| format!("{PLAIN}, {own}"))
 }
 
+const FIRST_OF_EACH: &str = "SELECT id, k, s, v, d, ts FROM (SELECT *, ROW_NUMBER() OVER \
+     (PARTITION BY k ORDER BY ts) AS rn FROM b) WHERE rn = 1";
+
 /// Filters that read the same in both dialects.
 pub const FILTERS: [&str; 5] =
     ["v > 5", "s <> 'a'", "k IS NOT NULL", "d < 300 OR v IS NULL", "k IN (1, 2, 4) AND v < 50"];
@@ -298,11 +301,35 @@ impl Rel {
         }
     }
 
+    /// With the first row of its k in table `b`, if that had come by its event time.
+    pub fn as_of(&self, kind: &str) -> Rel {
+        let select = "SELECT l.id, l.k, r.s, r.v, l.d, l.ts FROM";
+        let first = FIRST_OF_EACH;
+        Rel {
+            stream: format!(
+                "{select} ({}) AS l {kind} JOIN firsts FOR SYSTEM_TIME AS OF l.ts AS r ON l.k = r.k",
+                self.stream
+            ),
+            batch: format!(
+                "{select} ({}) AS l {kind} JOIN ({first}) AS r ON l.k = r.k AND r.ts <= l.ts",
+                self.batch
+            ),
+            append_only: true,
+            ..self.clone()
+        }
+    }
+
+    /// In the order of event time.
+    pub fn sorted(&self) -> Output {
+        let rows = self.rows();
+        Output { stream: format!("{} ORDER BY ts", rows.stream), ..rows }
+    }
+
     /// Joined on k with event times within ten seconds.
-    pub fn interval(&self, other: &Rel) -> Rel {
+    pub fn interval(&self, kind: &str, other: &Rel) -> Rel {
         let sql = |l: &str, r: &str, seconds: &str| {
             format!(
-                "SELECT l.id, l.k, r.s, r.v, l.d, r.ts FROM ({l}) AS l JOIN ({r}) AS r ON \
+                "SELECT l.id, l.k, r.s, r.v, l.d, r.ts FROM ({l}) AS l {kind} JOIN ({r}) AS r ON \
                  l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL {seconds} AND r.ts + INTERVAL {seconds}"
             )
         };
@@ -515,6 +542,7 @@ impl Query {
                 crate::data::COLUMNS
             );
         }
+        sql += &format!("CREATE VIEW firsts AS {FIRST_OF_EACH};\n");
         for (i, output) in self.outputs.iter().enumerate() {
             sql += &format!(
                 "CREATE TABLE out{i} ({}) WITH ('connector' = 'memory', 'name' = 'out{i}');\n\
@@ -552,7 +580,10 @@ pub fn features() -> Vec<Query> {
             a.join_either("FULL", &b.last()).rows(),
             a.join_either("RIGHT", &b).rows(),
         ),
-        both("interval join", a.interval(&b).keyed(), a.interval(&b).rows()),
+        both("interval join", a.interval("INNER", &b).keyed(), a.interval("INNER", &b).rows()),
+        both("outer interval join", a.interval("LEFT", &b).keyed(), a.interval("FULL", &b).rows()),
+        both("temporal join", a.as_of("LEFT").rows(), a.as_of("INNER").keyed()),
+        both("order by time", a.sorted(), b.filter("v > 5").sorted()),
         both("lookup", a.looked_up("INNER", "c").rows(), b.looked_up("LEFT", "cc").rows()),
         both(
             "lookup, taken back",

@@ -82,7 +82,7 @@ fn simple(dice: &mut Dice) -> Rel {
 }
 
 fn relation(dice: &mut Dice) -> Rel {
-    let rel = match dice.below(12) {
+    let rel = match dice.below(13) {
         0 => base("a").union(&base("b").mapped()),
         1 => simple(dice).first(),
         2 | 3 => simple(dice).last(),
@@ -95,12 +95,13 @@ fn relation(dice: &mut Dice) -> Rel {
                 false => left.join(kind, &right),
             }
         }
-        7 => simple(dice).interval(&simple(dice)),
+        7 => simple(dice).interval(KINDS[dice.below(4) as usize], &simple(dice)),
         8 | 9 => {
             let (left, right) = (side(dice), side(dice));
             left.exists(dice.chance(0.5), &right)
         }
-        10 => {
+        10 => simple(dice).as_of(KINDS[dice.below(2) as usize]),
+        11 => {
             let rel = simple(dice);
             let rel = if dice.chance(0.2) { rel.first() } else { rel };
             if dice.chance(0.5) { rel.followed() } else { rel.spanned() }

@@ -8,25 +8,27 @@ use brooklet_core::{Delta, Result};
 
 use crate::ops::rows::{any_null, columns_at};
 
-/// The key of each row; None where a part is NULL, which never matches.
+/// The key of each row; None where a part is NULL and matches nothing.
 pub type Keys = Vec<Option<Box<[u8]>>>;
 
 /// Derived from the side's table.
 pub struct Index {
     on: Vec<usize>,
+    /// A key may have NULL parts.
+    nulls_match: bool,
     /// None without columns: all rows have one key.
     codec: Option<RowConverter>,
     groups: HashMap<Box<[u8]>, Vec<u32>, foldhash::fast::FixedState>,
 }
 
 impl Index {
-    pub fn new(schema: &SchemaRef, on: Vec<usize>) -> Result<Self> {
+    pub fn new(schema: &SchemaRef, on: Vec<usize>, nulls_match: bool) -> Result<Self> {
         let sort = |c: &usize| SortField::new(schema.field(*c).data_type().clone());
         let codec = match on.len() {
             0 => None,
             _ => Some(RowConverter::new(on.iter().map(sort).collect())?),
         };
-        Ok(Index { on, codec, groups: HashMap::default() })
+        Ok(Index { on, nulls_match, codec, groups: HashMap::default() })
     }
 
     /// Every row has the same key.
@@ -39,7 +41,10 @@ impl Index {
         let Some(codec) = &self.codec else {
             return Ok(vec![Some(Box::default()); rows.len()]);
         };
-        let nulls = any_null(&columns, rows.len());
+        let nulls = match self.nulls_match {
+            true => vec![false; rows.len()],
+            false => any_null(&columns, rows.len()),
+        };
         let encoded = codec.convert_columns(&columns)?;
         let key = |row: usize| (!nulls[row]).then(|| Box::from(encoded.row(row).data()));
         Ok((0..rows.len()).map(key).collect())
