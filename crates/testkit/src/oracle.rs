@@ -3,8 +3,8 @@
 //! `make oracle` writes the answers of `TOPIC.sql` to `TOPIC.jsonl`: one object for each statement
 //! that is no definition. A statement is asked with all definitions before it. `differs.txt` lists
 //! the questions that brooklet answers otherwise on purpose, each with its reason:
-//! `TOPIC.sql | the statement's beginning | reason`. ORACLE_TOPIC leaves the files whose names
-//! begin with it.
+//! `TOPIC.sql | the statement's beginning | reason`, where `;` is the statement's end. ORACLE_TOPIC
+//! leaves the files whose names begin with it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -161,5 +161,6 @@ impl Excuses {
 fn is_of(line: &str, question: &Question) -> bool {
     let mut parts = line.split(" | ");
     let topic = parts.next() == Some(question.topic.as_str());
-    topic && parts.next().is_some_and(|start| question.shown().starts_with(start))
+    let whole = question.shown() + ";";
+    topic && parts.next().is_some_and(|start| whole.starts_with(start))
 }

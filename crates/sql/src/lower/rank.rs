@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema};
 use brooklet_plan::node::{Clock, Emit, Keep, ReduceKind, ReduceSpec, SortKey};
 use brooklet_plan::{Node, NodeOp};
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Sort, WindowFunctionParams};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
@@ -19,6 +19,7 @@ use super::{Lowering, error, names_of, needs};
 use crate::query::Names;
 use crate::query::clock::is_proctime;
 use crate::query::row_number::ROW_NUMBER;
+use crate::query::window_functions::{DENSE_RANK, RANK};
 
 /// What stands over a ROW_NUMBER.
 struct Ranked<'a> {
@@ -41,9 +42,17 @@ impl Lowering<'_> {
     ) -> Result<Option<Rel>> {
         let Some((plan, places)) = window_below(&filter.input) else { return Ok(None) };
         let LogicalPlan::Window(window) = plan else { return Ok(None) };
-        let Some(params) = row_number(window) else { return Ok(None) };
         let rank = window.input.schema().fields().len();
         let is_rank = |column: usize| places.get(column) == Some(&rank);
+        let Some((name, params)) = ranking(window) else { return Ok(None) };
+        if name != ROW_NUMBER {
+            let mut parts = split_conjunction(&filter.predicate).into_iter();
+            let limited = parts.any(|p| rank_limit(p, &filter.input, &is_rank).is_some());
+            return match limited && !self.settings.is_batch() {
+                true => Err(no_limit(&name)),
+                false => Ok(None),
+            };
+        }
         let (mut n, mut rest) = (None, Vec::new());
         for part in split_conjunction(&filter.predicate) {
             match rank_limit(part, &filter.input, &is_rank) {
@@ -321,15 +330,21 @@ fn window_below(plan: &LogicalPlan) -> Option<(&LogicalPlan, Vec<usize>)> {
     }
 }
 
-fn row_number(window: &Window) -> Option<WindowFunctionParams> {
+/// The only call, if it ranks rows.
+fn ranking(window: &Window) -> Option<(String, WindowFunctionParams)> {
     let [expr] = window.window_expr.as_slice() else { return None };
-    match expr.clone().unalias() {
-        Expr::WindowFunction(f) => match &f.fun {
-            WindowFunctionDefinition::WindowUDF(udf) if udf.name() == ROW_NUMBER => Some(f.params),
-            _ => None,
-        },
-        _ => None,
-    }
+    let Expr::WindowFunction(f) = expr.clone().unalias() else { return None };
+    let WindowFunctionDefinition::WindowUDF(udf) = &f.fun else { return None };
+    let ranks = [ROW_NUMBER, RANK, DENSE_RANK].contains(&udf.name());
+    ranks.then(|| (udf.name().to_string(), f.params.clone()))
+}
+
+fn no_limit(name: &str) -> DataFusionError {
+    let name = name.to_uppercase();
+    error(
+        format!("{name}() with a filter on it is not supported on a stream: use ROW_NUMBER()"),
+        None,
+    )
 }
 
 /// `rn = n`, `rn <= n`, `rn < n` and their mirror images on the column of the rank: the last rank
