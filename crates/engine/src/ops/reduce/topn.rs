@@ -23,6 +23,8 @@ use crate::ops::ttl::Ttl;
 use crate::ops::{Counts, Operator, StepCtx, StepOutput};
 use crate::table::Table;
 
+mod again;
+
 /// How often the row is there.
 const COUNT: usize = 0;
 /// When it was last touched.
@@ -35,6 +37,8 @@ pub struct TopN {
     rank: bool,
     /// Where the rank stands: behind the input's visible columns.
     rank_at: usize,
+    /// How many hidden columns say when a row came; they are the last of `sort`.
+    arrival: usize,
     pub(super) append_only: bool,
     pub(super) input_schema: SchemaRef,
     schema: SchemaRef,
@@ -81,6 +85,7 @@ impl TopN {
             n: *n as i64,
             rank: *rank,
             rank_at: visible,
+            arrival: args.input.ord.len(),
             append_only: args.input.append_only,
             ttl: Ttl::new(args.spec.ttl_ms),
             table: Table::new("rows", fields_of_rows, args.dealt_by.clone(), &values)?,
@@ -219,6 +224,10 @@ impl Operator for TopN {
         let Some(rows) = consolidate(&self.input_schema, &inputs[0])? else {
             return Ok(StepOutput::default());
         };
+        let rows_in = rows.len() as u64;
+        let Some(rows) = self.found_again(rows)? else {
+            return Ok(StepOutput::default());
+        };
         let (prefixes, entries) = self.entries(&rows)?;
         let touched: BTreeSet<Box<[u8]>> = prefixes.into_iter().collect();
         let mut changed: BTreeMap<(Box<[u8]>, i64), i64> = BTreeMap::new();
@@ -238,7 +247,7 @@ impl Operator for TopN {
         }
         let out = self.output(changed)?;
         let counts = Counts {
-            rows_in: rows.len() as u64,
+            rows_in,
             rows_out: out.as_ref().map_or(0, |d| d.len() as u64),
             ..Counts::default()
         };

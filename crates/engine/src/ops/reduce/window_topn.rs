@@ -77,7 +77,7 @@ impl Operator for WindowTopN {
         }
         for (end, rows) in dealt {
             if let Some(rows) = consolidate(&self.input_schema, &rows)? {
-                self.pane(end)?.take_in(&rows)?;
+                self.pane(end)?.take_in(rows)?;
             }
         }
         out.rows = self.fire(self.by_window.closed(ctx))?;
@@ -102,9 +102,10 @@ impl Operator for WindowTopN {
 
 impl TopN {
     /// Adds rows whose effect is asked for later.
-    fn take_in(&mut self, rows: &Delta) -> Result<()> {
-        let (prefixes, entries) = self.entries(rows)?;
-        self.apply(rows, &entries, 0)?;
+    fn take_in(&mut self, rows: Delta) -> Result<()> {
+        let Some(rows) = self.found_again(rows)? else { return Ok(()) };
+        let (prefixes, entries) = self.entries(&rows)?;
+        self.apply(&rows, &entries, 0)?;
         if self.append_only {
             let touched: BTreeSet<Box<[u8]>> = prefixes.into_iter().collect();
             touched.iter().for_each(|prefix| self.prune(prefix));
