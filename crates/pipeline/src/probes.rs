@@ -195,6 +195,9 @@ impl Question {
             Some(plan) => {
                 self.select(&compiled, plan.clone(), directory).await.map_err(shown_error)
             }
+            None if compiled.plan.nodes.is_empty() => {
+                Ok(Rows { schema: Vec::new(), rows: Vec::new() })
+            }
             None => {
                 run(&compiled, compiled.plan.clone(), directory, None)
                     .await

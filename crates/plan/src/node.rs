@@ -236,7 +236,8 @@ pub struct SortKey {
     pub nulls_first: bool,
 }
 
-/// Rows wait until the watermark reaches their time. Rows only come. Output: the input's columns;
+/// Rows wait until the watermark reaches their time. Rows only come. A second input gives nothing
+/// but its watermark. Output: the input's columns;
 /// with `order` the hidden ones are one new arrival order.
 #[derive(Debug, Clone)]
 pub struct GateSpec {

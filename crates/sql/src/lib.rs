@@ -2,8 +2,8 @@
 //!
 //! In the order a text meets them: [`placeholders`] variables replaced, [`parse`] text to
 //! statements, [`session`] what they create, set and want to run, [`catalog`] tables and views,
-//! [`query`] queries to logical plans, [`shown`] what SHOW and DESCRIBE answer, [`served`] those that are asked over HTTP; [`fault`] what is
-//! wrong with the text and where.
+//! [`query`] queries to logical plans, [`shown`] what SHOW and DESCRIBE answer,
+//! [`served`] those that are asked over HTTP; [`fault`] what is wrong with the text and where.
 
 pub mod catalog;
 pub mod fault;

@@ -12,7 +12,7 @@ use datafusion::common::{DataFusionError, Diagnostic, Result, ScalarValue, Span 
 use datafusion::logical_expr::{
     Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection,
 };
-use sqlparser::ast::{self, GroupByExpr, Query, SetExpr, Spanned};
+use sqlparser::ast::{self, GroupByExpr, Ident, Query, SetExpr, Spanned};
 use sqlparser::tokenizer::Span;
 
 use crate::catalog::name_of;
@@ -77,9 +77,23 @@ fn zone(settings: &Settings) -> Result<Zone, Faults> {
     })
 }
 
-/// Faults of a view's query.
-pub fn check_view(names: &dyn Names, query: &Query) -> Result<(), Vec<Fault>> {
-    check::bind_all(&Provider::new(names), query, query_span(query)).map(drop)
+/// Faults of a view's query, and of the names that its columns are given.
+pub fn check_view(names: &dyn Names, query: &Query, columns: &[Ident]) -> Result<(), Vec<Fault>> {
+    let plan = check::bind_all(&Provider::new(names), query, query_span(query))?;
+    let twice = columns.iter().enumerate().find(|(i, c)| columns[..*i].contains(c));
+    if let Some((_, column)) = twice {
+        let message = format!("the view names column '{}' twice", column.value);
+        return Err(Fault::new(message, column.span).into());
+    }
+    let given = plan.schema().fields().len();
+    match columns.last() {
+        Some(last) if columns.len() != given => {
+            let message =
+                format!("the view names {} columns, its query has {given}", columns.len());
+            Err(Fault::new(message, last.span).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Errors of lowering, each with the number of its job.
@@ -237,11 +251,10 @@ fn implicit_cast(expr: Expr, given: &FieldRef, target: SqlType, to: &DataType, z
     if from.as_ref() == Some(&target) {
         return expr;
     }
+    let fits = |n: u32| matches!(target, SqlType::Varchar(m) if n <= m);
     match from {
         // Nothing is cut.
-        Some(SqlType::Char(n) | SqlType::Varchar(n)) if matches!(target, SqlType::Varchar(m) if n <= m) => {
-            expr
-        }
+        Some(SqlType::Char(n) | SqlType::Varchar(n)) if fits(n) => expr,
         Some(from) if brooklet_functions::castable(&from, &target) => {
             brooklet_functions::cast_udf_in(target, false, zone).call(vec![expr])
         }

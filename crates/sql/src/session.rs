@@ -172,7 +172,7 @@ impl Run {
         let catalog = &mut self.session.catalog;
         let known = name_of(&ddl.name).is_ok_and(|name| catalog.view(&name).is_some());
         if !excused {
-            planner::check_view(&*catalog, &ddl.query)?;
+            planner::check_view(&*catalog, &ddl.query, &ddl.columns)?;
         }
         catalog.create_view(ddl)?;
         if excused && !known {

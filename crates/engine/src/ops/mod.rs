@@ -2,8 +2,8 @@
 //!
 //! One file per node kind: [`map`] (and [`unnest`]), [`join`] (in event time [`versions`], within
 //! windows [`window_join`]; [`panes`] deals rows to these), [`reduce`] (with its aggregates,
-//! windows, top-n and dedup), [`gate`], [`lookup`], [`sinks`] for what these keep: [`stage`] rows of
-//! open files, [`partitions`] what is not complete, [`kept`] built-in tables, [`whole`] results;
+//! windows, top-n and dedup), [`gate`], [`lookup`], [`sinks`] for what these keep: [`stage`] rows
+//! of open files, [`partitions`] what is not complete, [`kept`] built-in tables, [`whole`] results;
 //! [`held`] for sources that give rows once. Scans are [`crate::ingest`], exchanges
 //! [`crate::exchange`], unions are concatenation.
 

@@ -1,5 +1,5 @@
-//! Casts among DATE, TIME, TIMESTAMP and TIMESTAMP_LTZ, which are the same wall time in the session's
-//! zone.
+//! Casts among DATE, TIME, TIMESTAMP and TIMESTAMP_LTZ, which are the same wall time in the
+//! session's zone.
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;

@@ -116,7 +116,8 @@ fn map(call: &Call) -> Result<ArrayRef> {
     };
     let (keys, values) = (part(0)?, part(1)?);
     let sort = arrow::row::SortField::new(keys.data_type().clone());
-    let compared = arrow::row::RowConverter::new(vec![sort])?.convert_columns(&[keys.clone()])?;
+    let compared =
+        arrow::row::RowConverter::new(vec![sort])?.convert_columns(std::slice::from_ref(&keys))?;
     let mut lists = Lists::new(call.rows);
     for row in 0..call.rows {
         let mut places: Vec<u32> = vec![];

@@ -153,7 +153,8 @@ fn union(call: &Call) -> Result<ArrayRef> {
     };
     let (keys, values) = (all(MapArray::keys, &fields[0])?, all(MapArray::values, &fields[1])?);
     let sort = arrow::row::SortField::new(keys.data_type().clone());
-    let compared = arrow::row::RowConverter::new(vec![sort])?.convert_columns(&[keys.clone()])?;
+    let compared =
+        arrow::row::RowConverter::new(vec![sort])?.convert_columns(std::slice::from_ref(&keys))?;
     let mut lists = Lists::new(call.rows);
     for row in 0..call.rows {
         if maps.iter().any(|m| m.is_null(row)) {

@@ -284,8 +284,8 @@ pub(super) const REVERSE: Function = Function::text("reverse", &[T], |call| {
 
 /// `SPLIT_INDEX(text, separator, index)`
 ///
-/// The part at an index between the separators, texts or codes of characters, the first being 0. NULL where there is none and
-/// for an empty text.
+/// The part at an index between the separators, texts or codes of characters, the first being 0.
+/// NULL where there is none and for an empty text.
 ///
 /// ```sql
 /// SPLIT_INDEX('a,b,c', ',', 1) = 'b'

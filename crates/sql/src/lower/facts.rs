@@ -74,21 +74,7 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
             facts.resize(width, Facts::default());
             facts
         }
-        LogicalPlan::Aggregate(a) => {
-            let inner = columns(&a.input, names);
-            let of = |e: &Expr| trace(e, &a.input).map(|i| inner[i]).unwrap_or_default();
-            let (keys, sets) = grouping_sets::of(a);
-            let everywhere = |key: usize| sets.iter().all(|set| set.contains(&key));
-            let mut facts: Vec<Facts> = keys.iter().map(of).collect();
-            for (key, facts) in facts.iter_mut().enumerate() {
-                *facts = if everywhere(key) { *facts } else { Facts::default() };
-            }
-            if window_end(a, names).is_none() {
-                facts.iter_mut().for_each(|f| *f = Facts::default());
-            }
-            facts.resize(width, Facts::default());
-            facts
-        }
+        LogicalPlan::Aggregate(a) => of_aggregate(a, width, names),
         LogicalPlan::Join(j) => {
             let (left, right) = (columns(&j.left, names), columns(&j.right, names));
             match j.join_type {
@@ -127,6 +113,22 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         },
         _ => nothing(),
     }
+}
+
+fn of_aggregate(a: &Aggregate, width: usize, names: &dyn Names) -> Vec<Facts> {
+    let inner = columns(&a.input, names);
+    let of = |e: &Expr| trace(e, &a.input).map(|i| inner[i]).unwrap_or_default();
+    let (keys, sets) = grouping_sets::of(a);
+    let everywhere = |key: usize| sets.iter().all(|set| set.contains(&key));
+    let mut facts: Vec<Facts> = keys.iter().map(of).collect();
+    for (key, facts) in facts.iter_mut().enumerate() {
+        *facts = if everywhere(key) { *facts } else { Facts::default() };
+    }
+    if window_end(a, names).is_none() {
+        facts.iter_mut().for_each(|f| *f = Facts::default());
+    }
+    facts.resize(width, Facts::default());
+    facts
 }
 
 /// Rows that are joined at any time have none to go by any more.

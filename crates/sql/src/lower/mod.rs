@@ -43,7 +43,7 @@ use brooklet_core::connector::{Connector, Format};
 use brooklet_plan::node::ExchangeSpec;
 use brooklet_plan::{Node, NodeId, NodeOp, Settings, StreamPlan};
 use datafusion::common::{DataFusionError, Diagnostic, JoinType, Result, ScalarValue, Span};
-use datafusion::logical_expr::{Distinct, Expr, Limit, LogicalPlan, Projection};
+use datafusion::logical_expr::{Distinct, EmptyRelation, Expr, Limit, LogicalPlan, Projection};
 
 use crate::query::pattern::as_pattern;
 use crate::query::window_tvf::{as_unnest, as_window};
@@ -184,17 +184,7 @@ impl Lowering<'_> {
             },
             LogicalPlan::Union(u) => self.union(u, plan, need),
             LogicalPlan::Values(v) => self.values(v, plan, need),
-            LogicalPlan::EmptyRelation(e) => {
-                let mut rel = self.rows(usize::from(e.produce_one_row))?;
-                if !e.produce_one_row {
-                    let null = |f: &arrow::datatypes::FieldRef| {
-                        Ok(Expr::Literal(ScalarValue::try_from(f.data_type())?, None))
-                    };
-                    rel.exprs = e.schema.fields().iter().map(null).collect::<Result<_>>()?;
-                    rel.names = names_of(plan);
-                }
-                Ok(rel)
-            }
+            LogicalPlan::EmptyRelation(e) => self.empty(e, plan),
             LogicalPlan::Limit(l) => match &*l.input {
                 // ORDER BY a column that is not selected.
                 LogicalPlan::Projection(p) if matches!(&*p.input, LogicalPlan::Sort(_)) => {
@@ -240,6 +230,19 @@ impl Lowering<'_> {
             }
         }
         self.lower(&p.input, need)
+    }
+
+    /// One row without columns, or none of the columns that it would have.
+    fn empty(&mut self, e: &EmptyRelation, plan: &LogicalPlan) -> Result<Rel> {
+        let mut rel = self.rows(usize::from(e.produce_one_row))?;
+        if !e.produce_one_row {
+            let null = |f: &arrow::datatypes::FieldRef| {
+                Ok(Expr::Literal(ScalarValue::try_from(f.data_type())?, None))
+            };
+            rel.exprs = e.schema.fields().iter().map(null).collect::<Result<_>>()?;
+            rel.names = names_of(plan);
+        }
+        Ok(rel)
     }
 
     /// A projection over `rel`, in the same Map unless that would compute something twice.

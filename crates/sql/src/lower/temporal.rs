@@ -55,7 +55,7 @@ impl Lowering<'_> {
         let left_time = time(times[0], &join.left)?;
         let right_time = rel::position(&versions.exprs[time(times[1], &join.right)?])
             .ok_or_else(|| error("a version's time is a column of its table", place))?;
-        left.node = self.gate(left.node, left_time)?;
+        left.node = self.gate([left.node, right.node], left_time)?;
         let sides = [left.node, right.node].map(|id| self.plan.node(id).clone());
         let late = match self.is_one_scan([left.node, right.node]) {
             true => [sides[0].late, sides[1].late],
@@ -126,8 +126,8 @@ impl Lowering<'_> {
         Ok(self.push(node, Some(sides[0].keys.clone())))
     }
 
-    /// Rows that wait for the watermark.
-    fn gate(&mut self, input: NodeId, time: usize) -> Result<NodeId> {
+    /// Rows that wait for the watermark of both: a version of their time may still come.
+    fn gate(&mut self, [input, beside]: [NodeId; 2], time: usize) -> Result<NodeId> {
         let below = self.plan.node(input).clone();
         if !below.append_only {
             let message = "a temporal join in event time does not take a left side whose rows are \
@@ -136,7 +136,7 @@ impl Lowering<'_> {
         }
         let node = Node {
             op: NodeOp::Gate(GateSpec { time: Some(time), order: None }),
-            inputs: vec![input],
+            inputs: vec![input, beside],
             label: format!("{} until the watermark", below.label),
             ..below
         };
