@@ -185,7 +185,7 @@ impl Gate {
         }));
         by.extend(self.ord.iter().map(|c| plain(rows.column(*c).clone())));
         let sorted = compute::lexsort_to_indices(&by, None)?;
-        let rows = rows.take(&sorted.values().to_vec())?;
+        let rows = rows.take(sorted.values())?;
         let group = self.last.find_or_create(&[], 1)?.groups[0];
         let number = self.last.columns[NUMBER].i64_mut().get_mut(group);
         let first = *number;

@@ -538,12 +538,11 @@ impl Operator for Join {
         for side in 0..2 {
             let alone = self.sides[side].forget(ctx)?;
             self.sides[side].sweep(ctx.now)?;
-            if let Some(interval) = self.interval.as_ref().filter(|_| self.counts_matches(side)) {
-                if let Some(alone) = alone {
-                    let columns = alone.rows.columns().to_vec();
-                    let padded = self.padded(side, columns, alone.len())?;
-                    out.push(alone.with_rows(interval.seen_alone(side, &alone.rows, padded)?));
-                }
+            let interval = self.interval.as_ref().filter(|_| self.counts_matches(side));
+            if let (Some(interval), Some(alone)) = (interval, alone) {
+                let columns = alone.rows.columns().to_vec();
+                let padded = self.padded(side, columns, alone.len())?;
+                out.push(alone.with_rows(interval.seen_alone(side, &alone.rows, padded)?));
             }
         }
         if self.append_only {

@@ -52,7 +52,7 @@ impl Unnest {
         fields.extend(node.schema.fields()[visible..visible + added].iter().cloned());
         let pairs: SchemaRef = Arc::new(Schema::new(fields));
         let filter = match &spec.filter {
-            Some(filter) => Some(Prepared::new(&[filter.clone()], &pairs, &node.label)?),
+            Some(filter) => Some(Prepared::new(std::slice::from_ref(filter), &pairs, &node.label)?),
             None => None,
         };
         let schema = node.schema.clone();

@@ -211,7 +211,7 @@ impl TemporalJoin {
         if let Some(right) = right {
             let encoded = self.codec.encode(&right.rows.rows)?;
             let groups = self.groups(right)?;
-            for row in 0..right.rows.len() {
+            for (row, group) in groups.iter().enumerate() {
                 while let (Some(next), Some(left)) =
                     (waiting.next_if(|next| due(next) <= right.seen[row]), left)
                 {
@@ -220,7 +220,7 @@ impl TemporalJoin {
                 if self.is_replaced(right, row) || self.is_old(right, row) {
                     continue;
                 }
-                self.add(ctx, right, row, encoded.row(row).data(), groups[row]);
+                self.add(ctx, right, row, encoded.row(row).data(), *group);
             }
             // Of rows that gave no version.
             for group in groups {

@@ -15,7 +15,8 @@ use crate::function::Kind::{Any, Text as T};
 /// `__json_object('NULL' | 'ABSENT', key, value, ...)`
 ///
 /// A JSON object of the pairs in the order of the keys; of equal keys the last wins. Values that
-/// are NULL are written as null, or left out with ABSENT ON NULL; a JSON_OBJECT or JSON_ARRAY as a value is nested.
+/// are NULL are written as null, or left out with ABSENT ON NULL; a JSON_OBJECT or JSON_ARRAY as a
+/// value is nested.
 ///
 /// ```sql
 /// __JSON_OBJECT('NULL', 'a', 7, 'n', CAST(NULL AS INT)) = '{"a":7,"n":null}'

@@ -60,7 +60,7 @@ pub enum Window {
 }
 
 const VISIBLE: &str = "id, k, s, v, d, ts";
-/// What reads the same in both dialects. The last digits of variances hang on the order of the rows.
+/// What reads the same in both dialects. The last digits of variances hang on the order of rows.
 const PLAIN: &str = "COUNT(*), COUNT(v), SUM(v), MIN(v), MAX(s), SUM(d), AVG(d), MAX(ts), \
      COUNT(DISTINCT s), SUM(v) FILTER (WHERE d > 100), \
      ROUND(VAR_POP(d), 4), ROUND(VAR_SAMP(d), 4), SUM(DISTINCT v)";

@@ -1,7 +1,7 @@
 //! Rows that are taken back, found again: a changelog's image of a row before its change says
 //! nothing of when that row came, so the first of the stored rows that look the same is meant.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use arrow::array::UInt32Array;
@@ -34,7 +34,7 @@ impl TopN {
             let group = exact(&row).unwrap_or_default();
             taken.0.insert(group, -std::mem::take(&mut weights[row]));
         }
-        let mut fresh: HashMap<&[u8], BTreeMap<&[u8], usize>> = HashMap::new();
+        let mut fresh: BTreeMap<&[u8], BTreeMap<&[u8], usize>> = BTreeMap::new();
         if !unknown.is_empty() {
             for row in (0..rows.len()).filter(|r| weights[*r] > 0) {
                 let alike = fresh.entry(self.visible(encoded.key(row))).or_default();
