@@ -123,7 +123,9 @@ fn close(a: &Row, b: &Row) -> bool {
     a.len() == b.len()
         && a.iter().zip(b).all(|(x, y)| match (x, y) {
             (Cell::Float(x), Cell::Float(y)) => {
-                x == y || (x - y).abs() <= 1e-9 * x.abs().max(y.abs()).max(1.0)
+                x == y
+                    || x.is_nan() && y.is_nan()
+                    || (x - y).abs() <= 1e-9 * x.abs().max(y.abs()).max(1.0)
             }
             (x, y) => x == y,
         })
