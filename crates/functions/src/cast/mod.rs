@@ -27,6 +27,8 @@ mod nested;
 mod numbers;
 pub(crate) mod to_text;
 
+pub use to_text::printed;
+
 /// The value that could not be cast.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CastError {
@@ -169,12 +171,23 @@ fn arrow_failed(e: arrow::error::ArrowError) -> CastError {
 /// The function that gives a value unchanged under a type whose values are carried alike, such as
 /// VARCHAR(3) for a CHAR(3).
 pub fn retyped_udf(to: SqlType) -> Arc<ScalarUDF> {
-    let signature = Signature::any(1, Volatility::Immutable);
     let name = format!("as {to}");
+    relabeled(to, name, false)
+}
+
+/// The function that gives a value unchanged, of which no planner believes that it is never NULL.
+pub fn loosened_udf(to: SqlType) -> Arc<ScalarUDF> {
+    let name = format!("perhaps {to}");
+    relabeled(to, name, true)
+}
+
+fn relabeled(to: SqlType, name: String, loosens: bool) -> Arc<ScalarUDF> {
+    let signature = Signature::any(1, Volatility::Immutable);
     Arc::new(ScalarUDF::from(Cast {
         to,
         try_cast: false,
         relabels: true,
+        loosens,
         zone: Zone::UTC,
         name,
         signature,
@@ -191,7 +204,15 @@ pub fn cast_udf(to: SqlType, try_cast: bool) -> Arc<ScalarUDF> {
 pub fn cast_udf_in(to: SqlType, try_cast: bool, zone: Zone) -> Arc<ScalarUDF> {
     let signature = Signature::any(1, Volatility::Immutable);
     let name = format!("{} AS {to}", if try_cast { "try_cast" } else { "cast" });
-    Arc::new(ScalarUDF::from(Cast { to, try_cast, relabels: false, zone, name, signature }))
+    Arc::new(ScalarUDF::from(Cast {
+        to,
+        try_cast,
+        relabels: false,
+        loosens: false,
+        zone,
+        name,
+        signature,
+    }))
 }
 
 #[derive(Debug)]
@@ -200,6 +221,8 @@ struct Cast {
     try_cast: bool,
     /// Only the type changes.
     relabels: bool,
+    /// NULL may come out whatever the value's type says.
+    loosens: bool,
     zone: Zone,
     name: String,
     signature: Signature,
@@ -208,7 +231,7 @@ struct Cast {
 impl PartialEq for Cast {
     fn eq(&self, other: &Self) -> bool {
         (&self.to, self.try_cast, self.relabels) == (&other.to, other.try_cast, other.relabels)
-            && self.zone == other.zone
+            && (self.loosens, self.zone) == (other.loosens, other.zone)
     }
 }
 
@@ -221,10 +244,10 @@ impl Hash for Cast {
 }
 
 impl Cast {
-    /// Whether NULL may come out of a value: a number too large for a DECIMAL becomes NULL.
+    /// Whether the type says that NULL may come out of a value. A CAST of a number that is too
+    /// large for a DECIMAL gives NULL, and Flink's type does not say so.
     fn can_null(&self, from: &SqlType) -> bool {
-        let same = from == &self.to || self.relabels;
-        !same && (self.try_cast || matches!(self.to, SqlType::Decimal(..)))
+        self.try_cast && from != &self.to && !self.relabels
     }
 }
 
@@ -245,7 +268,7 @@ impl ScalarUDFImpl for Cast {
         if !constant_null && !self.relabels && !castable(&from, &self.to) {
             return plan_err!("a CAST from {from} to {} does not exist", self.to);
         }
-        let nullable = field.is_nullable() || constant_null || self.can_null(&from);
+        let nullable = field.is_nullable() || self.loosens || constant_null || self.can_null(&from);
         Ok(Arc::new(self.to.field(&self.name, nullable)))
     }
     fn is_strict(&self) -> bool {

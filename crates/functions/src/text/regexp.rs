@@ -36,8 +36,7 @@ pub(super) const REGEXP_EXTRACT: Function =
 /// REGEXP_REPLACE('a1b22', '[0-9]+', '#') = 'a#b#'
 /// REGEXP_REPLACE('abc', '(b)', '[$1]') = 'a[$1]c'
 /// ```
-pub(super) const REGEXP_REPLACE: Function =
-    Function::text("regexp_replace", &[T, T, T], replace).nullable();
+pub(super) const REGEXP_REPLACE: Function = Function::text("regexp_replace", &[T, T, T], replace);
 
 /// `REGEXP(text, pattern)`
 ///

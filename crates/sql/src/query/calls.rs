@@ -18,7 +18,9 @@ pub fn rewritten(function: &Function) -> Option<Expr> {
         "ROW" => renamed("__row", list),
         "JSON" => renamed("__json", list),
         "BTRIM" => renamed("__btrim", list),
-        "CURRENT_DATABASE" if list.args.is_empty() => Some(text("default_database")),
+        "CURRENT_DATABASE" if list.args.is_empty() => {
+            Some(cast_call(false, &SqlType::STRING, &text("default_database")))
+        }
         "UNIX_TIMESTAMP" if list.args.is_empty() => Some(seconds_of_now()),
         "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" => json_read(&name, list),
         "JSON_OBJECT" | "JSON_ARRAY" => json_made(&name, list),

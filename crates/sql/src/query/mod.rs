@@ -1,12 +1,13 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`], [`calls`], [`predicates`], [`membership`], [`grouping`] and [`frames`] rewrite the
-//! parsed text (names, literals, calls, rows with IN, grouping sets, OVER), [`provider`] says what
-//! names mean, [`window_tvf`], [`group_windows`], [`pattern`], [`clock`], [`operators`],
-//! [`aggregates`] (run by [`folds`] where no engine does), [`row_number`], [`window_functions`],
-//! [`unnest`], [`sets`], [`watermark`], [`order`], [`temporal`] (with [`as_of`]), [`types`] and
-//! [`typing`] teach Flink's meaning, [`parameters`] stand for values, [`optimize`] runs the rules,
-//! [`errors`] and [`check`] turn what goes wrong into faults, [`numbers`] refuses literals.
+//! [`prepare`], [`calls`], [`predicates`], [`membership`], [`named_values`], [`grouping`] and
+//! [`frames`] rewrite the parsed text (names, literals, calls, rows with IN, VALUES, grouping sets,
+//! OVER), [`provider`] says what names mean, [`window_tvf`], [`group_windows`], [`pattern`],
+//! [`clock`], [`operators`], [`aggregates`] (run by [`folds`] where no engine does),
+//! [`row_number`], [`window_functions`], [`unnest`], [`sets`], [`watermark`], [`order`],
+//! [`temporal`] (with [`as_of`]), [`types`] and [`typing`] teach Flink's meaning, [`parameters`]
+//! stand for values, [`optimize`] runs the rules, [`errors`] and [`check`] turn what goes wrong
+//! into faults, [`numbers`], [`nulls`], [`refused`] and [`reserved`] refuse what Flink refuses.
 
 pub mod aggregates;
 pub mod as_of;
@@ -19,6 +20,8 @@ mod frames;
 mod group_windows;
 mod grouping;
 mod membership;
+mod named_values;
+mod nulls;
 mod numbers;
 pub mod operators;
 pub mod optimize;
@@ -28,6 +31,8 @@ pub mod pattern;
 mod predicates;
 pub mod prepare;
 pub mod provider;
+mod refused;
+mod reserved;
 pub mod row_number;
 mod sets;
 pub mod temporal;
