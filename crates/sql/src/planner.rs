@@ -8,6 +8,7 @@ use brooklet_core::options::Options;
 use brooklet_core::schema::{ColumnDef, ColumnKind, TableDef};
 use brooklet_core::types::SqlType;
 use brooklet_plan::{Settings, StreamPlan};
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DataFusionError, Diagnostic, Result, ScalarValue, Span as Place};
 use datafusion::logical_expr::{
     Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection,
@@ -325,11 +326,13 @@ fn select_job(provider: &Provider, settings: &Settings, query: &Query) -> Result
             LogicalPlan::Projection(named)
         }
     };
+    // A subquery that has no row is NULL, whatever the type of its column says.
+    let loose = reads_single_values(&named);
     let plan = query::optimized(provider, named).map_err(fault)?;
     let column = |(name, field): (&String, &FieldRef)| ColumnDef {
         name: name.clone(),
         ty: lower::sql_type(field).unwrap_or(SqlType::STRING),
-        nullable: field.is_nullable(),
+        nullable: field.is_nullable() || loose,
         kind: ColumnKind::Physical,
         comment: None,
     };
@@ -350,6 +353,16 @@ fn select_job(provider: &Provider, settings: &Settings, query: &Query) -> Result
         updates_at: None,
     };
     Ok(Job { plan, span, target })
+}
+
+/// Whether a scalar subquery stands somewhere in the plan.
+fn reads_single_values(plan: &LogicalPlan) -> bool {
+    let subquery = |e: &Expr| Ok(matches!(e, Expr::ScalarSubquery(_)));
+    let reads = |node: &LogicalPlan| {
+        let expressions = node.expressions();
+        Ok(expressions.iter().any(|e| e.exists(subquery).unwrap_or(true)))
+    };
+    plan.exists(reads).unwrap_or(true)
 }
 
 /// Flink's names: a repeated one gets a number.

@@ -38,7 +38,9 @@ impl Question {
             if other.contains_key("error") {
                 return None;
             }
-            answer.as_object_mut()?.extend(other);
+            let answer = answer.as_object_mut()?;
+            answer.remove("error");
+            answer.extend(other);
         }
         (!chooses).then_some(answer)
     }

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, FieldRef};
 use brooklet_core::types::{MAX_LENGTH, SqlType};
-use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
+use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
 };
 
+use crate::column::first_value;
 use crate::time::zone::Zone;
 use crate::types::sql_type;
 
@@ -290,7 +291,7 @@ impl ScalarUDFImpl for Cast {
             ColumnarValue::Array(array) => ColumnarValue::Array(run(array)?),
             ColumnarValue::Scalar(scalar) => {
                 let result = run(&scalar.to_array()?)?;
-                ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)
+                ColumnarValue::Scalar(first_value(&result)?)
             }
         })
     }

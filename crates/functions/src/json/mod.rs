@@ -202,8 +202,10 @@ fn write_found(out: &mut String, text: &str, path: &Path) -> Stands {
             false => Stands::Error("JSON_VALUE: several values are at the path".into()),
         };
     }
+    if text.trim() == "null" {
+        return Stands::Error("null is no document".into());
+    }
     let value = match find(text, &path.steps) {
-        Ok(_) if text.trim() == "null" => return Stands::Error("null is no document".into()),
         Ok(value) => value,
         Err(_) if path.lax => return Stands::Nothing,
         Err(Missing::Malformed) => return Stands::Error(format!("'{}' is no JSON", shown(text))),

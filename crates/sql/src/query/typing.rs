@@ -184,6 +184,10 @@ impl Typing {
             return Ok(e);
         }
         let (l, r) = (self.beside(*e.left, &right)?, self.beside(*e.right, &left)?);
+        let r = match (e.op, &left, &right) {
+            (Operator::Eq, SqlType::Float, SqlType::Double) => self.into(r, &SqlType::Float)?,
+            _ => r,
+        };
         Ok(BinaryExpr { left: Box::new(l), right: Box::new(r), op: e.op })
     }
 
@@ -232,7 +236,11 @@ impl Typing {
                 | S::Float
                 | S::Double
         );
-        let text = matches!(self.of(&expr)?, S::Char(_) | S::Varchar(_));
+        let of = self.of(&expr)?;
+        let text = matches!(of, S::Char(_) | S::Varchar(_));
+        if matches!(ty, S::Char(_) | S::Varchar(_)) && of.arrow().is_numeric() {
+            return self.into(expr, &S::STRING);
+        }
         if own && !(text && ty.arrow().is_floating()) { self.beside(expr, ty) } else { Ok(expr) }
     }
 
