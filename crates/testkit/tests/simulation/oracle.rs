@@ -75,12 +75,18 @@ async fn check(question: &Question, seed: u64) -> Result<()> {
     rows.sort();
     let mut wanted = question.rows().unwrap_or_default();
     wanted.sort();
-    let same = rows.len() == wanted.len() && rows.iter().zip(&wanted).all(|(a, b)| nearly(a, b));
+    let sql = question.shown();
+    let loose = ROUNDED.iter().any(|function| sql.contains(function));
+    let same = rows.len() == wanted.len()
+        && rows.iter().zip(&wanted).all(|(a, b)| a == b || loose && nearly(a, b));
     match same {
         true => Ok(()),
         false => Err(Error::data(format!("{rows:?}, not {wanted:?}"))),
     }
 }
+
+/// Java's libraries round their last digits otherwise, also when nothing is disturbed.
+const ROUNDED: [&str; 4] = ["STDDEV", "VAR", "POWER(", "SIN("];
 
 /// Equal up to the last digits of numbers.
 fn nearly(a: &str, b: &str) -> bool {
