@@ -8,7 +8,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, new_null_array};
+use arrow::array::{Array, ArrayRef, make_array, new_null_array};
 use arrow::datatypes::{DataType, FieldRef};
 use brooklet_core::types::{MAX_LENGTH, SqlType};
 use datafusion::common::{DataFusionError, Result, plan_err};
@@ -284,8 +284,9 @@ impl ScalarUDFImpl for Cast {
             return Ok(value.clone());
         }
         let run = |array: &ArrayRef| {
-            cast_in(array, &from, &self.to, self.try_cast, self.zone)
-                .map_err(|e| DataFusionError::Execution(e.message))
+            let result = cast_in(array, &from, &self.to, self.try_cast, self.zone);
+            let result = result.map_err(|e| DataFusionError::Execution(e.message))?;
+            Ok::<_, DataFusionError>(as_declared(result, &self.to.arrow()))
         };
         Ok(match value {
             ColumnarValue::Array(array) => ColumnarValue::Array(run(array)?),
@@ -294,6 +295,18 @@ impl ScalarUDFImpl for Cast {
                 ColumnarValue::Scalar(first_value(&result)?)
             }
         })
+    }
+}
+
+/// An array, map or row whose inner fields say what the type says: that NULL cannot stand there,
+/// how long texts are.
+fn as_declared(array: ArrayRef, ty: &DataType) -> ArrayRef {
+    if !ty.is_nested() || array.data_type() == ty {
+        return array;
+    }
+    match array.to_data().into_builder().data_type(ty.clone()).build() {
+        Ok(data) => make_array(data),
+        Err(_) => arrow::compute::cast(&array, ty).unwrap_or(array),
     }
 }
 
