@@ -254,3 +254,21 @@ impl fmt::Display for Nullable {
         write!(f, "{}{}", self.ty, if self.nullable { "" } else { " NOT NULL" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrow_carries_multisets_and_keys() {
+        let of = |ty: SqlType, nullable| Box::new(Nullable { ty, nullable });
+        for ty in [
+            SqlType::Multiset(of(SqlType::Char(3), true)),
+            SqlType::Multiset(of(SqlType::BigInt, false)),
+            SqlType::Map(of(SqlType::STRING, true), of(SqlType::Int, true)),
+            SqlType::Map(of(SqlType::Varchar(2), false), of(SqlType::Char(1), false)),
+        ] {
+            assert_eq!(SqlType::from_arrow(&ty.arrow()), Some(ty));
+        }
+    }
+}
