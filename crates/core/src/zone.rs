@@ -6,7 +6,6 @@ use std::cmp::Ordering;
 use chrono::{LocalResult, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::OffsetComponents;
 
-
 use crate::time::{Millis, WATERMARK_MAX, WATERMARK_MIN};
 
 /// A time zone: a name or an offset.
@@ -62,9 +61,8 @@ impl Zone {
     /// The same as java.util.TimeZone answers, which has today's standard time before 1900.
     pub fn offset_early(&self, utc: i64) -> i64 {
         match self.0 {
-            Kind::Named(zone) if utc < YEAR_1900 => naive(YEAR_2037).map_or(0, |t| {
-                zone.offset_from_utc_datetime(&t).base_utc_offset().num_seconds()
-            }),
+            Kind::Named(zone) if utc < YEAR_1900 => naive(YEAR_2037)
+                .map_or(0, |t| zone.offset_from_utc_datetime(&t).base_utc_offset().num_seconds()),
             _ => self.offset_at(utc),
         }
     }

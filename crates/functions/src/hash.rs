@@ -18,8 +18,11 @@ use crate::time::instants::Instants;
 /// HASH_CODE('aaa') = 96321
 /// HASH_CODE(7) = 7
 /// ```
-const HASH_CODE: Function =
-    Function::new("hash_code", &[Any], Output::Is(SqlTypeOf::Int), |call| {
+const HASH_CODE: Function = Function::new(
+    "hash_code",
+    &[Any],
+    Output::Is(SqlTypeOf::Int),
+    |call| {
         let column = call.any(0);
         let array = &column.array;
         let folded = |bits: i64| (bits ^ ((bits as u64) >> 32) as i64) as i32;
@@ -83,7 +86,8 @@ const HASH_CODE: Function =
             let at = column.at(row);
             array.is_valid(at).then(|| of(at))
         }))
-    });
+    },
+);
 
 /// Of a BigInteger: its magnitude's 32-bit words, the highest first.
 fn big(value: i128) -> i32 {

@@ -22,8 +22,8 @@ pub fn on_the_wall(
     for (def, array) in defs.iter_mut().zip(&mut arrays) {
         if let SqlType::TimestampLtz(precision) = def.ty {
             let shown = SqlType::Timestamp(precision);
-            *array = cast_in(array, &def.ty, &shown, false, zone)
-                .map_err(|e| Error::data(e.message))?;
+            *array =
+                cast_in(array, &def.ty, &shown, false, zone).map_err(|e| Error::data(e.message))?;
             def.ty = shown;
         }
     }

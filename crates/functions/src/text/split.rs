@@ -6,8 +6,8 @@ use arrow::array::{ArrayRef, ListBuilder, MapBuilder, MapFieldNames, StringBuild
 use brooklet_core::types::{Nullable, SqlType};
 use datafusion::common::Result;
 
-use super::java_regex::{Pattern, compiled};
 use super::java_order::{self, Entries};
+use super::java_regex::{Pattern, compiled};
 use super::units;
 use crate::column::Call;
 use crate::function::Kind::Text as T;
