@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 /// Keys and values, each with the number of its key among all that came.
 pub(super) type Entries<'a> = BTreeMap<&'a str, (usize, Option<&'a str>)>;
 
-/// As Flink copies them: from a table that grew to one made for their number.
-pub(super) fn sorted<'a>(entries: Entries<'a>) -> Vec<(&'a str, Option<&'a str>)> {
-    let slots = (entries.len() * 4).div_ceil(3).next_power_of_two() as u32;
+/// As they stand in a table that is made for `expected` entries.
+pub(super) fn sorted<'a>(
+    entries: Entries<'a>,
+    expected: usize,
+) -> Vec<(&'a str, Option<&'a str>)> {
+    let slots = (expected * 4).div_ceil(3).next_power_of_two() as u32;
     let mut all: Vec<_> = entries.into_iter().collect();
     all.sort_by_key(|(_, (came, _))| *came);
     let mut all: Vec<_> = all.into_iter().map(|(k, (_, v))| (hash(k), (k, v))).collect();
-    for slots in [slots.max(16), slots] {
-        all.sort_by_key(|(hash, _)| (hash ^ (hash >> 16)) & (slots - 1));
-    }
+    all.sort_by_key(|(hash, _)| (hash ^ (hash >> 16)) & (slots - 1));
     all.into_iter().map(|(_, entry)| entry).collect()
 }
 
@@ -31,7 +32,9 @@ mod tests {
     fn words() {
         let order = |text: &'static str| {
             let words = text.split(',').enumerate().map(|(i, word)| (word, (i, None)));
-            sorted(words.collect()).into_iter().map(|(k, _)| k).collect::<Vec<_>>().join(",")
+            let entries: Entries = words.collect();
+            let count = entries.len();
+            sorted(entries, count).into_iter().map(|(k, _)| k).collect::<Vec<_>>().join(",")
         };
         assert_eq!(order("k1,k2,k3"), "k3,k1,k2");
         assert_eq!(order("q,w,e,r,t,y"), "q,y,r,t,e,w");

@@ -88,12 +88,13 @@ fn str_to_map(call: &Call) -> Result<ArrayRef> {
         if let Some((text, (list, pair))) = parts.as_ref() {
             let mut found = Entries::new();
             let all = if text.is_empty() { vec![] } else { pieces(list, text, usize::MAX) };
+            let expected = all.len();
             for (came, entry) in all.into_iter().enumerate() {
                 let mut both = pieces(pair, entry, 2).into_iter();
                 let entry = found.entry(both.next().unwrap_or_default()).or_insert((came, None));
                 entry.1 = both.next();
             }
-            for (key, value) in java_order::sorted(found) {
+            for (key, value) in java_order::sorted(found, expected) {
                 maps.keys().append_value(key);
                 maps.values().append_option(value);
             }
