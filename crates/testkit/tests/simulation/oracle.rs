@@ -77,12 +77,18 @@ async fn check(question: &Question, seed: u64) -> Result<()> {
     rows.sort();
     let mut wanted = question.rows().unwrap_or_default();
     wanted.sort();
-    let same = rows.len() == wanted.len() && rows.iter().zip(&wanted).all(|(a, b)| nearly(a, b));
+    let sql = question.shown();
+    let loose = ROUNDED.iter().any(|function| sql.contains(function));
+    let same = rows.len() == wanted.len()
+        && rows.iter().zip(&wanted).all(|(a, b)| a == b || loose && nearly(a, b));
     match same {
         true => Ok(()),
         false => Err(Error::data(format!("{rows:?}, not {wanted:?}"))),
     }
 }
+
+/// Java's libraries round their last digits otherwise, also when nothing is disturbed.
+const ROUNDED: [&str; 4] = ["STDDEV", "VAR", "POWER(", "SIN("];
 
 /// Equal up to the last digits of numbers.
 fn nearly(a: &str, b: &str) -> bool {
@@ -94,13 +100,9 @@ fn nearly(a: &str, b: &str) -> bool {
     a == b || a.len() == b.len() && a.into_iter().zip(b).all(close)
 }
 
-/// By the clock the answer hangs on when rows are read; the other one is not right yet: a late row
-/// in a RANGE of OVER meets rows of its time that came after it.
+/// By the clock the answer hangs on when rows are read.
 fn is_left_out(question: &Question) -> bool {
-    let sql = question.shown();
-    sql.contains(" pt ")
-        || question.topic == "over_frames.sql"
-            && sql.contains("SUM(v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '3'")
+    question.shown().contains(" pt ")
 }
 
 /// The plan with its rows given to the simulation.
