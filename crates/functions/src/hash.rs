@@ -73,7 +73,8 @@ const HASH_CODE: Function = Function::new(
                 let values = array.as_string::<i32>().clone();
                 Box::new(move |at| {
                     let units = values.value(at).encode_utf16();
-                    let hash = units.fold(0_i32, |h, u| h.wrapping_mul(31).wrapping_add(i32::from(u)));
+                    let hash =
+                        units.fold(0_i32, |h, u| h.wrapping_mul(31).wrapping_add(i32::from(u)));
                     // Of texts alone Flink takes the magnitude.
                     hash.wrapping_abs()
                 })

@@ -6,10 +6,7 @@ use std::collections::BTreeMap;
 pub(super) type Entries<'a> = BTreeMap<&'a str, (usize, Option<&'a str>)>;
 
 /// As they stand in a table that is made for `expected` entries.
-pub(super) fn sorted<'a>(
-    entries: Entries<'a>,
-    expected: usize,
-) -> Vec<(&'a str, Option<&'a str>)> {
+pub(super) fn sorted<'a>(entries: Entries<'a>, expected: usize) -> Vec<(&'a str, Option<&'a str>)> {
     let slots = (expected * 4).div_ceil(3).next_power_of_two() as u32;
     let mut all: Vec<_> = entries.into_iter().collect();
     all.sort_by_key(|(_, (came, _))| *came);

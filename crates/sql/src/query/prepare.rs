@@ -162,7 +162,7 @@ fn escape_as_backslash(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) {
     let mut one = with.chars();
     let (with, None) = (one.next(), one.next()) else { return };
     let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = pattern else {
-        if with.is_none() {
+        if with.is_none() && !is_parameter(pattern) {
             let [one, two] = ["\\", "\\\\"].map(|t| Value::SingleQuotedString(t.into()));
             let arguments = vec![pattern.clone(), Expr::value(one), Expr::value(two)];
             *pattern = calls::call("replace", arguments);
@@ -183,6 +183,11 @@ fn escape_as_backslash(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) {
     }
     *text = written;
     *escape = None;
+}
+
+/// Its type is told by what it is compared with.
+fn is_parameter(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(v) if matches!(v.value, Value::Placeholder(_)))
 }
 
 /// Names of the functions that CAST and TRY_CAST become: the type follows.
