@@ -13,8 +13,8 @@ use crate::function::Kind::{Any, Text as T};
 /// `PRINTF(format, value, ...)`
 ///
 /// The format with the values in place of `%s`, `%d`, `%x`, `%X`, `%o`, `%c`, `%b`, `%f`, `%e`
-/// and `%g` as Java's String.format puts them there, with width, precision and flags; `%%` is a percent
-/// sign, `%n` a line's end. NULL for a format that the values do not fit.
+/// and `%g` as Java's String.format puts them there, with width, precision and flags; `%%` is a
+/// percent sign, `%n` a line's end. NULL for a format that the values do not fit.
 ///
 /// ```sql
 /// PRINTF('%d-%s', 1, 'a') = '1-a'

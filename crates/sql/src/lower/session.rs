@@ -63,12 +63,8 @@ impl Lowering<'_> {
         self.time_attribute(below.tvf)?;
         let (mut rel, time) = self.timed(below.tvf, input_need)?;
         rel.truncate(below.tvf.input.schema().fields().len());
-        let of_tvf: Vec<Expr> = rel
-            .exprs
-            .iter()
-            .cloned()
-            .chain((0..WINDOW_COLUMNS.len()).map(rel::window_column))
-            .collect();
+        let bounds = (0..WINDOW_COLUMNS.len()).map(rel::window_column);
+        let of_tvf: Vec<Expr> = rel.exprs.iter().cloned().chain(bounds).collect();
         let exprs = below.exprs(of_tvf)?;
         let schema = aggregate.input.schema();
         let over = |e: &Expr| rel::substitute(e.clone(), schema, &exprs);
@@ -123,16 +119,27 @@ impl Lowering<'_> {
         let node = self.session(input, below.tvf, (keys, time), (kind, fields), need)?;
         let label = aggregate::label(&aggregate.group_expr, aggregate);
         self.plan.nodes[node].label = label.clone();
-        let mut exprs = Vec::new();
-        for group in &groups {
-            let mut column = group.column(width, given);
+        let mut exprs = self.of_sessions(&groups, (width, given), below.tvf)?;
+        exprs.extend(results);
+        Ok(Some(Rel { exprs, names: names_of(plan), ..Rel::of_node(&self.plan, node, label) }))
+    }
+
+    /// The groups' columns over the node's.
+    fn of_sessions(
+        &self,
+        groups: &[Group],
+        (keys, results): (usize, usize),
+        tvf: &WindowTvf,
+    ) -> Result<Vec<Expr>> {
+        let mut exprs = Vec::with_capacity(groups.len());
+        for group in groups {
+            let mut column = group.column(keys, results);
             if matches!(group, Group::Bound(2)) {
-                self.off_the_wall(below.tvf, &mut column)?;
+                self.off_the_wall(tvf, &mut column)?;
             }
             exprs.push(column);
         }
-        exprs.extend(results);
-        Ok(Some(Rel { exprs, names: names_of(plan), ..Rel::of_node(&self.plan, node, label) }))
+        Ok(exprs)
     }
 
     fn session(
