@@ -28,6 +28,7 @@ use crate::collect::keep_all;
 use crate::compile::{Compiled, SqlFile, compile};
 use crate::rows::{cells, has_order, net};
 use crate::start::{StartOptions, start};
+use crate::wall::on_the_wall;
 
 /// What a probe gave, or why it failed.
 type Answer = std::result::Result<Rows, String>;
@@ -272,7 +273,8 @@ impl Question {
             false => net(&first.rows.schema(), &changes)?,
         };
         for batch in batches {
-            rows.extend(lines(&table.columns, &batch)?);
+            let (columns, batch) = on_the_wall(&table.columns, &batch, &compiled.settings)?;
+            rows.extend(lines(&columns, &batch)?);
         }
         if !came && !sorted {
             rows.sort();

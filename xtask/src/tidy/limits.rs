@@ -14,7 +14,7 @@ pub const LONG_LITERAL: usize = 40;
 pub const RATCHET: &[(&str, &str, usize)] = &[
     ("crates/sql/src/lower/join.rs", "join_node", 71),
     ("crates/sql/src/lower/rank.rs", "ranked", 77),
-    ("crates/sql/src/lower/session.rs", "session_aggregate", 77),
+    ("crates/sql/src/lower/session.rs", "session_aggregate", 74),
 ];
 
 /// Files with `unsafe`, and the decision note that says why.
@@ -65,7 +65,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// All that the lowest crate may use of others.
-pub const CORE_USES: &[&str] = &["arrow", "async-trait", "bytes", "serde", "serde_json"];
+pub const CORE_USES: &[&str] =
+    &["arrow", "async-trait", "bytes", "chrono", "chrono-tz", "serde", "serde_json"];
 
 /// Third-party crates that a crate must not know, and what that would break.
 pub const UNKNOWN_TO: &[(&str, &[&str], &str)] = &[

@@ -100,6 +100,17 @@ pub(super) const MINUTE: Function = field("minute", |c| short(c, Unit::Minute));
 /// ```
 pub(super) const SECOND: Function = field("second", |c| short(c, Unit::Second));
 
+/// `UNIX_TIMESTAMP()`: the seconds of the clock since 1970-01-01 00:00:00 UTC; as a plain function
+/// `__unix_timestamp(moment)`, those of any moment.
+///
+/// ```sql
+/// __UNIX_TIMESTAMP(TO_TIMESTAMP_LTZ(1700000000, 0)) = 1700000000
+/// ```
+pub(super) const NOW: Function = field("__unix_timestamp", |call| {
+    let moments = Instants::new(call.any(0))?;
+    Ok(value_rows::<Int64Type>(call.rows, |row| Some(moments.get(row)?.0)))
+});
+
 const fn field(name: &'static str, body: Body) -> Function {
     Function::new(name, &[M], Output::Is(SqlTypeOf::Long), body)
 }
@@ -189,7 +200,7 @@ fn fields(call: &Call, argument: usize, unit: Unit) -> Result<ArrayRef> {
     let before = moments.clock == super::instants::Clock::Timestamp;
     Ok(value_rows::<Int64Type>(call.rows, |row| {
         let (seconds, nanos) = moments.get(row)?;
-        let seconds = zone.local(seconds);
+        let seconds = seconds + zone.offset_early(seconds);
         if before && seconds < 0 {
             return Some(before_1970(unit, seconds, nanos, of));
         }

@@ -97,7 +97,7 @@ fn renamed(name: &str, list: &FunctionArgumentList) -> Option<Expr> {
 
 /// UNIX_TIMESTAMP(): the seconds of the clock.
 fn seconds_of_now() -> Expr {
-    call("extract", vec![text("EPOCH"), call("current_timestamp", vec![])])
+    call("__unix_timestamp", vec![call("current_timestamp", vec![])])
 }
 
 /// The clauses of JSON_VALUE, JSON_QUERY and JSON_EXISTS as arguments; RETURNING as a CAST.

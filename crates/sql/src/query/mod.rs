@@ -65,7 +65,7 @@ pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
 /// The same for a query that is prepared already.
 fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
-    let plan = group_windows::resolve(plan)?;
+    let plan = window_tvf::in_zone(group_windows::resolve(plan)?, provider.zone())?;
     let plan = parameters::typed(plan, provider.parameters())?;
     let plan = typing::typed(plan, provider.zone())?;
     let plan = sets::counted(plan)?;

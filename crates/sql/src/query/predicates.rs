@@ -3,7 +3,7 @@
 use sqlparser::ast::{BinaryOperator, DateTimeField, Expr, Interval, UnaryOperator, Value};
 
 use super::calls::call;
-use crate::parse::interval::millis;
+use crate::parse::interval::{INTERVAL, millis};
 
 /// What a predicate stands for, if not for itself.
 pub fn rewritten(expr: &Expr) -> Option<Expr> {
@@ -81,8 +81,8 @@ pub fn range(interval: &Interval) -> Option<Expr> {
         };
         let (years, months) = written.split_once('-')?;
         let all = years.parse::<i64>().ok()? * 12 + months.parse::<i64>().ok()?;
-        return Some(call("__interval", vec![text("MONTH"), number(sign * all)]));
+        return Some(call(INTERVAL, vec![text("MONTH"), number(sign * all)]));
     }
     let millis = millis(&Expr::Interval(interval.clone()))?;
-    Some(call("__interval", vec![text("SECOND"), number(millis)]))
+    Some(call(INTERVAL, vec![text("SECOND"), number(millis)]))
 }

@@ -163,16 +163,24 @@ fn quoted_fields(of_name: bool, chain: &mut [AccessExpr]) {
     }
 }
 
-/// `LIKE 'a|%' ESCAPE '|'` as `LIKE 'a\%'`, the one escape that DataFusion knows.
+/// `LIKE 'a|%' ESCAPE '|'` as `LIKE 'a\%'`, the one escape that DataFusion knows and Flink has only
+/// where it is named: a backslash of any other pattern is doubled.
 fn escape_as_backslash(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) {
-    let Some(with) = escape.as_ref().and_then(|v| v.value.clone().into_string()) else { return };
-    let (mut one, Expr::Value(text)) = (with.chars(), pattern) else { return };
-    let (Some(with), None) = (one.next(), one.next()) else { return };
-    let Value::SingleQuotedString(text) = &mut text.value else { return };
+    let with = escape.as_ref().and_then(|v| v.value.clone().into_string()).unwrap_or_default();
+    let mut one = with.chars();
+    let (with, None) = (one.next(), one.next()) else { return };
+    let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = pattern else {
+        if with.is_none() && !is_parameter(pattern) {
+            let [one, two] = ["\\", "\\\\"].map(|t| Value::SingleQuotedString(t.into()));
+            let arguments = vec![pattern.clone(), Expr::value(one), Expr::value(two)];
+            *pattern = calls::call("replace", arguments);
+        }
+        return;
+    };
     let mut written = String::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        if c == with {
+        if Some(c) == with {
             written.push('\\');
             written.extend(chars.next());
         } else if c == '\\' {
@@ -183,6 +191,11 @@ fn escape_as_backslash(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) {
     }
     *text = written;
     *escape = None;
+}
+
+/// Its type is told by what it is compared with.
+fn is_parameter(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(v) if matches!(v.value, Value::Placeholder(_)))
 }
 
 /// Names of the functions that CAST and TRY_CAST become: the type follows.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use brooklet_core::{Error, Result};
 use brooklet_pipeline::compile::SqlFile;
 use brooklet_pipeline::rows::{cells, net};
+use brooklet_pipeline::wall::on_the_wall;
 use brooklet_plan::{NodeOp, StreamPlan};
 use brooklet_testkit::dice::Dice;
 use brooklet_testkit::oracle::{self, Excuses, Question, questions};
@@ -69,7 +70,8 @@ async fn check(question: &Question, seed: u64) -> Result<()> {
     let mut rows = Vec::new();
     for batch in net(&table.write_schema(), &changes)? {
         let shown = |cell: Option<String>| cell.unwrap_or_else(|| "NULL".into());
-        let texts = cells(&table.columns, &batch)?.into_iter();
+        let (columns, batch) = on_the_wall(&table.columns, &batch, &compiled.settings)?;
+        let texts = cells(&columns, &batch)?.into_iter();
         rows.extend(texts.map(|row| row.into_iter().map(shown).collect::<Vec<_>>().join("\t")));
     }
     rows.sort();
