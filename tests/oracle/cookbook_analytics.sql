@@ -39,15 +39,13 @@ CREATE VIEW each_minute AS SELECT TUMBLE_START(started, INTERVAL '1' MINUTE) AS 
 CREATE VIEW each_five AS SELECT TUMBLE_START(till, INTERVAL '5' MINUTE) AS from_time, TUMBLE_ROWTIME(till, INTERVAL '5' MINUTE) AS till, SUM(ridden) AS ridden, SUM(n) AS n FROM each_minute GROUP BY TUMBLE(till, INTERVAL '5' MINUTE);
 SELECT from_time, till, ridden / n AS mean FROM each_minute;
 SELECT from_time, till, ridden / n AS mean FROM each_five;
-CREATE VIEW minutely AS SELECT window_start, window_end, window_time AS rt, SUM(minutes) AS ridden, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE rides, DESCRIPTOR(started), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, window_time;
+CREATE VIEW minutely AS SELECT window_time AS rt, SUM(minutes) AS ridden, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE rides, DESCRIPTOR(started), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, window_time;
 SELECT window_start, window_end, SUM(ridden), SUM(n) FROM TABLE(TUMBLE(TABLE minutely, DESCRIPTOR(rt), INTERVAL '5' MINUTE)) GROUP BY window_start, window_end;
 
 -- 8 Patterns: riders that take a smaller plan after larger ones.
-CREATE TABLE plans (n INT, rider STRING, plan STRING, `first` TIMESTAMP(3), `last` TIMESTAMP(3), at_time TIMESTAMP(3), proc_time AS PROCTIME(), WATERMARK FOR at_time AS at_time - INTERVAL '1' MINUTE)
+CREATE TABLE plans (n INT, rider STRING, plan STRING, `first` STRING, `last` STRING, `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '1' MINUTE)
 WITH ('connector'='filesystem','path'='${DATA}/cookbook_plans.json','format'='json','scan.watermark.emit.strategy'='on-event');
-CREATE TABLE plans_dated (n INT, rider STRING, plan STRING, `first` STRING, `last` STRING, `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '1' MINUTE)
-WITH ('connector'='filesystem','path'='${DATA}/cookbook_plans.json','format'='json','scan.watermark.emit.strategy'='on-event');
-SELECT * FROM plans_dated MATCH_RECOGNIZE (PARTITION BY rider ORDER BY `at` MEASURES LAST(LARGE.plan) AS before_it, AVG(TIMESTAMPDIFF(DAY, TO_TIMESTAMP(LARGE.`first`, 'yyyy-MM-dd'), TO_TIMESTAMP(LARGE.`last`, 'yyyy-MM-dd'))) AS mean_days, SMALL.`first` AS changed AFTER MATCH SKIP PAST LAST ROW PATTERN (LARGE+ SMALL) DEFINE LARGE AS LARGE.plan IN ('gold', 'silver'), SMALL AS SMALL.plan = 'city');
+SELECT * FROM plans MATCH_RECOGNIZE (PARTITION BY rider ORDER BY `at` MEASURES LAST(LARGE.plan) AS before_it, AVG(TIMESTAMPDIFF(DAY, TO_TIMESTAMP(LARGE.`first`, 'yyyy-MM-dd'), TO_TIMESTAMP(LARGE.`last`, 'yyyy-MM-dd'))) AS mean_days, SMALL.`first` AS changed AFTER MATCH SKIP PAST LAST ROW PATTERN (LARGE+ SMALL) DEFINE LARGE AS LARGE.plan IN ('gold', 'silver'), SMALL AS SMALL.plan = 'city');
 
 -- 9 A view over a changelog.
 CREATE TABLE claims (id INT, detail STRING, cost FLOAT, status STRING) WITH ('connector'='filesystem','path'='${DATA}/cookbook_claims.json','format'='debezium-json');
