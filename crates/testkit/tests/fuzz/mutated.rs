@@ -33,7 +33,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 
 /// A statement of a file behind the definitions that stand before it, with up to four mistakes.
 pub fn text(dice: &mut Dice) -> String {
-    let statements: Vec<&str> = statements(dice.pick(&TEXTS));
+    let statements: Vec<&str> = statements(dice.pick(TEXTS.as_slice()));
     let chosen = dice.below(statements.len() as u64) as usize;
     let defines = |s: &&&str| {
         let start = s.trim_start().to_uppercase();
@@ -63,7 +63,7 @@ fn mutate(dice: &mut Dice, kept: &mut Vec<String>) {
             kept.swap(from.min(kept.len() - 1), other);
         }
         3 | 4 => {
-            let other = tokens(dice.pick(&TEXTS));
+            let other = tokens(dice.pick(TEXTS.as_slice()));
             let at = dice.below(other.len() as u64) as usize;
             let end = (at + 1 + dice.below(12) as usize).min(other.len());
             kept.splice(from..to, other[at..end].iter().map(|t| t.to_string()));

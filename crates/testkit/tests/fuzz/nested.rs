@@ -99,7 +99,8 @@ pub fn text(dice: &mut Dice) -> String {
 /// As many small numbers as large ones.
 fn count(dice: &mut Dice, most: u64) -> usize {
     let bits = 64 - most.leading_zeros() as u64;
-    (dice.below(1 << (1 + dice.below(bits))).min(most)) as usize
+    let bits = 1 + dice.below(bits);
+    dice.below(1 << bits).min(most) as usize
 }
 
 fn placed(dice: &mut Dice, expr: &str) -> String {

@@ -137,7 +137,7 @@ impl Grammar<'_> {
     /// One that keeps its event time.
     pub(super) fn timed(&mut self, depth: u32) -> Rel {
         let rel = self.relation(depth);
-        if rel.timed { rel } else { base(self.dice.pick(&["t", "u"])) }
+        if rel.timed { rel } else { base(self.pick(&["t", "u"])) }
     }
 
     /// Items of SELECT: some of the columns in sight, some expressions over them.
