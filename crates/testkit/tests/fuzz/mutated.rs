@@ -19,6 +19,10 @@ static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     files.iter().map(|f| std::fs::read_to_string(f).expect("a file that can be read")).collect()
 });
 
+fn any_text(dice: &mut Dice) -> &'static str {
+    dice.pick::<String>(&TEXTS)
+}
+
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder that can be read") {
         let path = entry.expect("an entry").path();
@@ -33,7 +37,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 
 /// A statement of a file behind the definitions that stand before it, with up to four mistakes.
 pub fn text(dice: &mut Dice) -> String {
-    let statements: Vec<&str> = statements(dice.pick(TEXTS.as_slice()));
+    let statements: Vec<&str> = statements(any_text(dice));
     let chosen = dice.below(statements.len() as u64) as usize;
     let defines = |s: &&&str| {
         let start = s.trim_start().to_uppercase();
@@ -63,7 +67,7 @@ fn mutate(dice: &mut Dice, kept: &mut Vec<String>) {
             kept.swap(from.min(kept.len() - 1), other);
         }
         3 | 4 => {
-            let other = tokens(dice.pick(TEXTS.as_slice()));
+            let other = tokens(any_text(dice));
             let at = dice.below(other.len() as u64) as usize;
             let end = (at + 1 + dice.below(12) as usize).min(other.len());
             kept.splice(from..to, other[at..end].iter().map(|t| t.to_string()));
