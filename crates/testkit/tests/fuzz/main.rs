@@ -7,8 +7,8 @@
 //! for one seed after the other, so that nothing takes the tests down with it; [`parent`] starts it
 //! again and says which seed ended it; [`smaller`] cuts the text down to what matters.
 //!
-//! A failure names its seed: `FUZZ_SEED=seed make fuzz` repeats it, `FUZZ_TEXT=file make fuzz` plans
-//! a file.
+//! A failure names its seed: `FUZZ_SEED=seed make fuzz` repeats it, `FUZZ_TEXT=file make fuzz`
+//! plans a file.
 
 mod cases;
 mod check;

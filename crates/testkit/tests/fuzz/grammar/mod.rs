@@ -1,9 +1,10 @@
 //! Statements drawn from the grammar of what brooklet takes, most of them with the right types.
 //!
 //! [`literals`] values at the ends of their types, [`types`] what an expression can be,
-//! [`expressions`] and [`calls`] of a type, [`relations`] what can stand behind FROM, [`windows`]
-//! those that need time, [`statements`] everything else.
+//! [`expressions`] and [`calls`] of a type, [`relations`] what can stand behind FROM,
+//! [`aggregates`] of it and [`windows`], which need time, [`statements`] everything else.
 
+mod aggregates;
 mod calls;
 mod expressions;
 pub mod literals;
