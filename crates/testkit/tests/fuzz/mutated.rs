@@ -64,7 +64,8 @@ fn mutate(dice: &mut Dice, kept: &mut Vec<String>) {
         }
         2 if kept.len() > 1 => {
             let other = dice.below(kept.len() as u64) as usize;
-            kept.swap(from.min(kept.len() - 1), other);
+            let last = kept.len() - 1;
+            kept.swap(from.min(last), other);
         }
         3 | 4 => {
             let other = tokens(any_text(dice));
