@@ -3,4 +3,3 @@ CREATE TABLE rides (id INT, bike STRING, minutes INT, started TIMESTAMP(3), WATE
 WITH ('connector'='filesystem','path'='${DATA}/cookbook_rides.json','format'='json','scan.watermark.emit.strategy'='on-event');
 SELECT id, bike, started FROM rides ORDER BY started;
 SELECT id, minutes FROM rides ORDER BY minutes DESC LIMIT 3;
-SELECT id, minutes FROM rides ORDER BY minutes DESC, id;
