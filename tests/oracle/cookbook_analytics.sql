@@ -1,5 +1,5 @@
 -- Cookbook, aggregations and analytics: 1 time series in windows, 2 watermarks, 3 sessions, 4 rolling
--- aggregations, 5 top-N, 6 deduplication, 7 windows of windows, 8 patterns, 9 a view over a changelog,
+-- aggregations, 5 top-N, 6 deduplication, 7 windows of windows, 8 in cookbook_patterns.sql, 9 a view over a changelog,
 -- 10 hopping windows, 11 top-N of windows, 12 the row before.
 CREATE TABLE rides (id INT, bike STRING, rider STRING, station STRING, kind STRING, started TIMESTAMP(3), minutes INT, fare DECIMAL(8, 2), status STRING, WATERMARK FOR started AS started - INTERVAL '1' MINUTE)
 WITH ('connector'='filesystem','path'='${DATA}/cookbook_rides.json','format'='json','scan.watermark.emit.strategy'='on-event');
@@ -41,11 +41,6 @@ SELECT from_time, till, ridden / n AS mean FROM each_minute;
 SELECT from_time, till, ridden / n AS mean FROM each_five;
 CREATE VIEW minutely AS SELECT window_time AS rt, SUM(minutes) AS ridden, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE rides, DESCRIPTOR(started), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, window_time;
 SELECT window_start, window_end, SUM(ridden), SUM(n) FROM TABLE(TUMBLE(TABLE minutely, DESCRIPTOR(rt), INTERVAL '5' MINUTE)) GROUP BY window_start, window_end;
-
--- 8 Patterns: riders that take a smaller plan after larger ones.
-CREATE TABLE plans (n INT, rider STRING, plan STRING, `first` STRING, `last` STRING, `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '1' MINUTE)
-WITH ('connector'='filesystem','path'='${DATA}/cookbook_plans.json','format'='json','scan.watermark.emit.strategy'='on-event');
-SELECT * FROM plans MATCH_RECOGNIZE (PARTITION BY rider ORDER BY `at` MEASURES LAST(BIG.plan) AS before_it, AVG(TIMESTAMPDIFF(DAY, TO_TIMESTAMP(BIG.`first`, 'yyyy-MM-dd'), TO_TIMESTAMP(BIG.`last`, 'yyyy-MM-dd'))) AS mean_days, SMALL.`first` AS changed AFTER MATCH SKIP PAST LAST ROW PATTERN (BIG+ SMALL) DEFINE BIG AS BIG.plan IN ('gold', 'silver'), SMALL AS SMALL.plan = 'city');
 
 -- 9 A view over a changelog.
 CREATE TABLE claims (id INT, detail STRING, cost FLOAT, status STRING) WITH ('connector'='filesystem','path'='${DATA}/cookbook_claims.json','format'='debezium-json');
