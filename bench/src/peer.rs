@@ -187,7 +187,8 @@ fn process(name: &str, conf: &Path) -> Command {
 }
 
 /// The distribution's memory, all on this machine; the ports are those of the REST interface, of
-/// the JobManager and of the gateway.
+/// the JobManager and of the gateway. A job at its end does not wait for the time of the next
+/// checkpoint.
 fn config(dir: &Path, [rest, rpc, gateway]: [u16; 3], taskmanager_memory: &str) -> String {
     let dir = dir.display();
     format!(
@@ -209,6 +210,7 @@ execution.target: remote
 execution.checkpointing.interval: 10 s
 execution.checkpointing.mode: EXACTLY_ONCE
 execution.checkpointing.dir: file://{dir}/checkpoints
+execution.checkpointing.checkpoints-after-tasks-finish.enabled: false
 io.tmp.dirs: {dir}
 parallelism.default: 1
 pipeline.object-reuse: true
