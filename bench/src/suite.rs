@@ -26,6 +26,8 @@ const ALL: &[&str] = &[
 const ROUNDS: usize = 3;
 /// Between two looks at the size of the state.
 const LOOK: Duration = Duration::from_millis(100);
+/// Events of each partition in a run that costs no more than it must.
+const FEW: u64 = 100;
 /// Keys of q13's side input.
 const SIDE_KEYS: u64 = 10_000;
 
@@ -36,6 +38,9 @@ const SOURCE: &str = "'connector' = 'filesystem',
   'scan.watermark.emit.strategy' = 'on-event'";
 const SINK: &str =
     "'connector' = 'filesystem', 'path' = '${NEXMARK_RESULT}', 'format' = 'debezium-json'";
+const KAFKA: &str = "'connector' = 'kafka', 'topic' = '${TOPIC}', 'format' = 'json',
+  'properties.bootstrap.servers' = '${BROKERS}',
+  'scan.startup.mode' = 'earliest-offset', ${BOUND}";
 /// As the benchmark has q10's sink: files in a directory per minute, complete ones marked.
 const FILES: &str = "PARTITIONED BY (dt, hm) WITH (
   'connector' = 'filesystem', 'path' = '${NEXMARK_RESULT}', 'format' = 'csv',
@@ -79,7 +84,10 @@ pub fn run(bench: &Bench) {
                 continue;
             }
         };
-        let peer = flink.as_ref().map(|flink| flink.measure(&place.sql("flink"), bench.events));
+        let peer = flink.as_ref().map(|flink| {
+            let (all, few) = (place.sql("flink", TO_THE_END), place.sql("flink", &a_few()));
+            flink.measure(&all, &few, bench.events)
+        });
         ratios.extend(show(query, &ours, peer));
     }
     if flink.is_some() {
@@ -171,7 +179,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// The text for an engine, which has an output directory of its own.
-    fn sql(&self, engine: &str) -> String {
+    fn sql(&self, engine: &str, bound: &str) -> String {
         let dir = self.bench.dir.join("suite");
         std::fs::create_dir_all(&dir).expect("the bench's directory can be made");
         let side = dir.join("side_input.csv");
@@ -179,18 +187,29 @@ impl Place<'_> {
         std::fs::write(&side, lines).expect("the bench's directory can be written");
         let result = dir.join(format!("{}-{engine}", self.query));
         let _ = std::fs::remove_dir_all(&result);
-        sql(self.query, &self.bench.brokers, self.topic, &side, &result)
+        filled(sql(self.query, &side, &result), &self.bench.brokers, self.topic, bound)
     }
 }
 
-/// Reads the topic to its present end and throws the rows away, but for q10.
-fn sql(query: &str, brokers: &str, topic: &str, side_input: &Path, result: &Path) -> String {
-    let source = format!(
-        "'connector' = 'kafka', 'topic' = '{topic}', 'format' = 'json',\n  \
-         'properties.bootstrap.servers' = '{brokers}',\n  \
-         'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset'"
-    );
-    let tables = replaced(&file("tables"), SOURCE, &source);
+fn filled(text: String, brokers: &str, topic: &str, bound: &str) -> String {
+    text.replace("${BROKERS}", brokers).replace("${TOPIC}", topic).replace("${BOUND}", bound)
+}
+
+/// What a run reads of the topic.
+const TO_THE_END: &str = "'scan.bounded.mode' = 'latest-offset'";
+
+fn a_few() -> String {
+    let offset = |partition| format!("partition:{partition},offset:{FEW}");
+    let offsets: Vec<String> = (0..PARTITIONS).map(offset).collect();
+    let offsets = offsets.join(";");
+    format!(
+        "'scan.bounded.mode' = 'specific-offsets', 'scan.bounded.specific-offsets' = '{offsets}'"
+    )
+}
+
+/// Reads `${TOPIC}` up to `${BOUND}` and throws the rows away, but for q10.
+fn sql(query: &str, side_input: &Path, result: &Path) -> String {
+    let tables = replaced(&file("tables"), SOURCE, KAFKA);
     let text = match query {
         "q10" => replaced(&file(query), &format!("WITH (\n  {SINK})"), FILES),
         _ => replaced(&file(query), SINK, "'connector' = 'blackhole'"),
@@ -216,7 +235,7 @@ fn ours(place: &Place) -> Result<Ours, String> {
     let mut usages: Vec<Usage> = Vec::new();
     let (mut state_bytes, mut rows) = (0, 0);
     for _ in 0..ROUNDS {
-        let file = place.bench.file(place.query, &place.sql("brooklet"));
+        let file = place.bench.file(place.query, &place.sql("brooklet", TO_THE_END));
         let (usage, state) = watched(&file);
         let log = std::fs::read_to_string(file.with_extension("log")).unwrap_or_default();
         if !usage.success {
@@ -261,7 +280,7 @@ mod tests {
 
     use brooklet_pipeline::compile::{SqlFile, compile};
 
-    use super::{ALL, chosen, sql};
+    use super::{ALL, TO_THE_END, a_few, chosen, filled, sql};
 
     #[test]
     fn every_query_is_a_pipeline_from_kafka() {
@@ -280,6 +299,16 @@ mod tests {
             assert_eq!(sinks, [expected], "{query}");
             assert!(plan.scans().any(|(_, scan)| scan.table.connector() == "kafka"), "{query}");
         }
+    }
+
+    #[test]
+    fn a_few_events_are_some_of_every_partition() {
+        assert_eq!(
+            a_few(),
+            "'scan.bounded.mode' = 'specific-offsets', 'scan.bounded.specific-offsets' = \
+             'partition:0,offset:100;partition:1,offset:100;partition:2,offset:100;\
+             partition:3,offset:100'"
+        );
     }
 
     #[test]
