@@ -143,6 +143,15 @@ pub enum WindowKind {
     Cumulate { size: Millis, step: Millis, offset: Millis },
 }
 
+/// The columns that a window function adds, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowColumn {
+    Start,
+    End,
+    /// The window's last millisecond.
+    Time,
+}
+
 /// Deals rows anew to the shards by the hash of key columns; no keys: everything to shard 0.
 #[derive(Debug, Clone)]
 pub struct ExchangeSpec {
@@ -185,6 +194,11 @@ pub enum ReduceKind {
     /// results; without, its rows: the input's columns. Then `window_start`, `window_end` and
     /// `window_time`.
     Session { gap_ms: Millis, calls: Option<Vec<AggCall>> },
+    /// An aggregate over HOP or CUMULATE whose windows are made of slices, for calls that merge
+    /// and rows that are only added. The window columns of the input, `bounds`, are those of the
+    /// slice; `emit` names its end. Output: keys, the same columns of the window, results, ord
+    /// columns as Aggregate has them.
+    Slices { windows: WindowKind, bounds: Vec<(usize, WindowColumn)>, calls: Vec<AggCall> },
     /// A table from its upserts: in arrival order a row of weight +1 is its key's from then on,
     /// one of weight −1 says that the key has none any more, whatever its other columns hold.
     /// Output: the input's columns.

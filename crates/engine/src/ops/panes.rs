@@ -55,7 +55,7 @@ impl ByWindow {
             }
         }
         let mut panes = Vec::new();
-        for (end, indices) in by_end(ends.values()) {
+        for (end, indices) in in_groups(ends.values()) {
             let all = indices.len() == rows.len();
             panes.push((end, if all { rows.clone() } else { rows.take(&indices)? }));
         }
@@ -114,21 +114,22 @@ pub fn closed(clock: Clock, ctx: &StepCtx) -> Millis {
     }
 }
 
-/// The rows of each window, by window. A batch has few, mostly one after the other.
-fn by_end(ends: &[Millis]) -> Vec<(Millis, Vec<u32>)> {
-    let mut windows: Vec<(Millis, Vec<u32>)> = Vec::new();
+/// The rows of each window, by window: `windows` has one for each row. A batch has few, mostly one
+/// after the other.
+pub fn in_groups<W: Copy + Ord>(windows: &[W]) -> Vec<(W, Vec<u32>)> {
+    let mut groups: Vec<(W, Vec<u32>)> = Vec::new();
     let mut last = 0;
-    for (row, end) in ends.iter().enumerate() {
-        if windows.get(last).is_none_or(|(of, _)| of != end) {
-            last = windows.iter().position(|(of, _)| of == end).unwrap_or(windows.len());
-            if last == windows.len() {
-                windows.push((*end, Vec::with_capacity(ends.len() - row)));
+    for (row, window) in windows.iter().enumerate() {
+        if groups.get(last).is_none_or(|(of, _)| of != window) {
+            last = groups.iter().position(|(of, _)| of == window).unwrap_or(groups.len());
+            if last == groups.len() {
+                groups.push((*window, Vec::with_capacity(windows.len() - row)));
             }
         }
-        windows[last].1.push(row as u32);
+        groups[last].1.push(row as u32);
     }
-    windows.sort_unstable_by_key(|(end, _)| *end);
-    windows
+    groups.sort_unstable_by_key(|(window, _)| *window);
+    groups
 }
 
 /// `w<end>.`: the tables of a window start with it.

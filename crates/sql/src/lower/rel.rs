@@ -131,7 +131,7 @@ impl Rel {
         let mut fields = self.fields(plan)?;
         let mut exprs = self.exprs.clone();
         let (mut ord, mut late) = (Vec::new(), None);
-        if need.ord {
+        if need.carries_ord() {
             for (n, i) in below.ord.iter().enumerate() {
                 ord.push(exprs.len());
                 exprs.push(column(*i));

@@ -201,7 +201,7 @@ impl TimedOver {
     ) -> Result<Vec<u32>> {
         let keys = self.by_key.find_or_create(&columns_at(rows, &self.keys), rows.len())?.groups;
         let limits = self.late.map(|c| rows.column(c).as_primitive::<Int64Type>().clone());
-        let mut taken = Vec::with_capacity(rows.len());
+        let (mut taken, mut lives) = (Vec::with_capacity(rows.len()), Vec::new());
         for (row, key) in keys.iter().copied().enumerate() {
             let limit = limits.as_ref().map_or(ctx.late_before, |c| c.value(row));
             let on_time = match (self.time, self.keep.all) {
@@ -214,11 +214,13 @@ impl TimedOver {
             };
             if on_time {
                 taken.push(row as u32);
+                // The next row may end this life of the key.
+                lives.push(touched.get(&key).map_or(self.of_key(LIVES, key), |calls| calls.life));
                 self.revive(key, ctx.now)?;
             }
         }
         if !taken.is_empty() {
-            self.hold(ctx, rows, times, (&taken, &keys), touched)?;
+            self.hold(ctx, rows, times, (&taken, &lives))?;
         }
         Ok(taken)
     }
@@ -229,8 +231,7 @@ impl TimedOver {
         ctx: &StepCtx,
         rows: &Delta,
         times: &Int64Array,
-        (taken, keys): (&[u32], &[u32]),
-        touched: &BTreeMap<u32, late::Calls>,
+        (taken, lives): (&[u32], &[i64]),
     ) -> Result<()> {
         let limits = self.late.map(|c| rows.column(c).as_primitive::<Int64Type>().clone());
         let added = rows.take(taken)?;
@@ -241,15 +242,13 @@ impl TimedOver {
         let rest: Vec<usize> = (0..self.places.len()).filter(rest).collect();
         columns.extend(self.ord.iter().chain(&rest).map(|c| added.column(*c).clone()));
         let found = self.rows.find_or_create(&columns, added.len())?;
-        for ((group, row), at) in found.groups.iter().zip(taken).zip(at) {
-            let key = keys[*row as usize];
-            let life = touched.get(&key).map_or(self.of_key(LIVES, key), |calls| calls.life);
+        for (((group, row), life), at) in found.groups.iter().zip(taken).zip(lives).zip(at) {
             let limit = limits.as_ref().map_or(ctx.late_before, |c| c.value(*row as usize));
             let columns = &mut self.rows.columns;
             *columns[COUNT].i64_mut().get_mut(*group) += 1;
             *columns[GIVEN].i64_mut().get_mut(*group) = 0;
             *columns[SEEN].i64_mut().get_mut(*group) = limit;
-            *columns[LIFE].i64_mut().get_mut(*group) = life;
+            *columns[LIFE].i64_mut().get_mut(*group) = *life;
             self.rows.touch(*group);
             self.index.insert(self.rows.key(*group).into(), *group);
             self.waiting.insert((at, *group));
