@@ -285,8 +285,8 @@ mod tests {
     #[test]
     fn every_query_is_a_pipeline_from_kafka() {
         for query in ALL {
-            let text =
-                sql(query, "127.0.0.1:9092", "events", Path::new("/side"), Path::new("/out"));
+            let text = sql(query, Path::new("/side"), Path::new("/out"));
+            let text = filled(text, "127.0.0.1:9092", "events", TO_THE_END);
             assert!(!text.contains("${"), "{query} has a placeholder left: {text}");
             let file = SqlFile { text, name: format!("{query}.sql") };
             let compiled = compile(&[file], &|_| None);
