@@ -8,7 +8,8 @@
 #                       FUZZ_SEED repeats one, FUZZ_TEXT plans a file
 #   make oracle         asks a real Flink every question of tests/oracle again and writes its answers
 #   make bench          what events, state and starts cost: bench/README.md. BLOCKS="queries keys"
-#                       chooses parts, BROOKLET_BIN measures another binary
+#                       chooses parts, BROOKLET_BIN measures another binary; PEER=flink runs the
+#                       Nexmark queries on a real Flink as well, QUERIES="q4 q7" some of them
 #   make advisories     known security faults of what we build on (asks the network)
 #   make services-up    services that stay, below $(SERVICES); then `. $(SERVICES)/env`
 #   make services-down  stops them and deletes their data
