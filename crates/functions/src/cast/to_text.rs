@@ -89,20 +89,7 @@ fn strings(column: &ArrayRef, from: &SqlType, how: How) -> Strings {
                 Some(())
             })
         }
-        SqlType::Array(item) => {
-            let list = column.as_list_opt::<i32>()?;
-            let items = text_or_same(list.values(), &item.ty, how)?;
-            let items = items.as_string::<i32>();
-            write_rows(list.len(), |row, out| {
-                let offsets = list.value_offsets();
-                let range = offsets[row] as usize..offsets[row + 1] as usize;
-                list.is_valid(row).then(|| {
-                    joined(out, ['[', ']'], range, |out, i| {
-                        value_or_null(out, items, i);
-                    })
-                })
-            })
-        }
+        SqlType::Array(item) => array(column, &item.ty, how)?,
         SqlType::Map(..) | SqlType::Multiset(_) => return map(column, from, how).map(Ok),
         SqlType::Row(fields) => {
             let rows = column.as_struct_opt()?;
@@ -125,6 +112,18 @@ fn strings(column: &ArrayRef, from: &SqlType, how: How) -> Strings {
         SqlType::IntervalYearMonth | SqlType::IntervalDaySecond => {
             interval::texts(column, *from == SqlType::IntervalYearMonth)?
         }
+    }))
+}
+
+fn array(column: &ArrayRef, item: &SqlType, how: How) -> Option<ArrayRef> {
+    let list = column.as_list_opt::<i32>()?;
+    let items = text_or_same(list.values(), item, how)?;
+    let items = items.as_string::<i32>();
+    Some(write_rows(list.len(), |row, out| {
+        let offsets = list.value_offsets();
+        let range = offsets[row] as usize..offsets[row + 1] as usize;
+        list.is_valid(row)
+            .then(|| joined(out, ['[', ']'], range, |out, i| value_or_null(out, items, i)))
     }))
 }
 

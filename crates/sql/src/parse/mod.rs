@@ -157,6 +157,7 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
                        texts in single quotes";
         return Err(Fault::new(message, quoted.span));
     }
+    check_casts(chunk)?;
     let mut parser = Parser::new(&Flink)
         .with_recursion_limit(200)
         .with_tokens_with_locations(pattern::rewritten(chunk));
@@ -168,6 +169,28 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
         return parser.expected("the end of the statement", found).map_err(fault);
     }
     Ok(kind)
+}
+
+/// How deep CASTs may stand in each other: the type of each is asked for twice, so that every
+/// further one doubles the time of planning.
+const CASTS: usize = 12;
+
+fn check_casts(tokens: &[TokenWithSpan]) -> Result<(), Fault> {
+    let mut open: Vec<bool> = Vec::new();
+    let mut before = false;
+    for t in tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))) {
+        match t.token {
+            Token::LParen => open.push(before),
+            Token::RParen => open.truncate(open.len().saturating_sub(1)),
+            _ => {}
+        }
+        before = word(t).is_some_and(|word| word == "CAST" || word == "TRY_CAST");
+        if before && open.iter().filter(|cast| **cast).count() >= CASTS {
+            let message = format!("more than {CASTS} CASTs within each other");
+            return Err(Fault::new(message, t.span));
+        }
+    }
+    Ok(())
 }
 
 /// Widens a fault's place from a point to the token that stands there.

@@ -102,7 +102,8 @@ fn nearly(a: &str, b: &str) -> bool {
 
 /// By the clock the answer hangs on when rows are read.
 fn is_left_out(question: &Question) -> bool {
-    question.shown().contains(" pt ")
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    question.shown().split(|c| !is_word(c)).any(|word| word == "pt")
 }
 
 /// The plan with its rows given to the simulation.
