@@ -13,6 +13,7 @@ use sqlparser::tokenizer::Span;
 use crate::catalog::functions::{Nothing, Outside};
 use crate::catalog::{Catalog, Registry, check_use, name_of, options, span_of};
 use crate::fault::{Fault, Faults};
+use crate::hints;
 use crate::lower::Offers;
 use crate::parse::ast::{
     CreateFunction, CreateTable, CreateView, Insert, Show, ShowKind, Statement, StatementKind,
@@ -129,8 +130,15 @@ struct Run {
 impl Run {
     fn statement(&mut self, statement: &Statement) {
         let span = statement.span;
+        let allowed = self.session.values.get("table.dynamic-table-options.enabled");
+        let allowed = allowed.is_none_or(|pair| !pair.value.eq_ignore_ascii_case("false"));
+        let registry = self.session.registry;
         let catalog = &mut self.session.catalog;
-        let done = match &statement.kind {
+        let kind = match hints::resolved(&statement.kind, catalog, registry, allowed) {
+            Ok(kind) => kind,
+            Err(faults) => return self.faults.extend(faults),
+        };
+        let done = match &kind {
             StatementKind::CreateTable(ddl) => {
                 let made = catalog.create_table(ddl, self.session.registry);
                 self.note_broken(&ddl.name, made)

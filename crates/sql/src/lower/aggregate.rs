@@ -12,6 +12,7 @@ use super::aggregate_calls::{Calls, Scope};
 use super::needs::Need;
 use super::rel::{self, Rel};
 use super::{Lowering, error, facts, grouping_sets, names_of, needs};
+use crate::query::state_ttl;
 
 /// The columns a Reduce reads, each distinct expression once.
 #[derive(Default)]
@@ -43,6 +44,7 @@ struct Grouped {
     emit: Emit,
     calls: Vec<AggCall>,
     fields: Vec<Field>,
+    ttl_ms: Option<i64>,
 }
 
 impl Lowering<'_> {
@@ -99,7 +101,11 @@ impl Lowering<'_> {
             }
             None => Emit::EveryEpoch,
         };
-        let node = self.reduce(input, Grouped { keys, emit, calls, fields }, need)?;
+        let ttl_ms = match emit {
+            Emit::EveryEpoch => self.ttl_of(&aggregate.input)?,
+            _ => None,
+        };
+        let node = self.reduce(input, Grouped { keys, emit, calls, fields, ttl_ms }, need)?;
         self.plan.nodes[node].label = label.clone();
         let mut rel = Rel::of_node(&self.plan, node, label);
         rel.exprs.truncate(width);
@@ -112,7 +118,7 @@ impl Lowering<'_> {
     }
 
     fn reduce(&mut self, input: usize, grouped: Grouped, need: Need) -> Result<usize> {
-        let Grouped { keys, emit, calls, fields: gives } = grouped;
+        let Grouped { keys, emit, calls, fields: gives, ttl_ms } = grouped;
         let below = self.plan.node(input).clone();
         let mut fields: Vec<Field> = keys.iter().map(|k| below.schema.field(*k).clone()).collect();
         fields.extend(results(&calls, gives, &below.schema));
@@ -135,7 +141,7 @@ impl Lowering<'_> {
                 keys,
                 kind: ReduceKind::Aggregate { calls },
                 emit,
-                ttl_ms: if emit == Emit::EveryEpoch { self.ttl()? } else { None },
+                ttl_ms,
             }),
             inputs: vec![input],
             ord,
@@ -144,6 +150,14 @@ impl Lowering<'_> {
             label: String::new(),
         };
         Ok(self.push(node, dealt))
+    }
+
+    /// For how long rows of an input are known: its hint, else what is set.
+    pub(super) fn ttl_of(&self, input: &LogicalPlan) -> Result<Option<i64>> {
+        match state_ttl::of(input) {
+            Some(ttl) => Ok((ttl > 0).then_some(ttl)),
+            None => self.ttl(),
+        }
     }
 
     /// `table.exec.state.ttl`; None when off.

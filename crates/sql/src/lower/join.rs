@@ -124,8 +124,8 @@ impl Lowering<'_> {
                 .window_ends
                 .map(|column| Retain::UntilWatermark { column, after_ms: 0 }));
         }
-        let retain = self.ttl()?.map_or(Retain::Forever, |ms| Retain::Idle { ms });
-        Ok([retain, retain])
+        let of = |ttl: Option<i64>| ttl.map_or(Retain::Forever, |ms| Retain::Idle { ms });
+        Ok([of(self.ttl_of(&join.left)?), of(self.ttl_of(&join.right)?)])
     }
 
     fn join_time(&self, interval: Option<Interval>, sides: [&Side; 2]) -> Result<JoinTime> {

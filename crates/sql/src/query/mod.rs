@@ -4,7 +4,7 @@
 //! parsed text (names, literals, calls, rows with IN, grouping sets, OVER), [`provider`] says what
 //! names mean, [`window_tvf`], [`group_windows`], [`pattern`], [`clock`], [`operators`],
 //! [`aggregates`] (run by [`folds`] where no engine does), [`row_number`], [`window_functions`],
-//! [`unnest`], [`sets`], [`watermark`], [`order`], [`temporal`] (with [`as_of`]), [`types`] and
+//! [`unnest`], [`sets`], [`watermark`], [`order`], [`state_ttl`], [`temporal`] (with [`as_of`]), [`types`] and
 //! [`typing`] teach Flink's meaning, [`parameters`] stand for values, [`optimize`] runs the rules,
 //! [`errors`] and [`check`] turn what goes wrong into faults, [`numbers`] refuses literals.
 
@@ -18,6 +18,7 @@ mod folds;
 mod frames;
 mod group_windows;
 mod grouping;
+mod lateral;
 mod membership;
 mod numbers;
 pub mod operators;
@@ -30,6 +31,8 @@ pub mod prepare;
 pub mod provider;
 pub mod row_number;
 mod sets;
+pub(crate) mod state_ttl;
+mod subqueries;
 pub mod temporal;
 pub mod types;
 mod typing;
@@ -54,6 +57,7 @@ pub use provider::{Names, Provider, View};
 pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
     numbers::check(&query)?;
     prepare::prepare(&mut query);
+    state_ttl::mark(&mut query);
     query_plan(provider, query)
 }
 

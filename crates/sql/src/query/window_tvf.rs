@@ -19,6 +19,8 @@ use sqlparser::ast::{
     Spanned, TableFactor,
 };
 
+use super::state_ttl;
+
 /// The columns a window function adds.
 pub const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
 
@@ -168,6 +170,10 @@ impl RelationPlanner for FlinkRelations {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        if let Some((factor, mark)) = state_ttl::unmarked(&relation) {
+            let plan = state_ttl::named(context.plan(factor)?, &mark)?;
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))));
+        }
         if let Some(plan) = super::unnest::plan(&relation, context)? {
             return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))));
         }
