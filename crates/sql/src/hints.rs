@@ -9,7 +9,7 @@ use sqlparser::tokenizer::Span;
 
 use crate::catalog::{Catalog, Registry, name_of};
 use crate::fault::Fault;
-use crate::parse::ast::{StatementKind, WithOption};
+use crate::parse::ast::{Change, StatementKind, WithOption};
 use crate::parse::hints::{Arguments, Hint, MISPLACED, is_hint, of_select, of_table, take};
 use crate::query::state_ttl::{self, STATE_TTL};
 use crate::query::walk::{Changed, walk_mut};
@@ -23,8 +23,16 @@ const LOOKUP: &str = "LOOKUP";
 
 /// The keys of LOOKUP, and those among them that ask again when nothing was found.
 const LOOKUP_KEYS: [&str; 10] = [
-    "table", "async", "output-mode", "capacity", "timeout", "shuffle", "retry-predicate",
-    "retry-strategy", "fixed-delay", "max-attempts",
+    "table",
+    "async",
+    "output-mode",
+    "capacity",
+    "timeout",
+    "shuffle",
+    "retry-predicate",
+    "retry-strategy",
+    "fixed-delay",
+    "max-attempts",
 ];
 const RETRIES: [&str; 4] = ["retry-predicate", "retry-strategy", "fixed-delay", "max-attempts"];
 
@@ -54,6 +62,11 @@ impl Resolver<'_> {
         match kind {
             StatementKind::Query(query) => self.query(query),
             StatementKind::CreateView(view) => self.query(&mut view.query),
+            StatementKind::Alter(alter) => {
+                if let Change::As(query) = &mut alter.change {
+                    self.query(query);
+                }
+            }
             StatementKind::Insert(insert) => {
                 self.query(&mut insert.query);
                 self.table(&mut insert.table);

@@ -16,8 +16,8 @@ use crate::fault::{Fault, Faults};
 use crate::hints;
 use crate::lower::Offers;
 use crate::parse::ast::{
-    CreateFunction, CreateTable, CreateView, Insert, Show, ShowKind, Statement, StatementKind,
-    WithOption,
+    Alter, Change, CreateFunction, CreateTable, CreateView, Insert, Show, ShowKind, Statement,
+    StatementKind, WithOption,
 };
 use crate::parse::parse_all;
 use crate::placeholders::{Source, substitute};
@@ -149,6 +149,7 @@ impl Run {
             }
             StatementKind::CreateFunction(ddl) => self.create_function(ddl).map_err(Vec::from),
             StatementKind::Drop(drop) => catalog.drop(drop).map_err(Vec::from),
+            StatementKind::Alter(alter) => self.alter(alter),
             StatementKind::Use(name) => check_use(name).map_err(Vec::from),
             StatementKind::Set(set) => match &set.pair {
                 Some(pair) => self.set(pair).map_err(Vec::from),
@@ -187,6 +188,15 @@ impl Run {
             self.broken.extend(name_of(&ddl.name).ok());
         }
         Ok(())
+    }
+
+    fn alter(&mut self, alter: &Alter) -> Result<(), Vec<Fault>> {
+        if let Change::As(query) = &alter.change
+            && !self.excuses(query)
+        {
+            planner::check_view(&self.session.catalog, query, &[])?;
+        }
+        self.session.catalog.alter(alter, self.session.registry)
     }
 
     /// Whether a query reads what an earlier fault kept from being created.

@@ -1,8 +1,9 @@
 //! The tables, views and functions that a script has created.
 //!
-//! [`build`] makes a checked table from CREATE TABLE, [`options`] checks WITH and table settings,
+//! [`alter`] changes what is declared, [`build`] makes a checked table from CREATE TABLE, [`options`] checks WITH and table settings,
 //! [`like`] copies another table's declaration, [`functions`] makes functions.
 
+mod alter;
 pub mod build;
 pub mod functions;
 pub mod like;
@@ -56,6 +57,7 @@ pub struct View {
     pub columns: Vec<Ident>,
     pub query: Box<Query>,
     pub comment: Option<String>,
+    pub temporary: bool,
 }
 
 /// What tables can be made of.
@@ -105,7 +107,8 @@ impl Catalog {
             return taken(&name, &ddl.name, ddl.if_not_exists);
         }
         let (columns, query) = (ddl.columns.clone(), ddl.query.clone());
-        self.views.insert(name, View { columns, query, comment: ddl.comment.clone() });
+        let (comment, temporary) = (ddl.comment.clone(), ddl.temporary);
+        self.views.insert(name, View { columns, query, comment, temporary });
         Ok(())
     }
 

@@ -49,20 +49,21 @@ pub fn kept(tokens: Vec<TokenWithSpan>, faults: &mut Vec<Fault>) -> Vec<TokenWit
             }
         };
         let Some(text) = text else { continue };
-        let before = out.last().map(|t| (&t.token, word(t)));
-        match before {
-            Some((_, Some(select))) if select == "SELECT" => {
+        let behind_select = out.last().and_then(word).as_deref() == Some("SELECT");
+        let behind_word = out.last().is_some_and(|t| matches!(t.token, Token::Word(_)));
+        match (behind_select, behind_word) {
+            (true, _) => {
                 let Location { line, column } = t.span.start;
                 let placed = Whitespace::MultiLineComment(format!("+{line}:{column} {text}"));
                 out.push(TokenWithSpan { token: Token::Whitespace(placed), span: t.span });
             }
-            Some((Token::Word(_), _)) => {
+            (false, true) => {
                 let value = format!("{OPENS}{text}");
                 let part = Word { value, quote_style: Some('`'), keyword: Keyword::NoKeyword };
                 out.push(TokenWithSpan { token: Token::Period, span: t.span });
                 out.push(TokenWithSpan { token: Token::Word(part), span: t.span });
             }
-            _ => faults.push(Fault::new(MISPLACED, t.span)),
+            (false, false) => faults.push(Fault::new(MISPLACED, t.span)),
         }
     }
     out
@@ -94,7 +95,7 @@ pub fn of_table(hint: &Ident) -> Result<Vec<Hint>, Fault> {
 pub fn of_select(select: &Select) -> Result<Vec<Hint>, Fault> {
     let mut all = Vec::new();
     for OptimizerHint { text, .. } in &select.optimizer_hints {
-        let (place, text) = text.split_once(' ').unwrap_or(("", text));
+        let (place, text) = text.split_once(' ').unwrap_or(("", text.as_str()));
         let number = |text: &str| text.parse().unwrap_or(1);
         let (line, column) = place.split_once(':').unwrap_or_default();
         all.extend(read(text, Location { line: number(line), column: number(column) })?);

@@ -1,9 +1,10 @@
 //! SQL text to statements.
 //!
 //! sqlparser cuts the text into tokens and reads queries and expressions; [`statement`] and
-//! [`table`] read Flink's statements, [`types`] its types, [`expr`] its own expressions, [`hints`]
+//! [`table`] and [`alter`] read Flink's statements, [`types`] its types, [`expr`] its own expressions, [`hints`]
 //! its hints and [`pattern`] MATCH_RECOGNIZE.
 
+pub mod alter;
 pub mod ast;
 pub mod dialect;
 pub mod expr;

@@ -12,8 +12,8 @@ use datafusion::common::{Column, Result, TableReference, plan_err};
 use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionDefinition};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    BinaryExpr, Distinct, Expr, ExprFunctionExt, Join, JoinType, Limit, LogicalPlan,
-    LogicalPlanBuilder, Operator, Projection, SkipType, FetchType, Subquery, SubqueryAlias, lit,
+    BinaryExpr, Distinct, Expr, ExprFunctionExt, FetchType, Join, JoinType, Limit, LogicalPlan,
+    LogicalPlanBuilder, Operator, Projection, SkipType, Subquery, SubqueryAlias, lit,
 };
 
 use super::row_number::row_number;
@@ -126,13 +126,14 @@ fn one(join: &Join, subquery: &Subquery, alias: Option<TableReference>) -> Resul
     let left_width = join.left.schema().fields().len();
     let left = LogicalPlanBuilder::from(join.left.as_ref().clone());
     let made = left.join_on(pulled.plan, join.join_type, Some(on))?.build()?;
-    let columns = join.schema.iter().enumerate().map(|(at, (qualifier, field))| {
+    let columns = join.schema.iter().enumerate().map(|(at, (qualifier, field))| -> Result<Expr> {
         let name = field.name();
         let column = Expr::Column(Column::new(qualifier.cloned(), name));
         let late = pulled.late.iter().find(|(late, _)| late == name);
         let new = match late {
             Some((_, e)) if at >= left_width => as_left(e.clone())?,
-            _ if at >= left_width && join.join_type == JoinType::Left
+            _ if at >= left_width
+                && join.join_type == JoinType::Left
                 && pulled.counts.contains(name) =>
             {
                 let zero = Expr::Literal(datafusion::common::ScalarValue::Int64(Some(0)), None);
@@ -195,7 +196,12 @@ fn pull(plan: LogicalPlan) -> Result<Pulled> {
                 let counts = a.aggr_expr.iter().filter(is_count);
                 pulled.counts = counts.map(|e| e.schema_name().to_string()).collect();
             }
-            let keys: Vec<Expr> = pulled.key_columns().chain(a.group_expr).collect();
+            let mut keys: Vec<Expr> = pulled.key_columns().collect();
+            for group in a.group_expr {
+                if !keys.contains(&group) {
+                    keys.push(group);
+                }
+            }
             let input = LogicalPlanBuilder::from(pulled.plan);
             pulled.plan = input.aggregate(keys, a.aggr_expr)?.build()?;
             Ok(pulled)
@@ -207,9 +213,7 @@ fn pull(plan: LogicalPlan) -> Result<Pulled> {
             Ok(pulled)
         }
         // Without a limit the order of a subquery means nothing.
-        LogicalPlan::Sort(sort) if sort.fetch.is_none() => {
-            pull(Arc::unwrap_or_clone(sort.input))
-        }
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => pull(Arc::unwrap_or_clone(sort.input)),
         LogicalPlan::Limit(limit) => limited(limit),
         other => {
             let text = other.display().to_string();

@@ -1,12 +1,14 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`], [`calls`], [`predicates`], [`membership`], [`grouping`] and [`frames`] rewrite the
-//! parsed text (names, literals, calls, rows with IN, grouping sets, OVER), [`provider`] says what
-//! names mean, [`window_tvf`], [`group_windows`], [`pattern`], [`clock`], [`operators`],
-//! [`aggregates`] (run by [`folds`] where no engine does), [`row_number`], [`window_functions`],
-//! [`unnest`], [`sets`], [`watermark`], [`order`], [`state_ttl`], [`temporal`] (with [`as_of`]), [`types`] and
-//! [`typing`] teach Flink's meaning, [`parameters`] stand for values, [`optimize`] runs the rules,
-//! [`errors`] and [`check`] turn what goes wrong into faults, [`numbers`] refuses literals.
+//! [`prepare`], [`calls`], [`predicates`], [`membership`], [`grouping`], [`frames`] and
+//! [`row_fields`] rewrite the parsed text (names, literals, calls, rows with IN, grouping sets,
+//! OVER, `r.*`), [`provider`] says what names mean, [`window_tvf`], [`group_windows`], [`pattern`],
+//! [`clock`], [`operators`], [`aggregates`] (run by [`folds`] where no engine does),
+//! [`row_number`], [`window_functions`], [`unnest`], [`sets`], [`watermark`], [`order`],
+//! [`state_ttl`], [`temporal`] (with [`as_of`]), [`types`] and [`typing`] teach Flink's meaning,
+//! [`parameters`] stand for values, [`optimize`] runs the rules, behind [`lateral`] and
+//! [`subqueries`], which make joins; [`errors`] and [`check`] turn what goes wrong into faults,
+//! [`numbers`] refuses literals.
 
 pub mod aggregates;
 pub mod as_of;
@@ -29,6 +31,7 @@ pub mod pattern;
 mod predicates;
 pub mod prepare;
 pub mod provider;
+mod row_fields;
 pub mod row_number;
 mod sets;
 pub(crate) mod state_ttl;
@@ -58,6 +61,7 @@ pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
     numbers::check(&query)?;
     prepare::prepare(&mut query);
     state_ttl::mark(&mut query);
+    row_fields::spread(provider, &mut query);
     query_plan(provider, query)
 }
 

@@ -24,7 +24,8 @@ use super::parameters::Parameters;
 use super::types::FlinkTypes;
 use super::window_tvf::FlinkRelations;
 use super::{
-    aggregates, clock, group_windows, prepare, row_number, state_ttl, watermark, window_functions,
+    aggregates, clock, group_windows, prepare, row_fields, row_number, state_ttl, watermark,
+    window_functions,
 };
 
 /// A view as a query sees it.
@@ -170,6 +171,7 @@ impl<'a> Provider<'a> {
     fn plan_view(&self, name: &str, mut view: View) -> Result<LogicalPlan> {
         prepare::prepare(&mut view.query);
         state_ttl::mark(&mut view.query);
+        row_fields::spread(self, &mut view.query);
         let plan = super::query_plan(self, view.query)?;
         if view.columns.is_empty() {
             return Ok(plan);

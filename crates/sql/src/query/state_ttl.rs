@@ -4,13 +4,15 @@
 //! The hint goes into the name that the input has in the plan: `t` is called `/*+ 86400000 */.t`,
 //! which is still found as `t`.
 
-use std::mem;
 use std::sync::Arc;
 
 use brooklet_core::options::parse_duration;
 use datafusion::common::{Result, TableReference};
 use datafusion::logical_expr::{LogicalPlan, SubqueryAlias};
-use sqlparser::ast::{Ident, Query, Select, TableAlias, TableFactor};
+use sqlparser::ast::{
+    Ident, ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, TableAlias,
+    TableFactor,
+};
 
 use super::walk::{Changed, walk_mut};
 use crate::parse::hints::{Arguments, of_select};
@@ -30,11 +32,15 @@ pub fn mark(query: &mut Query) {
 
 fn mark_select(select: &mut Select) {
     let hints = of_select(select).unwrap_or_default();
-    mem::take(&mut select.optimizer_hints);
+    select.optimizer_hints.clear();
     for hint in hints.into_iter().filter(|hint| hint.name == STATE_TTL) {
         let Arguments::Pairs(pairs) = hint.arguments else { continue };
         for pair in pairs {
             let Some(ttl) = parse_duration(&pair.value) else { continue };
+            select
+                .projection
+                .iter_mut()
+                .for_each(|item| mark_all(item, &pair.key, ttl.as_millis()));
             for from in &mut select.from {
                 mark_factor(&mut from.relation, &pair.key, ttl.as_millis());
                 for join in &mut from.joins {
@@ -42,6 +48,18 @@ fn mark_select(select: &mut Select) {
                 }
             }
         }
+    }
+}
+
+/// `t.*` is asked for by the whole name.
+fn mark_all(item: &mut SelectItem, key: &str, ttl_ms: u128) {
+    if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) =
+        item
+        && let [ObjectNamePart::Identifier(own)] = name.0.as_slice()
+        && own.value == key
+    {
+        let mark = Ident::with_quote('`', format!("{OPENS}{ttl_ms}{CLOSES}"));
+        name.0.insert(0, ObjectNamePart::Identifier(mark));
     }
 }
 
@@ -54,7 +72,9 @@ fn mark_factor(factor: &mut TableFactor, key: &str, ttl_ms: u128) {
     let marked = Ident { value, quote_style: Some('`'), ..own };
     match alias {
         Some(alias) => alias.name = marked,
-        None => *alias = Some(TableAlias { explicit: true, name: marked, columns: vec![], at: None }),
+        None => {
+            *alias = Some(TableAlias { explicit: true, name: marked, columns: vec![], at: None })
+        }
     }
 }
 

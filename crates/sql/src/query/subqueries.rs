@@ -9,10 +9,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::common::alias::AliasGenerator;
-use datafusion::common::tree_node::{
-    Transformed, TransformedResult, TreeNode, TreeNodeRecursion,
-};
-use datafusion::common::{Column, Result, plan_err};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{AggregateFunction, Exists, InSubquery};
 use datafusion::logical_expr::logical_plan::Subquery;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
@@ -21,7 +19,6 @@ use datafusion::logical_expr::{
     LogicalPlanBuilder, Operator, Projection, Sort, Window, lit, not, when,
 };
 use datafusion::optimizer::decorrelate::PullUpCorrelatedExpr;
-use datafusion::optimizer::utils::replace_qualified_name;
 
 use super::aggregates;
 
@@ -35,15 +32,16 @@ pub fn rewritten(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn node_rewritten(node: LogicalPlan, names: &AliasGenerator) -> Result<Transformed<LogicalPlan>> {
+    if !holds_subquery(&node) {
+        return Ok(Transformed::no(node));
+    }
     let node = with_single_values(node)?;
     match node {
         LogicalPlan::Filter(filter) => filtered(filter, names),
         LogicalPlan::Projection(p) if p.expr.iter().any(has_membership) => {
             projected(p, names).map(Transformed::yes)
         }
-        LogicalPlan::Aggregate(_) | LogicalPlan::Window(_) | LogicalPlan::Sort(_)
-            if holds_subquery(&node) =>
-        {
+        LogicalPlan::Aggregate(_) | LogicalPlan::Window(_) | LogicalPlan::Sort(_) => {
             hoisted(node, names).map(Transformed::yes)
         }
         other => Ok(Transformed::no(other)),
@@ -172,7 +170,7 @@ fn hoisted(node: LogicalPlan, names: &AliasGenerator) -> Result<LogicalPlan> {
         return Ok(node);
     };
     let mut made: Vec<(Expr, String)> = Vec::new();
-    let mut take = |e: Expr| {
+    let mut take = |e: Expr| -> Result<Transformed<Expr>> {
         if !is_membership(&e) && !matches!(e, Expr::ScalarSubquery(_)) {
             return Ok(Transformed::no(e));
         }
@@ -284,8 +282,19 @@ fn membership(
     let nulls = distinct(subquery, of.is_null())?;
     let may_equal = |is_null: Expr| Some(value.clone().is_null().or(is_null));
     let unknown = mark(input, nulls, &may_equal, false, names)?;
-    let null = lit(datafusion::common::ScalarValue::Boolean(None));
+    let null = Expr::Literal(ScalarValue::Boolean(None), None);
     when(equal, lit(true)).when(unknown, null).otherwise(lit(false))
+}
+
+/// The expression with the subquery's columns under the name of the join's right side.
+fn requalified(e: Expr, columns: &BTreeSet<Column>, name: &str) -> Result<Expr> {
+    let renamed = |e: Expr| match e {
+        Expr::Column(column) if columns.contains(&column) => {
+            Ok(Transformed::yes(Expr::Column(Column::new(Some(name), column.name))))
+        }
+        other => Ok(Transformed::no(other)),
+    };
+    e.transform_up(renamed).data()
 }
 
 /// The different values of an expression over the plan's rows.
@@ -312,7 +321,7 @@ fn mark(
     let correlated: BTreeSet<Column> =
         pull.correlated_subquery_cols_map.values().flatten().cloned().collect();
     let correlation = conjunction(pull.join_filters)
-        .map(|filter| replace_qualified_name(filter, &correlated, &name))
+        .map(|filter| requalified(filter, &correlated, &name))
         .transpose()?;
     let on = condition(head(&right)?).into_iter().chain(correlation).reduce(Expr::and);
     let on = on.unwrap_or_else(|| lit(true));
