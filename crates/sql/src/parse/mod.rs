@@ -41,7 +41,8 @@ pub fn parse_all(text: &str) -> (Vec<Statement>, Vec<Fault>) {
     if let Err(e) = Tokenizer::new(&Flink, text).tokenize_with_location_into_buf(&mut tokens) {
         faults.push(Fault::new(e.message, Span::new(e.location, e.location)));
     }
-    let tokens = hints::kept(tokens, &mut faults);
+    let mut tokens = hints::kept(tokens, &mut faults);
+    drop_lateral(&mut tokens);
     let chunks = tokens.split(|t| t.token == Token::SemiColon).filter(|chunk| !chunk.is_empty());
     let mut reader = Reader { statements: Vec::new(), faults, set: None };
     chunks.for_each(|chunk| reader.chunk(chunk));
@@ -181,6 +182,18 @@ fn underline(mut fault: Fault, chunk: &[TokenWithSpan]) -> Fault {
         }
     }
     fault
+}
+
+/// UNNEST reads what stands to its left without being told so.
+fn drop_lateral(tokens: &mut Vec<TokenWithSpan>) {
+    let is = |t: &TokenWithSpan, text: &str| word(t).as_deref() == Some(text);
+    let unneeded = |pair: &[TokenWithSpan]| is(&pair[0], "LATERAL") && is(&pair[1], "UNNEST");
+    let drops: Vec<bool> = tokens.windows(2).map(unneeded).collect();
+    let mut at = 0;
+    tokens.retain(|_| {
+        at += 1;
+        !drops.get(at - 1).copied().unwrap_or(false)
+    });
 }
 
 fn word(t: &TokenWithSpan) -> Option<String> {

@@ -20,12 +20,14 @@ use super::row_number::row_number;
 
 /// The plan without LATERAL.
 pub fn joined(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let join = |node: LogicalPlan| match node {
-        LogicalPlan::Join(join) => match lateral(&join.right) {
-            Some((subquery, alias)) => one(&join, &subquery, alias).map(Transformed::yes),
-            None => Ok(Transformed::no(LogicalPlan::Join(join))),
-        },
-        other => Ok(Transformed::no(other)),
+    let join = |node: LogicalPlan| -> Result<Transformed<LogicalPlan>> {
+        match node {
+            LogicalPlan::Join(join) => match lateral(&join.right) {
+                Some((subquery, alias)) => one(&join, &subquery, alias).map(Transformed::yes),
+                None => Ok(Transformed::no(LogicalPlan::Join(join))),
+            },
+            other => Ok(Transformed::no(other)),
+        }
     };
     plan.transform_up_with_subqueries(join).data()
 }
@@ -159,9 +161,11 @@ fn is_distinct(plan: &LogicalPlan) -> bool {
 
 /// References to the left side as its columns.
 fn as_left(e: Expr) -> Result<Expr> {
-    let column = |e: Expr| match e {
-        Expr::OuterReferenceColumn(_, column) => Ok(Transformed::yes(Expr::Column(column))),
-        other => Ok(Transformed::no(other)),
+    let column = |e: Expr| -> Result<Transformed<Expr>> {
+        match e {
+            Expr::OuterReferenceColumn(_, column) => Ok(Transformed::yes(Expr::Column(column))),
+            other => Ok(Transformed::no(other)),
+        }
     };
     e.transform_up(column).data()
 }

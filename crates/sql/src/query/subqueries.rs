@@ -63,13 +63,15 @@ fn holds_subquery(node: &LogicalPlan) -> bool {
 
 /// Scalar subqueries give one value or fail.
 fn with_single_values(node: LogicalPlan) -> Result<LogicalPlan> {
-    let single = |e: Expr| match e {
-        Expr::ScalarSubquery(subquery) if !is_single(&subquery.subquery) => {
-            let plan = single_value(&subquery.subquery)?;
-            let subquery = Subquery { subquery: Arc::new(plan), ..subquery };
-            Ok(Transformed::yes(Expr::ScalarSubquery(subquery)))
+    let single = |e: Expr| -> Result<Transformed<Expr>> {
+        match e {
+            Expr::ScalarSubquery(subquery) if !is_single(&subquery.subquery) => {
+                let plan = single_value(&subquery.subquery)?;
+                let subquery = Subquery { subquery: Arc::new(plan), ..subquery };
+                Ok(Transformed::yes(Expr::ScalarSubquery(subquery)))
+            }
+            other => Ok(Transformed::no(other)),
         }
-        other => Ok(Transformed::no(other)),
     };
     node.map_expressions(|e| e.transform_up(single)).data()
 }
@@ -245,7 +247,7 @@ fn renamed(plan: LogicalPlan, before: Vec<Column>) -> Result<LogicalPlan> {
 
 /// The expression with marks for its IN and EXISTS; `input` is joined with them.
 fn marked(expr: Expr, input: &mut LogicalPlan, names: &AliasGenerator) -> Result<Expr> {
-    let with_mark = |e: Expr| {
+    let with_mark = |e: Expr| -> Result<Transformed<Expr>> {
         let made = match e {
             Expr::Exists(Exists { subquery, negated }) => {
                 let plan = match subquery.outer_ref_columns.is_empty() {
@@ -288,11 +290,13 @@ fn membership(
 
 /// The expression with the subquery's columns under the name of the join's right side.
 fn requalified(e: Expr, columns: &BTreeSet<Column>, name: &str) -> Result<Expr> {
-    let renamed = |e: Expr| match e {
-        Expr::Column(column) if columns.contains(&column) => {
-            Ok(Transformed::yes(Expr::Column(Column::new(Some(name), column.name))))
+    let renamed = |e: Expr| -> Result<Transformed<Expr>> {
+        match e {
+            Expr::Column(column) if columns.contains(&column) => {
+                Ok(Transformed::yes(Expr::Column(Column::new(Some(name), column.name))))
+            }
+            other => Ok(Transformed::no(other)),
         }
-        other => Ok(Transformed::no(other)),
     };
     e.transform_up(renamed).data()
 }
