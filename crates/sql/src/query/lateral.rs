@@ -12,8 +12,8 @@ use datafusion::common::{Column, Result, TableReference, plan_err};
 use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionDefinition};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    BinaryExpr, Distinct, Expr, ExprFunctionExt, FetchType, Join, JoinType, Limit, LogicalPlan,
-    LogicalPlanBuilder, Operator, Projection, SkipType, Subquery, SubqueryAlias, lit,
+    BinaryExpr, Distinct, Expr, ExprFunctionExt, Join, JoinType, Limit, LogicalPlan,
+    LogicalPlanBuilder, Operator, Projection, Subquery, SubqueryAlias, lit,
 };
 
 use super::row_number::row_number;
@@ -318,8 +318,11 @@ fn projected(p: Projection) -> Result<Pulled> {
 
 /// The first rows of each value of the left side, by their numbers.
 fn limited(limit: Limit) -> Result<Pulled> {
-    let (SkipType::Literal(skip), FetchType::Literal(Some(fetch))) =
-        (limit.get_skip_type()?, limit.get_fetch_type()?)
+    let number = |e: &Option<Box<Expr>>, none: Option<usize>| match e {
+        Some(e) => literal(e),
+        None => none,
+    };
+    let (Some(skip), Some(fetch)) = (number(&limit.skip, Some(0)), number(&limit.fetch, None))
     else {
         return plan_err!("LIMIT within LATERAL is a number");
     };
@@ -359,6 +362,15 @@ fn limited(limit: Limit) -> Result<Pulled> {
     pulled.plan = plan.filter(within)?.build()?;
     pulled.limited = true;
     Ok(pulled)
+}
+
+/// A whole number, with or without the type that it was given.
+pub fn literal(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Cast(c) => literal(&c.expr),
+        Expr::Literal(value, _) => value.to_string().parse().ok(),
+        _ => None,
+    }
 }
 
 fn limit_of(skip: usize, fetch: usize) -> Limit {

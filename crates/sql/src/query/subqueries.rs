@@ -21,6 +21,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::decorrelate::PullUpCorrelatedExpr;
 
 use super::aggregates;
+use super::lateral::literal;
 
 const UNSUPPORTED: &str = "this correlated subquery is not supported: its conditions on the outer \
                            query must be equalities below an aggregation, LIMIT or UNION";
@@ -84,9 +85,7 @@ fn is_single(plan: &LogicalPlan) -> bool {
         LogicalPlan::Filter(f) => is_single(&f.input),
         LogicalPlan::SubqueryAlias(a) => is_single(&a.input),
         LogicalPlan::Sort(s) => s.fetch == Some(1) || is_single(&s.input),
-        LogicalPlan::Limit(l) => {
-            matches!(l.fetch.as_deref(), Some(Expr::Literal(n, _)) if n.to_string() == "1")
-        }
+        LogicalPlan::Limit(l) => l.fetch.as_deref().and_then(literal) == Some(1),
         LogicalPlan::Values(v) => v.values.len() < 2,
         LogicalPlan::EmptyRelation(_) => true,
         _ => false,
