@@ -84,6 +84,7 @@ pub fn dealt_by(plan: &StreamPlan, id: NodeId) -> Option<Vec<usize>> {
             let below = dealt_by(plan, node.inputs[0])?;
             match spec.kind {
                 ReduceKind::Aggregate { .. }
+                | ReduceKind::Slices { .. }
                 | ReduceKind::Match(_)
                 | ReduceKind::Session { calls: Some(_), .. } => below
                     .iter()

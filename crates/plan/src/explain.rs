@@ -145,20 +145,7 @@ fn map(spec: &MapSpec, node: &Node, input: &SchemaRef) -> String {
         parts.push(format!("where {}", short(filter)));
     }
     if let Some(w) = &spec.window {
-        let on = input.field(w.time).name();
-        parts.push(match w.kind {
-            WindowKind::Tumble { size, offset } => {
-                format!("TUMBLE {on} {}{}", duration(size), offset_of(offset))
-            }
-            WindowKind::Hop { size, slide, offset } => {
-                let (size, slide) = (duration(size), duration(slide));
-                format!("HOP {on} {size} every {slide}{}", offset_of(offset))
-            }
-            WindowKind::Cumulate { size, step, offset } => {
-                let (size, step) = (duration(size), duration(step));
-                format!("CUMULATE {on} {size} by {step}{}", offset_of(offset))
-            }
-        });
+        parts.push(windows(w.kind, &format!("{} ", input.field(w.time).name())));
     }
     let visible = spec.exprs.iter().zip(node.schema.fields());
     let exprs: Vec<String> = visible
@@ -247,6 +234,7 @@ fn gate(spec: &GateSpec, input: &SchemaRef) -> String {
 fn clock(clock: Clock) -> &'static str {
     match clock {
         Clock::Watermark => "",
+        Clock::Wall(_) => " on the wall",
         Clock::Now => " by the clock",
     }
 }
@@ -309,6 +297,10 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
             let of = if calls.is_some() { of.join(", ") } else { "rows".into() };
             format!("[{of}] of SESSION {}", duration(*gap_ms))
         }
+        ReduceKind::Slices { windows: kind, calls, .. } => {
+            let of: Vec<String> = calls.iter().map(|c| call(c, input)).collect();
+            format!("[{}] of the slices of {}", of.join(", "), windows(*kind, ""))
+        }
         ReduceKind::Match(spec) => return format!("{keys}{}", pattern(spec, input)),
     };
     let mut text = format!("{keys}{what}");
@@ -330,6 +322,23 @@ fn reduce(spec: &ReduceSpec, input: &SchemaRef) -> String {
         (Emit::EveryEpoch, None) => write!(text, "; kept for ever"),
     };
     text
+}
+
+/// `on`: nothing, or a column and a blank.
+fn windows(kind: WindowKind, on: &str) -> String {
+    match kind {
+        WindowKind::Tumble { size, offset } => {
+            format!("TUMBLE {on}{}{}", duration(size), offset_of(offset))
+        }
+        WindowKind::Hop { size, slide, offset } => {
+            let (size, slide) = (duration(size), duration(slide));
+            format!("HOP {on}{size} every {slide}{}", offset_of(offset))
+        }
+        WindowKind::Cumulate { size, step, offset } => {
+            let (size, step) = (duration(size), duration(step));
+            format!("CUMULATE {on}{size} by {step}{}", offset_of(offset))
+        }
+    }
 }
 
 fn pattern(spec: &MatchSpec, input: &SchemaRef) -> String {

@@ -14,6 +14,7 @@ pub use brooklet_core::lookup::LookupCache;
 use brooklet_core::schema::TableDef;
 use brooklet_core::source::Reading;
 use brooklet_core::time::{Millis, WATERMARK_MAX, WATERMARK_MIN};
+use brooklet_core::zone::Zone;
 
 pub use crate::aggregates::{AggCall, AggFunc, Percentages};
 pub use crate::file_names::{FileNames, NamePart};
@@ -143,6 +144,15 @@ pub enum WindowKind {
     Cumulate { size: Millis, step: Millis, offset: Millis },
 }
 
+/// The columns that a window function adds, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowColumn {
+    Start,
+    End,
+    /// The window's last millisecond.
+    Time,
+}
+
 /// Deals rows anew to the shards by the hash of key columns; no keys: everything to shard 0.
 #[derive(Debug, Clone)]
 pub struct ExchangeSpec {
@@ -185,6 +195,11 @@ pub enum ReduceKind {
     /// results; without, its rows: the input's columns. Then `window_start`, `window_end` and
     /// `window_time`.
     Session { gap_ms: Millis, calls: Option<Vec<AggCall>> },
+    /// An aggregate over HOP or CUMULATE whose windows are made of slices, for calls that merge
+    /// and rows that are only added. The window columns of the input, `bounds`, are those of the
+    /// slice; `emit` names its end. Output: keys, the same columns of the window, results, ord
+    /// columns as Aggregate has them.
+    Slices { windows: WindowKind, bounds: Vec<(usize, WindowColumn)>, calls: Vec<AggCall> },
     /// A table from its upserts: in arrival order a row of weight +1 is its key's from then on,
     /// one of weight −1 says that the key has none any more, whatever its other columns hold.
     /// Output: the input's columns.
@@ -225,6 +240,8 @@ pub enum Emit {
 pub enum Clock {
     /// Event time; rows can come too late.
     Watermark,
+    /// The same where windows are cut by what the wall shows in a time zone.
+    Wall(Zone),
     /// The epoch's `now`; at the end of the input open windows stay open.
     Now,
 }
@@ -435,6 +452,16 @@ pub enum CommitTrigger {
     ProcessTime,
     /// When the watermark has passed the partition's time by more than the delay.
     PartitionTime(PartitionTime),
+}
+
+impl Clock {
+    /// The last millisecond of windows that are complete when the watermark is there.
+    pub fn reached(self, watermark: Millis) -> Millis {
+        match self {
+            Clock::Wall(zone) => zone.wall(watermark),
+            Clock::Watermark | Clock::Now => watermark,
+        }
+    }
 }
 
 impl StreamPlan {

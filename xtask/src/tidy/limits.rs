@@ -57,7 +57,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// All that the lowest crate may use of others.
-pub const CORE_USES: &[&str] = &["arrow", "async-trait", "bytes", "serde", "serde_json"];
+pub const CORE_USES: &[&str] =
+    &["arrow", "async-trait", "bytes", "chrono", "chrono-tz", "serde", "serde_json"];
 
 /// Third-party crates that a crate must not know, and what that would break.
 pub const UNKNOWN_TO: &[(&str, &[&str], &str)] = &[

@@ -349,6 +349,7 @@ fn keeps_records(op: &NodeOp) -> bool {
         NodeOp::Reduce(spec) => !matches!(
             spec.kind,
             ReduceKind::Aggregate { .. }
+                | ReduceKind::Slices { .. }
                 | ReduceKind::Match(_)
                 | ReduceKind::Session { calls: Some(_), .. }
         ),

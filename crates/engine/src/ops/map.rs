@@ -280,7 +280,7 @@ fn starts(times: &[Millis], size: Millis, offset: Millis) -> Vec<Millis> {
 }
 
 /// The start of the window of that size which holds `t`; right before 1970 too.
-fn floor(t: Millis, size: Millis, offset: Millis) -> Millis {
+pub fn floor(t: Millis, size: Millis, offset: Millis) -> Millis {
     t - (t - offset).rem_euclid(size)
 }
 

@@ -3,7 +3,7 @@
 //! A row is late when its window's last millisecond is not after `late_before`: the row's hidden
 //! column with on-event watermarks, else the watermark before the epoch. By the clock no row is.
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, TimestampMillisecondArray};
 use arrow::datatypes::{Int64Type, TimestampMillisecondType};
 
 use brooklet_core::time::Millis;
@@ -55,7 +55,7 @@ impl ByWindow {
             }
         }
         let mut panes = Vec::new();
-        for (end, indices) in by_end(ends.values()) {
+        for (end, indices) in in_groups(ends.values()) {
             let all = indices.len() == rows.len();
             panes.push((end, if all { rows.clone() } else { rows.take(&indices)? }));
         }
@@ -70,8 +70,8 @@ impl ByWindow {
     /// The same before this epoch.
     pub fn closed_before(&self, ctx: &StepCtx) -> Millis {
         match self.clock {
-            Clock::Watermark => ctx.late_before.saturating_add(1),
             Clock::Now => Millis::MIN,
+            clock => clock.reached(ctx.late_before).saturating_add(1),
         }
     }
 
@@ -82,8 +82,8 @@ impl ByWindow {
 
     fn may_be_late(&self, ctx: &StepCtx, ends: &TimestampMillisecondArray) -> bool {
         let first = || ends.values().iter().copied().min().unwrap_or(Millis::MAX);
-        self.clock == Clock::Watermark
-            && (self.late.is_some() || self.last(first()) <= ctx.late_before)
+        self.clock != Clock::Now
+            && (self.late.is_some() || self.last(first()) <= self.clock.reached(ctx.late_before))
     }
 
     /// The last moment at which rows of a window are on time.
@@ -98,8 +98,10 @@ impl ByWindow {
         ends: &TimestampMillisecondArray,
     ) -> BooleanArray {
         let limits = self.late.map(|c| rows.column(c).as_primitive::<Int64Type>());
+        let before = self.clock.reached(ctx.late_before);
         let is_late = |(row, end): (usize, &Millis)| {
-            self.last(*end) <= limits.map_or(ctx.late_before, |limits| limits.value(row))
+            let reached = |limits: &Int64Array| self.clock.reached(limits.value(row));
+            self.last(*end) <= limits.map_or(before, reached)
         };
         BooleanArray::from(ends.values().iter().enumerate().map(is_late).collect::<Vec<bool>>())
     }
@@ -109,26 +111,27 @@ impl ByWindow {
 /// rows.
 pub fn closed(clock: Clock, ctx: &StepCtx) -> Millis {
     match clock {
-        Clock::Watermark => ctx.watermark.saturating_add(1),
         Clock::Now => ctx.now,
+        clock => clock.reached(ctx.watermark).saturating_add(1),
     }
 }
 
-/// The rows of each window, by window. A batch has few, mostly one after the other.
-fn by_end(ends: &[Millis]) -> Vec<(Millis, Vec<u32>)> {
-    let mut windows: Vec<(Millis, Vec<u32>)> = Vec::new();
+/// The rows of each window, by window: `windows` has one for each row. A batch has few, mostly one
+/// after the other.
+pub fn in_groups<W: Copy + Ord>(windows: &[W]) -> Vec<(W, Vec<u32>)> {
+    let mut groups: Vec<(W, Vec<u32>)> = Vec::new();
     let mut last = 0;
-    for (row, end) in ends.iter().enumerate() {
-        if windows.get(last).is_none_or(|(of, _)| of != end) {
-            last = windows.iter().position(|(of, _)| of == end).unwrap_or(windows.len());
-            if last == windows.len() {
-                windows.push((*end, Vec::with_capacity(ends.len() - row)));
+    for (row, window) in windows.iter().enumerate() {
+        if groups.get(last).is_none_or(|(of, _)| of != window) {
+            last = groups.iter().position(|(of, _)| of == window).unwrap_or(groups.len());
+            if last == groups.len() {
+                groups.push((*window, Vec::with_capacity(windows.len() - row)));
             }
         }
-        windows[last].1.push(row as u32);
+        groups[last].1.push(row as u32);
     }
-    windows.sort_unstable_by_key(|(end, _)| *end);
-    windows
+    groups.sort_unstable_by_key(|(window, _)| *window);
+    groups
 }
 
 /// `w<end>.`: the tables of a window start with it.

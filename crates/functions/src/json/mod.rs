@@ -25,8 +25,8 @@ use scan::{Missing, find, unescaped};
 ///
 /// The string, number or boolean at the path, as text; numbers keep their digits. Text that is no
 /// JSON, a path that leads nowhere and an object or array at the path are errors, null at the path
-/// is empty; both give NULL unless the call says otherwise. With `lax` before the path nothing and
-/// objects or arrays are empty, too.
+/// is empty; both give NULL unless the call says otherwise. With `lax` before the path nothing, text
+/// that is no JSON, objects and arrays are empty, too.
 ///
 /// ```sql
 /// JSON_VALUE('{"a":{"b":1.50}}', '$.a.b') = '1.50'
@@ -202,11 +202,13 @@ fn write_found(out: &mut String, text: &str, path: &Path) -> Stands {
             false => Stands::Error("JSON_VALUE: several values are at the path".into()),
         };
     }
+    if text.trim() == "null" {
+        return Stands::Error("null is no document".into());
+    }
     let value = match find(text, &path.steps) {
-        Ok(_) if text.trim() == "null" => return Stands::Error("null is no document".into()),
         Ok(value) => value,
+        Err(_) if path.lax => return Stands::Nothing,
         Err(Missing::Malformed) => return Stands::Error(format!("'{}' is no JSON", shown(text))),
-        Err(Missing::Absent) if path.lax => return Stands::Nothing,
         Err(Missing::Absent) => {
             return Stands::Error(format!("the path leads nowhere in {}", shown(text)));
         }

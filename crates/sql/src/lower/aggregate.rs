@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
 use brooklet_plan::node::{AggCall, Emit, ReduceKind, ReduceSpec};
-use brooklet_plan::{Node, NodeOp};
+use brooklet_plan::{Node, NodeId, NodeOp};
 use datafusion::common::Result;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 
 use super::aggregate_calls::{Calls, Scope};
 use super::needs::Need;
 use super::rel::{self, Rel};
+use super::slices::Slices;
 use super::{Lowering, error, facts, grouping_sets, names_of, needs};
 use crate::query::state_ttl;
 
@@ -39,12 +40,12 @@ impl Columns {
 }
 
 /// How a Reduce groups and what it gives.
-struct Grouped {
-    keys: Vec<usize>,
-    emit: Emit,
-    calls: Vec<AggCall>,
-    fields: Vec<Field>,
-    ttl_ms: Option<i64>,
+pub(super) struct Grouped {
+    pub keys: Vec<usize>,
+    pub emit: Emit,
+    pub calls: Vec<AggCall>,
+    pub fields: Vec<Field>,
+    pub ttl_ms: Option<i64>,
 }
 
 impl Lowering<'_> {
@@ -87,12 +88,6 @@ impl Lowering<'_> {
         let label = label(&written, aggregate);
         let set = columns.exprs.len();
         let map = Rel { exprs: columns.exprs, names: columns.names, ..rel };
-        let input = match several {
-            true => self.for_each_set(map, &keys, &sets, below)?,
-            false => self.emit(&map, below)?,
-        };
-        keys.extend(several.then_some(set));
-        let input = self.exchange(input, &keys, false);
         let Calls { calls, fields, results } = calls;
         let emit = match end {
             Some((end, bound)) => {
@@ -105,16 +100,42 @@ impl Lowering<'_> {
             Emit::EveryEpoch => self.ttl_of(&aggregate.input)?,
             _ => None,
         };
-        let node = self.reduce(input, Grouped { keys, emit, calls, fields, ttl_ms }, need)?;
+        let mut grouped = Grouped { keys, emit, calls, fields, ttl_ms };
+        let (node, places) = match several {
+            true => {
+                let input = self.for_each_set(map, &grouped.keys, &sets, below)?;
+                grouped.keys.push(set);
+                let input = self.exchange(input, &grouped.keys, false);
+                (self.reduce(input, grouped, need)?, (0..width).collect())
+            }
+            false => self.by_one_set(map, grouped, (below, need))?,
+        };
         self.plan.nodes[node].label = label.clone();
         let mut rel = Rel::of_node(&self.plan, node, label);
-        rel.exprs.truncate(width);
+        rel.exprs = places.into_iter().map(rel::column).collect();
         if several {
             rel.exprs[width - 1] =
                 grouping_sets::unread(plan.schema().field(width - 1).data_type());
         }
         rel.exprs.extend(results);
         Ok(Rel { names: names_of(plan), ..rel })
+    }
+
+    /// A Reduce, and where each group expression stands in its output.
+    fn by_one_set(
+        &mut self,
+        map: Rel,
+        grouped: Grouped,
+        (below, need): (Need, Need),
+    ) -> Result<(NodeId, Vec<usize>)> {
+        if let Some(slices) = Slices::of(&self.plan, &map, &grouped) {
+            let node = self.slices(&slices, grouped.fields, (below, need))?;
+            return Ok((node, slices.places));
+        }
+        let input = self.emit(&map, below)?;
+        let input = self.exchange(input, &grouped.keys, false);
+        let places = (0..grouped.keys.len()).collect();
+        Ok((self.reduce(input, grouped, need)?, places))
     }
 
     fn reduce(&mut self, input: usize, grouped: Grouped, need: Need) -> Result<usize> {

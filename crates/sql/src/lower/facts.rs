@@ -167,11 +167,11 @@ fn of_window(tvf: &WindowTvf, plan: &LogicalPlan, names: &dyn Names) -> Vec<Fact
     let mut facts = columns(&tvf.input, names);
     let id = hash_bytes(plan.display_indent().to_string().as_bytes(), 0);
     let time = tvf.time_index().and_then(|i| facts[i].time);
-    let shape = hash_bytes(format!("{:?} {time:?}", tvf.kind).as_bytes(), 0);
     let clock = match time {
         Some(TimeKind::Proctime) => Clock::Now,
-        _ => Clock::Watermark,
+        _ => tvf.zone.map_or(Clock::Watermark, Clock::Wall),
     };
+    let shape = hash_bytes(format!("{:?} {time:?} {clock:?}", tvf.kind).as_bytes(), 0);
     facts.iter_mut().for_each(|f| f.window = None);
     for bound in [Bound::Start, Bound::End] {
         let window = Some(WindowBound { bound, id, shape, clock });

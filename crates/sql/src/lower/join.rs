@@ -119,10 +119,10 @@ impl Lowering<'_> {
     /// end; otherwise the state's TTL decides.
     fn retain(&self, join: &Join) -> Result<[Retain; 2]> {
         let names = self.provider.names();
-        if let Some(close) = window_join::of(join, names).filter(|c| c.clock == Clock::Watermark) {
-            return Ok(close
-                .window_ends
-                .map(|column| Retain::UntilWatermark { column, after_ms: 0 }));
+        if let Some(close) = window_join::of(join, names).filter(|c| c.clock != Clock::Now) {
+            // No wall is further behind.
+            let after_ms = if close.clock == Clock::Watermark { 0 } else { 86_400_000 };
+            return Ok(close.window_ends.map(|column| Retain::UntilWatermark { column, after_ms }));
         }
         let of = |ttl: Option<i64>| ttl.map_or(Retain::Forever, |ms| Retain::Idle { ms });
         Ok([of(self.ttl_of(&join.left)?), of(self.ttl_of(&join.right)?)])

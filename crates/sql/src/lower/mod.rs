@@ -26,6 +26,7 @@ mod scan;
 mod session;
 mod shared;
 mod sink;
+mod slices;
 mod staging;
 mod structs;
 mod temporal;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datafusion::common::JoinType;
-use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
+use datafusion::common::{DFSchema, JoinType};
+use datafusion::logical_expr::{Expr, ExprSchemable, Extension, LogicalPlan};
 
 use super::facts::{self, TimeKind};
 use super::{interval, letters, watermark, window_join, within};
@@ -19,9 +19,17 @@ pub struct Need {
     /// A row that is set aside is found again by its arrival number: as far up as each row is one
     /// record's, which leaves the state of the nodes above as it is without.
     pub found: bool,
+    /// Rows that are only added are summed up as floating point numbers, in the order in which
+    /// they arrive.
+    pub summed: bool,
 }
 
 impl Need {
+    /// Whether the order of arrival is carried, where there is one.
+    pub fn carries_ord(self) -> bool {
+        self.ord || self.summed
+    }
+
     /// What the output of `plan` carries.
     pub fn over(self, plan: &LogicalPlan) -> Need {
         Need { ord: self.ord || (self.found && is_of_records(plan)), ..self }
@@ -58,7 +66,9 @@ pub fn of_inputs(plan: &LogicalPlan, need: Need, names: &dyn Names) -> Vec<Need>
             let closes = facts::window_end(a, names).is_some();
             let late = closes || watermark::is_read(plan);
             let found_again = closes && letters::keeps_late(&a.input, names);
-            vec![Need { ord: need.ord || ordered || found_again, late, ..need }]
+            let schema = a.input.schema();
+            let summed = is_of_records(&a.input) && a.aggr_expr.iter().any(|e| sums(e, schema));
+            vec![Need { ord: need.ord || ordered || found_again, late, summed, ..need }]
         }
         LogicalPlan::Window(w) => {
             let inner = facts::columns(&w.input, names);
@@ -123,6 +133,18 @@ fn is_ordered(call: &Expr) -> bool {
     }
 }
 
+/// Whether the last digits depend on the order in which rows arrive.
+fn sums(call: &Expr, schema: &DFSchema) -> bool {
+    match call {
+        Expr::Alias(alias) => sums(&alias.expr, schema),
+        Expr::AggregateFunction(f) => {
+            let floats = |e: &Expr| e.get_type(schema).is_ok_and(|ty| ty.is_floating());
+            aggregates::sums_floats(&f.func, f.params.args.iter().any(floats))
+        }
+        _ => false,
+    }
+}
+
 /// Adds what `plan` reads to `wanted`, table by table.
 pub fn collect(
     plan: &LogicalPlan,
@@ -141,6 +163,7 @@ pub fn collect(
         }
         entry.need.ord |= need.over(plan).ord;
         entry.need.late |= need.late;
+        entry.need.summed |= need.summed;
         return;
     }
     for (input, need) in plan.inputs().into_iter().zip(of_inputs(plan, need, names)) {

@@ -92,6 +92,12 @@ impl Rel {
         }
     }
 
+    /// Without the columns from that one on.
+    pub fn truncate(&mut self, width: usize) {
+        self.exprs.truncate(width);
+        self.names.truncate(width);
+    }
+
     fn is_identity(&self, plan: &StreamPlan) -> bool {
         self.filter.is_none()
             && self.window.is_none()
@@ -131,7 +137,7 @@ impl Rel {
         let mut fields = self.fields(plan)?;
         let mut exprs = self.exprs.clone();
         let (mut ord, mut late) = (Vec::new(), None);
-        if need.ord {
+        if need.carries_ord() {
             for (n, i) in below.ord.iter().enumerate() {
                 ord.push(exprs.len());
                 exprs.push(column(*i));

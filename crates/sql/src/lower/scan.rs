@@ -76,7 +76,8 @@ impl Lowering<'_> {
         let mut fields: Vec<Field> =
             columns.iter().map(|i| plain_field(&table.columns[*i])).collect();
         let visible = fields.len();
-        let ord = match wanted.need.ord || by_key {
+        let append_only = !self.is_changelog(&table) && reading != Reading::Refreshed;
+        let ord = match wanted.need.ord || by_key || wanted.need.summed && append_only {
             true => vec![visible],
             false => vec![],
         };
@@ -86,7 +87,7 @@ impl Lowering<'_> {
         let key = primary_key(&table, &fields);
         let node = Node {
             schema: Arc::new(Schema::new(fields)),
-            append_only: !self.is_changelog(&table) && reading != Reading::Refreshed,
+            append_only,
             op: NodeOp::Scan(ScanSpec {
                 decode: Arc::new(layout.decode),
                 metadata: layout.metadata,

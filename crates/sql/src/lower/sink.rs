@@ -72,7 +72,8 @@ pub fn need(jobs: &[Job], offers: Offers, settings: &Settings) -> Need {
         let Target { table, conflict, .. } = &job.target;
         keeps_order(table, offers, settings) || keeps_first(table) || *conflict == Conflict::Nothing
     });
-    Need { ord: ordered, late: false, found: letters::sets_bad_rows_aside(settings) }
+    let found = letters::sets_bad_rows_aside(settings);
+    Need { ord: ordered, found, ..Need::default() }
 }
 
 impl Lowering<'_> {

@@ -48,7 +48,7 @@ impl Lowering<'_> {
         need: Need,
     ) -> Result<NodeId> {
         let ords = inputs.iter().map(|i| self.plan.node(*i).ord.len()).max().unwrap_or(0);
-        let ords = if need.ord { ords } else { 0 };
+        let ords = if need.carries_ord() { ords } else { 0 };
         let late = need.late && inputs.iter().any(|i| self.plan.node(*i).late.is_some());
         let mut alike = Vec::new();
         for input in inputs {

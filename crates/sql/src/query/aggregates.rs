@@ -113,6 +113,15 @@ pub fn is_ordered(udaf: &AggregateUDF) -> bool {
     )
 }
 
+/// Whether values are added up as floating point numbers; `floats`: some of them are.
+pub fn sums_floats(udaf: &AggregateUDF, floats: bool) -> bool {
+    match function(udaf) {
+        Some(F::Sum | F::Sum0 | F::Avg) => floats,
+        Some(F::Deviation { .. }) => true,
+        _ => false,
+    }
+}
+
 /// Why a query of a built-in table cannot have this aggregate, if so.
 pub fn refusal(call: &AggregateFunction) -> Option<String> {
     let name = shown_name(&call.func);

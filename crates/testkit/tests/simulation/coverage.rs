@@ -22,7 +22,7 @@ pub struct Coverage {
 }
 
 /// All that a plan can be made of.
-const KINDS: [&str; 38] = [
+const KINDS: [&str; 39] = [
     "Scan",
     "Map",
     "Exchange",
@@ -41,6 +41,7 @@ const KINDS: [&str; 38] = [
     "Reduce over sorted",
     "Reduce pattern",
     "Join Inner",
+    "Reduce slices",
     "Reduce session",
     "Reduce session rows",
     "Reduce window top-n",
@@ -92,6 +93,7 @@ pub fn kinds(plan: &StreamPlan) -> BTreeSet<String> {
                     _ => "Reduce over time".into(),
                 },
                 (ReduceKind::Upserts, _) => "Reduce upserts".into(),
+                (ReduceKind::Slices { .. }, _) => "Reduce slices".into(),
                 (ReduceKind::Session { calls: Some(_), .. }, _) => "Reduce session".into(),
                 (ReduceKind::Session { calls: None, .. }, _) => "Reduce session rows".into(),
                 (ReduceKind::Match(_), _) => "Reduce pattern".into(),

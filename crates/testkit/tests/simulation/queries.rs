@@ -74,6 +74,24 @@ const AGGREGATE_COLUMNS: &str = "n BIGINT, nv BIGINT, sv BIGINT, lv BIGINT, ms S
      sd DOUBLE, ad DOUBLE, mt TIMESTAMP(3), ns BIGINT, fv BIGINT, vp BOOLEAN, vs BOOLEAN, \
      dv BIGINT, ll INT, cc INT, ca INT, lj INT, p0 DOUBLE, p1 DOUBLE";
 
+/// What can be merged: windows that overlap are made of slices.
+const MERGING: &str = "COUNT(*), COUNT(v), SUM(v), MIN(v), MAX(s), SUM(d), AVG(d), MAX(ts), \
+     SUM(v) FILTER (WHERE d > 100)";
+const MERGING_COLUMNS: &str = "n BIGINT, nv BIGINT, sv BIGINT, lv BIGINT, ms STRING, sd DOUBLE, \
+     ad DOUBLE, mt TIMESTAMP(3), fv BIGINT";
+
+/// Aggregates in windows: their columns, then those of a stream and of a batch.
+type Calls = [String; 3];
+
+fn merging() -> Calls {
+    [MERGING_COLUMNS, MERGING, MERGING].map(String::from)
+}
+
+fn all_calls() -> Calls {
+    let [stream, batch] = aggregates();
+    [AGGREGATE_COLUMNS.into(), stream, batch]
+}
+
 /// The aggregates of a stream and of a batch.
 fn aggregates() -> [String; 2] {
     [STREAMING, BATCH].map(|own| format!("{PLAIN}, {own}"))
@@ -134,6 +152,15 @@ pub fn arrived(table: &str, last: bool) -> Rel {
 /// Windows of a table with a single split over rows of which some come too late: after a row that
 /// moved the watermark over the window's end.
 pub fn late_windows(table: &str, window: Window, condition: &str) -> Output {
+    late_windows_of(table, window, condition, all_calls())
+}
+
+/// The same made of slices.
+pub fn late_slices(table: &str, window: Window, condition: &str) -> Output {
+    late_windows_of(table, window, condition, merging())
+}
+
+fn late_windows_of(table: &str, window: Window, condition: &str, calls: Calls) -> Output {
     let rel = base(table).filter(condition);
     let before = format!(
         "SELECT *, MAX(ts) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) \
@@ -143,9 +170,9 @@ pub fn late_windows(table: &str, window: Window, condition: &str) -> Output {
     let batch = format!(
         "SELECT window_start, window_end, k, {} FROM ({windows}) WHERE closed IS NULL \
          OR window_end - INTERVAL '1 millisecond' > closed GROUP BY window_start, window_end, k",
-        aggregates()[1]
+        calls[2]
     );
-    Output { batch, ..rel.windowed(window) }
+    Output { batch, ..rel.windowed_of(window, calls) }
 }
 
 /// A row pattern over a table with a single split of whose rows some come too late.
@@ -461,6 +488,15 @@ impl Rel {
     }
 
     pub fn windowed(&self, window: Window) -> Output {
+        self.windowed_of(window, all_calls())
+    }
+
+    /// The same with aggregates that are made of slices, if windows have them.
+    pub fn sliced(&self, window: Window) -> Output {
+        self.windowed_of(window, merging())
+    }
+
+    fn windowed_of(&self, window: Window, [columns, stream, batch]: Calls) -> Output {
         let call = match window {
             Window::Tumble => "TUMBLE(TABLE x, DESCRIPTOR(ts), INTERVAL '10' SECOND)",
             Window::Hop => {
@@ -472,16 +508,14 @@ impl Rel {
         };
         let by = "SELECT window_start, window_end, k,";
         Output {
-            columns: format!("ws TIMESTAMP(3), we TIMESTAMP(3), k INT, {AGGREGATE_COLUMNS}"),
+            columns: format!("ws TIMESTAMP(3), we TIMESTAMP(3), k INT, {columns}"),
             stream: format!(
-                "WITH x AS ({}) {by} {} FROM TABLE({call}) \
+                "WITH x AS ({}) {by} {stream} FROM TABLE({call}) \
                  GROUP BY window_start, window_end, k",
-                self.stream,
-                aggregates()[0]
+                self.stream
             ),
             batch: format!(
-                "{by} {} FROM ({}) GROUP BY window_start, window_end, k",
-                aggregates()[1],
+                "{by} {batch} FROM ({}) GROUP BY window_start, window_end, k",
                 assigned(window, &self.batch)
             ),
         }

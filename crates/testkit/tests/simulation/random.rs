@@ -66,7 +66,8 @@ fn output(dice: &mut Dice, splits: i64) -> Output {
     match dice.below(9) {
         8 if windows && dice.chance(0.5) => rel.windowed_rollup(),
         8 => rel.grouping_sets(),
-        0..3 if windows => rel.windowed(*dice.pick(&WINDOWS)),
+        0 if windows => rel.sliced(*dice.pick(&WINDOWS)),
+        1..3 if windows => rel.windowed(*dice.pick(&WINDOWS)),
         0..4 => rel.keyed(),
         4 => rel.global(),
         5 if rel.unique => rel.top().rows(),

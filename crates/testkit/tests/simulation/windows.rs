@@ -2,7 +2,7 @@
 
 use brooklet_testkit::dice::Dice;
 
-use crate::queries::{Output, Query, Rel, Window, assigned, base};
+use crate::queries::{FILTERS, Output, Query, Rel, Window, assigned, base, late_slices};
 
 const JOINS: [&str; 6] = ["INNER", "LEFT", "RIGHT", "FULL", "EXISTS", "NOT EXISTS"];
 /// Aggregates of windows that become one.
@@ -26,7 +26,11 @@ pub fn drawn(dice: &mut Dice) -> Output {
 pub fn features() -> Vec<Query> {
     let (a, b) = (base("a"), base("b"));
     let both = |name: &str, one: Output, two: Output| Query::new(name, vec![one, two]);
+    let late_hop = late_slices("a", Window::Hop, FILTERS[4]);
+    let late_cumulate = late_slices("b", Window::Cumulate, FILTERS[3]);
     vec![
+        both("slices", a.sliced(Window::Hop), a.first().sliced(Window::Cumulate)),
+        Query { late: true, ..both("late rows of slices", late_hop, late_cumulate) },
         both("session", session(&a, true), session(&b, false)),
         both("rows of sessions", session_rows(&a), first_of_window(&b, false)),
         both("inner window join", joined(&a, "INNER", &b), joined(&a, "EXISTS", &b)),

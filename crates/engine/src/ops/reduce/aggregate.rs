@@ -18,6 +18,7 @@ use brooklet_plan::node::ReduceKind;
 
 use super::ReduceArgs;
 use super::group::{GroupLayout, GroupSet};
+use super::in_order::InOrder;
 use crate::ops::map::batch;
 use crate::ops::ttl::Ttl;
 use crate::ops::{Counts, Operator, StepCtx, StepOutput};
@@ -25,6 +26,7 @@ use crate::table::Table;
 
 pub struct Aggregate {
     pub(super) set: GroupSet,
+    in_order: Option<InOrder>,
     input_schema: SchemaRef,
     schema: SchemaRef,
     ttl: Ttl,
@@ -45,6 +47,7 @@ impl Aggregate {
         let sort = sort.map(|f| SortField::new(f.data_type().clone())).collect();
         Ok(Aggregate {
             set: GroupSet::new(&layout, "")?,
+            in_order: InOrder::of(args.input, calls)?,
             input_schema: args.input.schema.clone(),
             schema,
             ttl: Ttl::new(args.spec.ttl_ms),
@@ -148,6 +151,10 @@ impl Operator for Aggregate {
         self.sweep(ctx.now);
         let Some(rows) = delta::concat(&self.input_schema, &inputs[0])? else {
             return Ok(StepOutput::default());
+        };
+        let rows = match &self.in_order {
+            Some(in_order) => in_order.sorted(rows)?,
+            None => rows,
         };
         let (groups, touched) = self.first_touch(&rows, ctx.now)?;
         let old = self.results(&touched.before)?;

@@ -176,6 +176,17 @@ impl GroupSet {
         Ok(())
     }
 
+    /// Adds all groups of another set that is laid out like this one.
+    pub fn absorb(&mut self, other: &GroupSet) -> Result<()> {
+        let mut cells = Vec::new();
+        for group in other.table.groups() {
+            let into = self.table.find_or_create_encoded(other.table.key(group));
+            other.cells(group, &mut cells);
+            self.merge(into, &cells)?;
+        }
+        Ok(())
+    }
+
     /// The columns of a group.
     pub fn cells(&self, group: u32, cells: &mut Vec<Cell>) {
         cells.clear();

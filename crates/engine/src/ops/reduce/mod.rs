@@ -1,21 +1,23 @@
 //! Reduce: per key, in meaning a function rows → rows.
 //!
 //! [`aggregate`] emits changes every epoch, [`window`] once when a window closes ([`firing`] before
-//! and after as well), [`session`] is for windows that grow; they keep their groups in a
-//! [`group::GroupSet`] of [`accumulator`]s, with a [`multiset`] where values must be counted or
-//! taken back. [`topn`] (within windows: [`window_topn`]), [`dedup`], [`upserts`] and [`over`] keep
-//! rows instead; [`pattern`] finds row patterns.
+//! and after as well), [`slices`] is for windows that overlap, [`session`] for those that grow;
+//! they keep their groups in a [`group::GroupSet`] of [`accumulator`]s, with a [`multiset`] where
+//! values must be counted or taken back. [`topn`] (within windows: [`window_topn`]), [`dedup`],
+//! [`upserts`] and [`over`] keep rows instead; [`pattern`] finds row patterns.
 
 pub mod accumulator;
 pub mod aggregate;
 pub mod dedup;
 pub mod firing;
 pub mod group;
+mod in_order;
 mod java_order;
 pub mod multiset;
 pub mod over;
 pub mod pattern;
 pub mod session;
+pub mod slices;
 pub mod topn;
 pub mod upserts;
 pub mod window;
@@ -70,6 +72,7 @@ pub fn build(args: ReduceArgs<'_>) -> Result<Box<dyn Operator>> {
         (ReduceKind::TopN { .. }, Emit::OnClose { window_end, clock }) => {
             Box::new(window_topn::WindowTopN::new(args, window_end, clock)?)
         }
+        (ReduceKind::Slices { .. }, _) => Box::new(slices::Slices::new(args)?),
         (ReduceKind::Session { .. }, _) => Box::new(session::Session::new(args)?),
         (ReduceKind::Dedup { .. } | ReduceKind::FirstWithin { .. }, _) => dedup::build(args)?,
         (ReduceKind::Over(_), _) => over::build(args)?,

@@ -21,6 +21,7 @@ use brooklet_plan::node::{Clock, Emit, Node, ReduceKind, ReduceSpec};
 use self::open::{Open, Places};
 use super::ReduceArgs;
 use super::group::{GroupLayout, GroupSet};
+use super::in_order::InOrder;
 use super::multiset::Multiset;
 use crate::ops::map::{append, batch, millis};
 use crate::ops::panes::closed;
@@ -45,6 +46,7 @@ pub struct Session {
     ords: usize,
     /// None without keys.
     codec: Option<RowConverter>,
+    in_order: Option<InOrder>,
     open: Open,
     /// By key ++ start; the end stands where other groups note when they were touched.
     windows: GroupSet,
@@ -98,6 +100,7 @@ impl Session {
             schema: args.node.schema.clone(),
             ords: args.node.ord.len(),
             codec,
+            in_order: InOrder::of(&input, calls.as_deref().unwrap_or_default())?,
             open: Open::new(*gap_ms),
             windows: GroupSet::new(&layout, "")?,
             rows,
@@ -118,7 +121,11 @@ impl Session {
             }
             false => rows,
         };
-        by_arrival(rows, &self.input.ord).map(Some)
+        match &self.in_order {
+            Some(in_order) => in_order.sorted(rows),
+            None => by_arrival(rows, &self.input.ord),
+        }
+        .map(Some)
     }
 
     /// Finds the window of each row, and which windows became one by that.
@@ -134,8 +141,8 @@ impl Session {
         for row in 0..rows.len() {
             let late_before = match (self.clock, limits) {
                 (Clock::Now, _) => ctx.now - 1,
-                (Clock::Watermark, Some(limits)) => limits.value(row),
-                (Clock::Watermark, None) => ctx.late_before,
+                (clock, Some(limits)) => clock.reached(limits.value(row)),
+                (clock, None) => clock.reached(ctx.late_before),
             };
             let key: &[u8] = keys.as_ref().map_or(&[], |keys| keys.row(row).data());
             self.open.add(key, row as u32, times.value(row), late_before);

@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 
+use brooklet_core::delta::{self, Delta};
 use brooklet_core::time::Millis;
-use brooklet_core::{Delta, Error, Result};
+use brooklet_core::{Error, Result};
 use brooklet_plan::node::{Clock, ReduceKind};
 
 use super::ReduceArgs;
 use super::group::{GroupLayout, GroupSet};
+use super::in_order::InOrder;
 use crate::ops::map::batch;
 use crate::ops::panes::{ByWindow, pane_name, pane_of};
 use crate::ops::{Operator, StepCtx, StepOutput};
@@ -19,6 +21,8 @@ use crate::table::Table;
 
 pub struct WindowAggregate {
     layout: GroupLayout,
+    in_order: Option<InOrder>,
+    input_schema: SchemaRef,
     schema: SchemaRef,
     by_window: ByWindow,
     /// By window end.
@@ -32,10 +36,21 @@ impl WindowAggregate {
         };
         Ok(WindowAggregate {
             layout: GroupLayout::new(&args, calls, false),
+            in_order: InOrder::of(args.input, calls)?,
+            input_schema: args.input.schema.clone(),
             schema: args.node.schema.clone(),
             by_window: ByWindow::new(args.input, window_end, clock),
             panes: BTreeMap::new(),
         })
+    }
+
+    /// The batches to add, one after the other.
+    fn batches(&self, deltas: &[Delta]) -> Result<Vec<Delta>> {
+        let Some(in_order) = &self.in_order else {
+            return Ok(deltas.iter().filter(|d| !d.is_empty()).cloned().collect());
+        };
+        let all = delta::concat(&self.input_schema, deltas)?;
+        all.map(|rows| in_order.sorted(rows)).transpose().map(|rows| rows.into_iter().collect())
     }
 
     fn pane(&mut self, end: Millis) -> Result<&mut GroupSet> {
@@ -75,9 +90,9 @@ impl WindowAggregate {
 impl Operator for WindowAggregate {
     fn step(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {
         let mut out = StepOutput::default();
-        for rows in inputs[0].iter().filter(|d| !d.is_empty()) {
+        for rows in self.batches(&inputs[0])? {
             out.counts.rows_in += rows.len() as u64;
-            let dealt = self.by_window.deal(ctx, rows)?;
+            let dealt = self.by_window.deal(ctx, &rows)?;
             dealt.panes.iter().try_for_each(|(end, rows)| self.add(rows, *end))?;
             out.counts.late += dealt.late.as_ref().map_or(0, |late| late.len() as u64);
             out.late.extend(dealt.late);

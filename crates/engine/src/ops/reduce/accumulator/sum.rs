@@ -12,7 +12,7 @@ use brooklet_plan::node::AggFunc;
 use super::rows::each_row;
 use super::values::Kind;
 use super::{Accumulator, Batch, CallArgs};
-use crate::column::{Cell, ValueType};
+use crate::column::{Cell, Chunks, ValueType};
 use crate::table::Table;
 
 /// SUM and AVG: a sum and the number of values in it; NULL without values.
@@ -72,32 +72,30 @@ impl Accumulator for Sum {
                 let values = arg.as_primitive::<Float64Type>();
                 let sums = sums[0].f64_mut();
                 each_row(batch, self.filter, Some(&arg), |row, group, weight| {
-                    let count = counts.get_mut(group);
-                    *count += weight;
+                    *counts.get_mut(group) += weight;
                     let sum = sums.get_mut(group);
                     *sum += values.value(row) * weight as f64;
                     if self.single {
                         *sum = f64::from(*sum as f32);
                     }
-                    if *count == 0 {
-                        *sum = 0.0;
-                    }
                 });
+                // What rounding left of values that are gone.
+                emptied(batch, counts).for_each(|group| *sums.get_mut(group) = 0.0);
             }
             Kind::Decimal => {
                 let values = arg.as_primitive::<Decimal128Type>();
                 let sums = sums[0].i128_mut();
                 each_row(batch, self.filter, Some(&arg), |row, group, weight| {
-                    let (sum, count) = (sums.get_mut(group), counts.get_mut(group));
-                    *count += weight;
+                    *counts.get_mut(group) += weight;
+                    let sum = sums.get_mut(group);
                     *sum = match values.value(row).checked_mul(i128::from(weight)) {
-                        _ if *count == 0 => 0,
                         Some(value) if *sum != TOO_LARGE => {
                             sum.checked_add(value).unwrap_or(TOO_LARGE)
                         }
                         _ => TOO_LARGE,
                     };
                 });
+                emptied(batch, counts).for_each(|group| *sums.get_mut(group) = 0);
             }
             Kind::Bytes | Kind::Nested => return Err(Error::bug("SUM of what is no number")),
         }
@@ -142,6 +140,14 @@ impl Accumulator for Sum {
         *table.columns[at + 1].i64_mut().get_mut(group) += count;
         Ok(())
     }
+}
+
+/// The groups that are left without values once all rows are in; before, a value may have been
+/// taken away that was yet to come.
+fn emptied<'a>(batch: &'a Batch<'_>, counts: &'a Chunks<i64>) -> impl Iterator<Item = u32> + 'a {
+    let takes_away = batch.weights.iter().any(|weight| *weight < 0);
+    let groups = if takes_away { batch.groups } else { &[] };
+    groups.iter().copied().filter(|group| *counts.get(*group) == 0)
 }
 
 impl Sum {
@@ -199,5 +205,47 @@ fn scale(ty: &DataType) -> i8 {
     match ty {
         DataType::Decimal128(_, s) => *s,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{Field, Schema};
+    use brooklet_plan::node::AggCall;
+
+    use super::*;
+
+    fn sum_of(values: ArrayRef, weights: &[i64]) -> ArrayRef {
+        let ty = values.data_type().clone();
+        let input = Arc::new(Schema::new(vec![Field::new("v", ty.clone(), true)]));
+        let call = AggCall { func: AggFunc::Sum, args: vec![0], distinct: false, filter: None, ty };
+        let mut sum = Sum::new(&CallArgs {
+            call: &call,
+            input: &input,
+            keys: &[],
+            dealt_by: &[],
+            ord: &[],
+            retracts: true,
+            number: 0,
+        })
+        .unwrap();
+        let mut table = Table::new("groups", vec![], vec![], &sum.columns()).unwrap();
+        let group = table.find_or_create(&[], 1).unwrap().groups[0];
+        let groups = vec![group; weights.len()];
+        let batch = Batch { groups: &groups, keys: &[], columns: &[values], weights };
+        sum.update(&batch, &mut table, 0).unwrap();
+        sum.evaluate(&table, 0, &[group]).unwrap()
+    }
+
+    /// 7 is taken away before it comes: for a moment there are as many values as there are not.
+    #[test]
+    fn a_value_may_be_taken_away_before_it_comes() {
+        let weights = [-1, 1, 1];
+        let floats = sum_of(Arc::new(Float64Array::from(vec![7.0, 2.5, 7.0])), &weights);
+        assert_eq!(floats.as_primitive::<Float64Type>().value(0), 2.5);
+        let decimals = Decimal128Array::from(vec![700, 250, 700]);
+        let decimals = decimals.with_precision_and_scale(38, 2).unwrap();
+        let sum = sum_of(Arc::new(decimals), &weights);
+        assert_eq!(sum.as_primitive::<Decimal128Type>().value(0), 250);
     }
 }

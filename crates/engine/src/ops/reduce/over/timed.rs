@@ -201,7 +201,7 @@ impl TimedOver {
     ) -> Result<Vec<u32>> {
         let keys = self.by_key.find_or_create(&columns_at(rows, &self.keys), rows.len())?.groups;
         let limits = self.late.map(|c| rows.column(c).as_primitive::<Int64Type>().clone());
-        let mut taken = Vec::with_capacity(rows.len());
+        let (mut taken, mut lives) = (Vec::with_capacity(rows.len()), Vec::new());
         for (row, key) in keys.iter().copied().enumerate() {
             let limit = limits.as_ref().map_or(ctx.late_before, |c| c.value(row));
             let on_time = match (self.time, self.keep.all) {
@@ -214,11 +214,13 @@ impl TimedOver {
             };
             if on_time {
                 taken.push(row as u32);
+                // The next row may end this life of the key.
+                lives.push(touched.get(&key).map_or(self.of_key(LIVES, key), |calls| calls.life));
                 self.revive(key, ctx.now)?;
             }
         }
         if !taken.is_empty() {
-            self.hold(ctx, rows, times, (&taken, &keys), touched)?;
+            self.hold(ctx, rows, times, (&taken, &lives))?;
         }
         Ok(taken)
     }
@@ -229,8 +231,7 @@ impl TimedOver {
         ctx: &StepCtx,
         rows: &Delta,
         times: &Int64Array,
-        (taken, keys): (&[u32], &[u32]),
-        touched: &BTreeMap<u32, late::Calls>,
+        (taken, lives): (&[u32], &[i64]),
     ) -> Result<()> {
         let limits = self.late.map(|c| rows.column(c).as_primitive::<Int64Type>().clone());
         let added = rows.take(taken)?;
@@ -241,15 +242,13 @@ impl TimedOver {
         let rest: Vec<usize> = (0..self.places.len()).filter(rest).collect();
         columns.extend(self.ord.iter().chain(&rest).map(|c| added.column(*c).clone()));
         let found = self.rows.find_or_create(&columns, added.len())?;
-        for ((group, row), at) in found.groups.iter().zip(taken).zip(at) {
-            let key = keys[*row as usize];
-            let life = touched.get(&key).map_or(self.of_key(LIVES, key), |calls| calls.life);
+        for (((group, row), life), at) in found.groups.iter().zip(taken).zip(lives).zip(at) {
             let limit = limits.as_ref().map_or(ctx.late_before, |c| c.value(*row as usize));
             let columns = &mut self.rows.columns;
             *columns[COUNT].i64_mut().get_mut(*group) += 1;
             *columns[GIVEN].i64_mut().get_mut(*group) = 0;
             *columns[SEEN].i64_mut().get_mut(*group) = limit;
-            *columns[LIFE].i64_mut().get_mut(*group) = life;
+            *columns[LIFE].i64_mut().get_mut(*group) = *life;
             self.rows.touch(*group);
             self.index.insert(self.rows.key(*group).into(), *group);
             self.waiting.insert((at, *group));
@@ -357,11 +356,15 @@ impl TimedOver {
         due
     }
 
-    /// The due rows of each key and life behind those that they can look back to.
-    fn parts(&self, due: &[u32]) -> Result<Vec<Due>> {
+    /// The due rows of each key and life behind those that they can look back to. A key's lives
+    /// come one after the other: one list each, since their accumulators are the key's.
+    fn parts(&self, due: &[u32]) -> Result<Vec<Vec<Due>>> {
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
         let columns = self.rows.key_columns(due)?;
         let keys = self.by_key.find(&columns[..self.keys.len()], due.len())?;
-        let mut parts: Vec<Due> = Vec::new();
+        let mut parts: Vec<Vec<Due>> = Vec::new();
         let mut at = 0;
         while at < due.len() {
             let Some(key) = keys[at] else {
@@ -371,14 +374,17 @@ impl TimedOver {
             let mut lives: Vec<i64> = due[at..end].iter().map(|r| self.of_row(LIFE, *r)).collect();
             lives.sort_unstable();
             lives.dedup();
-            for life in lives {
+            for (nth, life) in lives.into_iter().enumerate() {
                 let of_life = |row: &u32| self.of_row(LIFE, *row) == life;
                 let before = match self.keep.nothing() {
                     true => vec![],
                     false => self.rows_of(key),
                 };
                 let given = |row: &u32| self.of_row(GIVEN, *row) == 1 && of_life(row);
-                parts.push(Due {
+                if parts.len() == nth {
+                    parts.push(Vec::new());
+                }
+                parts[nth].push(Due {
                     key,
                     before: before.into_iter().filter(given).collect(),
                     rows: due[at..end].iter().copied().filter(of_life).collect(),
@@ -390,11 +396,10 @@ impl TimedOver {
     }
 
     /// Computes what is due.
-    fn give(&mut self, ctx: &StepCtx, due: &[u32], out: &mut StepOutput) -> Result<()> {
-        let parts = self.parts(due)?;
+    fn give(&mut self, ctx: &StepCtx, parts: &[Due], out: &mut StepOutput) -> Result<()> {
         let (mut all, mut places, mut first) = (Vec::new(), Vec::new(), Vec::new());
         let mut wanted: Vec<u32> = Vec::new();
-        for part in &parts {
+        for part in parts {
             let start = all.len();
             let many = |row: &u32| std::iter::repeat_n(*row, self.of_row(COUNT, *row) as usize);
             all.extend(part.before.iter().flat_map(many));
@@ -535,8 +540,8 @@ impl Operator for TimedOver {
         if calls {
             self.called(ctx, &due, &mut touched)?;
         }
-        if !due.is_empty() {
-            self.give(ctx, &due, &mut out)?;
+        for parts in self.parts(&due)? {
+            self.give(ctx, &parts, &mut out)?;
         }
         for (key, of_key) in &mut touched {
             of_key.reach(ctx.watermark);
