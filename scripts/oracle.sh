@@ -6,30 +6,15 @@
 #   oracle.sh write FILE.sql... write the answers beside the files, as FILE.jsonl
 #   oracle.sh jars              print the class path
 #
-# Flink comes from PyPI (the jars of apache-flink-libraries); it wants a JDK. Downloads are kept in
-# $BROOKLET_CACHE.
+# Flink comes from flink.sh; it wants a JDK. What is compiled is kept in $BROOKLET_CACHE.
 set -euo pipefail
 
-FLINK_VERSION=2.3.0
 CACHE=${BROOKLET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/brooklet-services}
 HERE=$(cd "$(dirname "$0")" && pwd)
 DATA=$HERE/../tests/oracle/data
-FLINK=$CACHE/flink-$FLINK_VERSION
 
 say() { echo "oracle: $*" >&2; }
 die() { say "$*"; exit 1; }
-
-install_flink() {
-  [ -d "$FLINK" ] && return
-  local work
-  work=$(mktemp -d "$CACHE/flink.XXXXXX")
-  say "fetching Flink $FLINK_VERSION"
-  python3 -m pip download -q --no-deps --no-build-isolation -d "$work" \
-    "apache-flink-libraries==$FLINK_VERSION" >&2 || die "cannot fetch Flink's jars"
-  tar -xzf "$work"/apache_flink_libraries-*.tar.gz -C "$work"
-  mv "$work"/apache_flink_libraries-*/deps "$FLINK"
-  rm -rf "$work"
-}
 
 class_path() {
   echo "$FLINK/lib/*:$FLINK/opt/*"
@@ -54,7 +39,7 @@ install() {
   exec 9>"$CACHE/oracle.lock"
   flock 9
   command -v javac >/dev/null || die "a JDK is missing: install Debian's default-jdk-headless"
-  install_flink
+  FLINK=$("$HERE/flink.sh" home)
   CLASSES=$(compiled)
   exec 9>&-
 }

@@ -2,17 +2,22 @@
 //! machine.
 //!
 //! Blocks are printed as they are measured; names on the command line choose some of them.
-//! `BENCH_EVENTS` (2,000,000) is the size of the Nexmark topic. The services are those that the
-//! environment names as `scripts/services.sh` does; `make bench` starts them.
+//! `BENCH_EVENTS` (2,000,000) is the size of the Nexmark topic; `QUERIES` and `PEER` are for the
+//! block `nexmark`. The services are those that the environment names as `scripts/services.sh`
+//! does; `make bench` starts them.
 
+mod figures;
 mod keyed;
 mod latency;
 mod limit;
 mod nexmark;
+mod peer;
 mod pipelines;
 mod queries;
 mod state;
+mod suite;
 mod usage;
+mod web;
 
 use std::path::{Path, PathBuf};
 
@@ -33,6 +38,7 @@ type Block = (&'static str, fn(&Bench));
 
 const BLOCKS: &[Block] = &[
     ("queries", queries::run),
+    ("nexmark", suite::run),
     ("start", latency::start),
     ("latency", latency::postgres),
     ("snapshots", state::snapshots),

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use brooklet_testkit::services::Kafka;
 
 use crate::Bench;
+use crate::figures::median;
 use crate::nexmark::{self, PARTITIONS, QUERIES};
 use crate::usage::{self, Running, Usage};
 
@@ -59,11 +60,6 @@ pub fn run(bench: &Bench) {
         );
     }
     topic.delete();
-}
-
-fn median(mut of: Vec<f64>) -> f64 {
-    of.sort_by(f64::total_cmp);
-    of[of.len() / 2]
 }
 
 /// One of this program's own parts as a child.

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 /// The kernel's tick in /proc, on every Linux there is.
 const TICK: Duration = Duration::from_millis(10);
 /// Between two looks at a running process.
-const LOOK: Duration = Duration::from_millis(10);
+pub const LOOK: Duration = Duration::from_millis(10);
 /// Without work for so long a process waits for more.
 const SETTLED: Duration = Duration::from_millis(1_500);
 
@@ -45,13 +45,19 @@ pub fn brooklet() -> PathBuf {
 
 /// `brooklet run FILE` with its messages in `FILE.log` and its rows in `FILE.out`.
 pub fn run_file(file: &Path) -> Command {
+    run_with(file, &["--no-http"])
+}
+
+/// The same with those options.
+pub fn run_with(file: &Path, options: &[&str]) -> Command {
     let mut command = Command::new(brooklet());
     let log = |ending: &str| {
         let path = file.with_extension(ending);
         std::fs::File::create(path).expect("the bench's directory can be written")
     };
     command
-        .args(["run", "--no-http"])
+        .arg("run")
+        .args(options)
         .arg(file)
         .stdin(Stdio::null())
         .stderr(log("log"))
@@ -71,7 +77,7 @@ pub fn finish(file: &Path) -> Usage {
     usage
 }
 
-/// A started process.
+/// A started process; killed when it is dropped before its end.
 pub struct Running {
     pub child: Child,
     pub started: Instant,
@@ -127,10 +133,8 @@ impl Running {
     }
 
     /// SIGKILL.
-    pub fn kill(mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub fn kill(self) {
+        drop(self);
     }
 
     /// SIGTERM: asks for an orderly stop.
@@ -151,6 +155,14 @@ impl Running {
         let cpu = self.cpu();
         let status = self.child.wait().expect("the child is ours");
         Usage { cpu, wall, peak_bytes: self.peak_bytes, success: status.success() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -1,8 +1,8 @@
 -- Falling prices of a bidder in an auction, up to the first that rises again.
-CREATE TABLE result (auction BIGINT, bidder BIGINT, start_tstamp TIMESTAMP(3),
+CREATE TABLE `result` (auction BIGINT, bidder BIGINT, start_tstamp TIMESTAMP(3),
   bottom_tstamp TIMESTAMP(3), end_tstamp TIMESTAMP(3))
 WITH ('connector' = 'filesystem', 'path' = '${NEXMARK_RESULT}', 'format' = 'debezium-json');
-INSERT INTO result
+INSERT INTO `result`
 SELECT auction, bidder, start_tstamp, bottom_tstamp, end_tstamp
 FROM bid MATCH_RECOGNIZE (
   PARTITION BY auction, bidder

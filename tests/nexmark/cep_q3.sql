@@ -1,7 +1,7 @@
 -- A price that drops by more than 50 within five seconds.
-CREATE TABLE result (auction BIGINT, bidder BIGINT, drop_time TIMESTAMP(3), drop_diff BIGINT)
+CREATE TABLE `result` (auction BIGINT, bidder BIGINT, drop_time TIMESTAMP(3), drop_diff BIGINT)
 WITH ('connector' = 'filesystem', 'path' = '${NEXMARK_RESULT}', 'format' = 'debezium-json');
-INSERT INTO result
+INSERT INTO `result`
 SELECT auction, bidder, drop_time, drop_diff
 FROM bid MATCH_RECOGNIZE (
   PARTITION BY auction, bidder

@@ -1,8 +1,8 @@
 -- The benchmark counts a character with a Java function; here the built-in functions do.
-CREATE TABLE result (auction BIGINT, bidder BIGINT, price DECIMAL(23, 3), bidTimeType STRING,
+CREATE TABLE `result` (auction BIGINT, bidder BIGINT, price DECIMAL(23, 3), bidTimeType STRING,
   `dateTime` TIMESTAMP(3), extra STRING, c_counts BIGINT) WITH (
   'connector' = 'filesystem', 'path' = '${NEXMARK_RESULT}', 'format' = 'debezium-json');
-INSERT INTO result
+INSERT INTO `result`
 SELECT auction, bidder, dollars,
   CASE WHEN HOUR(`dateTime`) BETWEEN 8 AND 18 THEN 'dayTime'
     WHEN HOUR(`dateTime`) <= 6 OR HOUR(`dateTime`) >= 20 THEN 'nightTime'

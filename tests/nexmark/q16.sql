@@ -1,9 +1,9 @@
-CREATE TABLE result (channel STRING, `day` STRING, `minute` STRING, total_bids BIGINT,
+CREATE TABLE `result` (channel STRING, `day` STRING, `minute` STRING, total_bids BIGINT,
   rank1_bids BIGINT, rank2_bids BIGINT, rank3_bids BIGINT, total_bidders BIGINT,
   rank1_bidders BIGINT, rank2_bidders BIGINT, rank3_bidders BIGINT, total_auctions BIGINT,
   rank1_auctions BIGINT, rank2_auctions BIGINT, rank3_auctions BIGINT) WITH (
   'connector' = 'filesystem', 'path' = '${NEXMARK_RESULT}', 'format' = 'debezium-json');
-INSERT INTO result
+INSERT INTO `result`
 SELECT channel, DATE_FORMAT(`dateTime`, 'yyyy-MM-dd') AS `day`,
   MAX(DATE_FORMAT(`dateTime`, 'HH:mm')) AS `minute`,
   COUNT(*),

@@ -1,6 +1,6 @@
-CREATE TABLE result (auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, channel_id STRING) WITH (
+CREATE TABLE `result` (auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, channel_id STRING) WITH (
   'connector' = 'filesystem', 'path' = '${NEXMARK_RESULT}', 'format' = 'debezium-json');
-INSERT INTO result
+INSERT INTO `result`
 SELECT auction, bidder, price, channel,
   CASE LOWER(channel) WHEN 'apple' THEN '0' WHEN 'google' THEN '1' WHEN 'facebook' THEN '2'
     WHEN 'baidu' THEN '3' ELSE REGEXP_EXTRACT(url, '(&|^)channel_id=([^&]*)', 2) END

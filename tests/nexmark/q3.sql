@@ -1,7 +1,7 @@
 -- No rows: the generator writes states in lower case (see q3l).
-CREATE TABLE result (name STRING, city STRING, state STRING, id BIGINT) WITH (
+CREATE TABLE `result` (name STRING, city STRING, state STRING, id BIGINT) WITH (
   'connector' = 'filesystem', 'path' = '${NEXMARK_RESULT}', 'format' = 'debezium-json');
-INSERT INTO result
+INSERT INTO `result`
 SELECT p.name, p.city, p.state, a.id
 FROM auction AS a INNER JOIN person AS p ON a.seller = p.id
 WHERE a.category = 10 AND (p.state = 'OR' OR p.state = 'ID' OR p.state = 'CA');

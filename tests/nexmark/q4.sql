@@ -1,6 +1,6 @@
-CREATE TABLE result (id BIGINT, final BIGINT) WITH (
+CREATE TABLE `result` (id BIGINT, final BIGINT) WITH (
   'connector' = 'filesystem', 'path' = '${NEXMARK_RESULT}', 'format' = 'debezium-json');
-INSERT INTO result
+INSERT INTO `result`
 SELECT sold.category, AVG(sold.final)
 FROM (SELECT MAX(b.price) AS final, a.category
   FROM auction AS a JOIN bid AS b

@@ -1,6 +1,6 @@
-CREATE TABLE result (id BIGINT, name STRING, stime TIMESTAMP(3)) WITH (
+CREATE TABLE `result` (id BIGINT, name STRING, stime TIMESTAMP(3)) WITH (
   'connector' = 'filesystem', 'path' = '${NEXMARK_RESULT}', 'format' = 'debezium-json');
-INSERT INTO result
+INSERT INTO `result`
 SELECT p.id, p.name, p.starttime
 FROM (SELECT id, name, window_start AS starttime, window_end AS endtime
   FROM TABLE(TUMBLE(TABLE person, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND))

@@ -1,10 +1,10 @@
 -- The winner among the two best bids: Flink plans a top-1 with two sort keys as if nothing were ever
 -- taken back and gives every winner there was.
-CREATE TABLE result (id BIGINT, itemName STRING, description STRING, initialBid BIGINT, reserve BIGINT,
+CREATE TABLE `result` (id BIGINT, itemName STRING, description STRING, initialBid BIGINT, reserve BIGINT,
   `dateTime` TIMESTAMP(3), expires TIMESTAMP(3), seller BIGINT, category BIGINT, extra STRING,
   auction BIGINT, bidder BIGINT, price BIGINT, bid_dateTime TIMESTAMP(3), bid_extra STRING) WITH (
   'connector' = 'filesystem', 'path' = '${NEXMARK_RESULT}', 'format' = 'debezium-json');
-INSERT INTO result
+INSERT INTO `result`
 SELECT id, itemName, description, initialBid, reserve, `dateTime`, expires, seller, category, extra,
   auction, bidder, price, bid_dateTime, bid_extra
 FROM (SELECT * FROM (SELECT a.*, b.auction, b.bidder, b.price, b.`dateTime` AS bid_dateTime,
