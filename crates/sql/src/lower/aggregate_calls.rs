@@ -260,6 +260,7 @@ fn percentages(arg: Option<&Expr>) -> Result<Percentages> {
             Ok(Percentages::Many(each.collect::<Result<_>>()?))
         }
         Some(Expr::Literal(value, _)) => Ok(Percentages::One(number(value)?)),
+        Some(Expr::Cast(cast)) => percentages(Some(&cast.expr)),
         _ => Err(wrong()),
     }
 }

@@ -1,8 +1,8 @@
 //! STDDEV and VARIANCE from other aggregates.
 //!
-//! With GROUP BY and in patterns they come from squared deviations. Over rows Flink counts them
-//! from sums, (Σx² − (Σx)² / n) / n, in the type of the column: whole numbers are cut at each
-//! division.
+//! With GROUP BY they come from squared deviations. Over rows Flink counts them from sums,
+//! (Σx² − (Σx)² / n) / n, in the type of the column: whole numbers are cut at each division,
+//! DECIMALs rounded. In patterns whole numbers do so too.
 
 use arrow::datatypes::{DataType, Field};
 use brooklet_core::types::SqlType;
@@ -37,11 +37,22 @@ impl Deviation<'_> {
         let exact = sums(self.field.data_type()) == DataType::Int64;
         let number = |e: Expr| if exact { e } else { cast(e, &DataType::Float64) };
         let some = when(count.clone().gt(rel::bigint(0)), number(count.clone())).end()?;
-        let spread = squares - sum.clone() * sum / some;
+        let spread = squares - self.rounded(sum.clone() * sum / some);
         let least = if self.all { 0 } else { 1 };
         let freedom = number(count.clone() - rel::bigint(least));
         let divisor = when(count.gt(rel::bigint(least)), freedom).end()?;
-        self.rooted(spread / divisor)
+        self.rooted(self.rounded(spread / divisor))
+    }
+
+    /// With the digits of a DECIMAL.
+    fn rounded(&self, number: Expr) -> Expr {
+        match rel::sql_type(self.field) {
+            Some(ty @ SqlType::Decimal { .. }) => {
+                let digits = brooklet_functions::cast_udf(ty, false).call(vec![number]);
+                cast(digits, &DataType::Float64)
+            }
+            _ => number,
+        }
     }
 
     fn rooted(&self, variance: Expr) -> Result<Expr> {

@@ -11,7 +11,7 @@ use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 
 use super::aggregate_calls::{engines, is_constant};
-use super::deviation::Deviation;
+use super::deviation::{Deviation, cast};
 use super::facts::{self, TimeKind};
 use super::needs::Need;
 use super::rel::{self, Physical, Rel};
@@ -140,7 +140,14 @@ struct PlacedFormula {
 /// What an aggregate of a formula is made of: itself, or squared deviations and their number.
 enum Folds {
     One(Fold),
-    Deviation { squares: Fold, count: Fold, all: bool, root: bool, result: Field },
+    Deviation {
+        squares: Fold,
+        sum: Option<Fold>,
+        count: Fold,
+        all: bool,
+        root: bool,
+        result: Field,
+    },
 }
 
 fn placed(pattern: &RowPattern, time: TimeKind, columns: &mut Columns<'_>) -> Result<Placed> {
@@ -202,9 +209,21 @@ fn fold(folded: &Folded, columns: &mut Columns<'_>) -> Result<Folds> {
             Some(ty) => ty.field("deviation", true),
             None => Field::new("deviation", folded.ty.clone(), true),
         };
-        let squares = made(AggFunc::SquaredDeviations, DataType::Float64);
         let count = made(AggFunc::Count, DataType::Int64);
-        return Ok(Folds::Deviation { squares, count, all, root, result });
+        let mut squares = made(AggFunc::SquaredDeviations, DataType::Float64);
+        let mut sum = None;
+        if let (true, [value]) = (folded.ty.is_integer(), folded.args.as_slice()) {
+            let value = cast(value.clone(), &DataType::Int64);
+            let mut of = |e: Expr| -> Result<Fold> {
+                let (func, args) = (AggFunc::Sum, vec![columns.add(&e)?]);
+                let call =
+                    AggCall { func, args, distinct: false, filter: None, ty: DataType::Int64 };
+                Ok(Fold { variable: folded.variable, call })
+            };
+            squares = of(value.clone() * value.clone())?;
+            sum = Some(of(value)?);
+        }
+        return Ok(Folds::Deviation { squares, sum, count, all, root, result });
     }
     let func = engines(function, &folded.args, None, &name)?;
     Ok(Folds::One(made(func, folded.ty.clone())))
@@ -261,12 +280,13 @@ fn formulas(
         let mut place = |fold: &Fold| index_of(&mut folds, fold, same);
         let of_folds = placed.folds.iter().map(|made| match made {
             Folds::One(fold) => (place(fold), None),
-            Folds::Deviation { squares, count, all, root, result } => {
+            Folds::Deviation { squares, sum, count, all, root, result } => {
                 let deviation = Deviation { all: *all, root: *root, field: result };
-                (place(squares), Some((place(count), deviation)))
+                let (squares, sum) = (place(squares), sum.as_ref().map(&mut place));
+                (squares, Some((sum, place(count), deviation)))
             }
         });
-        let of_folds: Vec<(usize, Option<(usize, Deviation<'_>)>)> = of_folds.collect();
+        let of_folds: Vec<_> = of_folds.collect();
         places.push((of_reads, of_folds));
     }
     let schema = Arc::new(Schema::new(fields(&reads, &folds, input, names)));
@@ -280,7 +300,12 @@ fn formulas(
             let column = |fold: usize| rel::column(reads.len() + fold);
             by.push(match deviation {
                 None => column(fold),
-                Some((count, deviation)) => deviation.of_squares(column(fold), column(count))?,
+                Some((Some(sum), count, deviation)) => {
+                    deviation.of_sums(column(fold), column(sum), column(count))?
+                }
+                Some((None, count, deviation)) => {
+                    deviation.of_squares(column(fold), column(count))?
+                }
             });
         }
         by.push(rel::column(time));

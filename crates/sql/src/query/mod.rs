@@ -77,6 +77,7 @@ fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = typing::typed(plan, provider.zone())?;
     let plan = sets::counted(plan)?;
     operators::check_choices(&plan)?;
+    let plan = subqueries::single(plan)?;
     let plan = optimize::coerce(plan, provider.options())?;
     temporal::resolve(plan, provider.names())
 }

@@ -26,7 +26,12 @@ use super::lateral::literal;
 const UNSUPPORTED: &str = "this correlated subquery is not supported: its conditions on the outer \
                            query must be equalities below an aggregation, LIMIT or UNION";
 
-/// The plan with such subqueries as joins.
+/// The plan with scalar subqueries that give one value or fail.
+pub fn single(plan: LogicalPlan) -> Result<LogicalPlan> {
+    plan.transform_up_with_subqueries(with_single_values).data()
+}
+
+/// The plan with IN and EXISTS as joins where their value is shown.
 pub fn rewritten(plan: LogicalPlan) -> Result<LogicalPlan> {
     let names = AliasGenerator::new();
     plan.transform_up_with_subqueries(|node| node_rewritten(node, &names)).data()
@@ -36,7 +41,6 @@ fn node_rewritten(node: LogicalPlan, names: &AliasGenerator) -> Result<Transform
     if !holds_subquery(&node) {
         return Ok(Transformed::no(node));
     }
-    let node = with_single_values(node)?;
     match node {
         LogicalPlan::Filter(filter) => filtered(filter, names),
         LogicalPlan::Projection(p) if p.expr.iter().any(has_membership) => {
@@ -62,8 +66,7 @@ fn holds_subquery(node: &LogicalPlan) -> bool {
     node.expressions().iter().any(|e| e.exists(|e| Ok(is_subquery(e))).unwrap_or(false))
 }
 
-/// Scalar subqueries give one value or fail.
-fn with_single_values(node: LogicalPlan) -> Result<LogicalPlan> {
+fn with_single_values(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let single = |e: Expr| -> Result<Transformed<Expr>> {
         match e {
             Expr::ScalarSubquery(subquery) if !is_single(&subquery.subquery) => {
@@ -74,7 +77,7 @@ fn with_single_values(node: LogicalPlan) -> Result<LogicalPlan> {
             other => Ok(Transformed::no(other)),
         }
     };
-    node.map_expressions(|e| e.transform_up(single)).data()
+    node.map_expressions(|e| e.transform_up(single))
 }
 
 /// Whether there is one row at most, whatever the rows below are.
@@ -138,7 +141,7 @@ fn filtered(filter: Filter, names: &AliasGenerator) -> Result<Transformed<Logica
 /// Whether an IN stands where its NULL is more than a FALSE.
 fn shows_null(part: &Expr) -> bool {
     let part = match part {
-        Expr::Not(inner) => inner,
+        Expr::Not(inner) if is_membership(inner) => inner,
         other => other,
     };
     let seen = |e: &Expr| match e {
