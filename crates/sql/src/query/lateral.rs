@@ -193,7 +193,7 @@ fn pull(plan: LogicalPlan) -> Result<Pulled> {
             let mut pulled = pull(Arc::unwrap_or_clone(a.input))?;
             pulled.by_equality("an aggregation")?;
             let is_count = |e: &&Expr| {
-                let bare = (*e).clone().unalias();
+                let bare = (*e).clone().unalias_nested().data;
                 matches!(bare, Expr::AggregateFunction(f) if f.func.name() == "count")
             };
             if a.group_expr.is_empty() {
@@ -297,7 +297,7 @@ fn projected(p: Projection) -> Result<Pulled> {
             exprs.push(Expr::Literal(null, None).alias(name));
             continue;
         }
-        if let Expr::Column(column) = expr.clone().unalias()
+        if let Expr::Column(column) = expr.clone().unalias_nested().data
             && pulled.counts.contains(&column.name)
         {
             counts.push(name);

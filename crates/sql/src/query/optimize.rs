@@ -57,7 +57,9 @@ pub fn optimize(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPla
     options.optimizer.filter_null_join_keys = true;
     let context = OptimizerContext::new_with_config_options(Arc::new(options))
         .without_query_execution_start_time();
-    Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {})
+    let plan = Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {})?;
+    subqueries::check(&plan)?;
+    Ok(plan)
 }
 
 /// Coerces types and folds constants, nothing else.

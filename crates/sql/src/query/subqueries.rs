@@ -37,6 +37,20 @@ pub fn rewritten(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_up_with_subqueries(|node| node_rewritten(node, &names)).data()
 }
 
+/// What the rules left where it stood.
+pub fn check(plan: &LogicalPlan) -> Result<()> {
+    let correlated =
+        |e: &Expr| matches!(e, Expr::ScalarSubquery(s) if !s.outer_ref_columns.is_empty());
+    plan.apply(|node| {
+        let found = |e: &Expr| e.exists(|e| Ok(correlated(e))).unwrap_or(false);
+        if node.expressions().iter().any(found) {
+            return plan_err!("{UNSUPPORTED}");
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
 fn node_rewritten(node: LogicalPlan, names: &AliasGenerator) -> Result<Transformed<LogicalPlan>> {
     if !holds_subquery(&node) {
         return Ok(Transformed::no(node));
