@@ -2,8 +2,8 @@
 //!
 //! `goldens/probes.jsonl` of the folder BROOKLET_SHARED (beside the workspace by default) holds
 //! them. `tests/probes/differs.txt` lists those that are answered otherwise on purpose (`number |
-//! why`), `tests/probes/open.txt` those whose answer is not Flink's yet: the test fails when another
-//! one differs, and when a listed one agrees. UPDATE_PROBES=1 rewrites the second list;
+//! why`), `tests/probes/open.txt` those whose answer is not Flink's yet: the test fails when
+//! another one differs, and when a listed one agrees. UPDATE_PROBES=1 rewrites the second list;
 //! ORACLE_NULLS=1 also compares which columns are NOT NULL.
 
 mod oracle;

@@ -21,9 +21,9 @@ struct Piece {
     original: (usize, usize),
 }
 
-/// Replaces all placeholders of a file. `env` gives variables' values. Comments that are no hints are left alone;
-/// within quotes the value's quotes are doubled, so that no value ends a literal; elsewhere a
-/// value may hold neither quotes, nor `;`, nor the start of a comment.
+/// Replaces all placeholders of a file. `env` gives variables' values. Comments that are no
+/// hints are left alone; within quotes the value's quotes are doubled, so that no value ends a
+/// literal; elsewhere a value may hold neither quotes, nor `;`, nor the start of a comment.
 pub fn substitute(
     sql: &str,
     file: &str,

@@ -25,8 +25,8 @@ use scan::{Missing, find, unescaped};
 ///
 /// The string, number or boolean at the path, as text; numbers keep their digits. Text that is no
 /// JSON, a path that leads nowhere and an object or array at the path are errors, null at the path
-/// is empty; both give NULL unless the call says otherwise. With `lax` before the path nothing, text
-/// that is no JSON, objects and arrays are empty, too.
+/// is empty; both give NULL unless the call says otherwise. With `lax` before the path nothing,
+/// text that is no JSON, objects and arrays are empty, too.
 ///
 /// ```sql
 /// JSON_VALUE('{"a":{"b":1.50}}', '$.a.b') = '1.50'

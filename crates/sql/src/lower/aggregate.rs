@@ -96,10 +96,8 @@ impl Lowering<'_> {
             }
             None => Emit::EveryEpoch,
         };
-        let ttl_ms = match emit {
-            Emit::EveryEpoch => self.ttl_of(&aggregate.input)?,
-            _ => None,
-        };
+        let idle = (emit == Emit::EveryEpoch).then(|| self.ttl_of(&aggregate.input));
+        let ttl_ms = idle.transpose()?.flatten();
         let mut grouped = Grouped { keys, emit, calls, fields, ttl_ms };
         let (node, places) = match several {
             true => {

@@ -140,14 +140,16 @@ struct PlacedFormula {
 /// What an aggregate of a formula is made of: itself, or squared deviations and their number.
 enum Folds {
     One(Fold),
-    Deviation {
-        squares: Fold,
-        sum: Option<Fold>,
-        count: Fold,
-        all: bool,
-        root: bool,
-        result: Field,
-    },
+    Deviation(Box<OfDeviation>),
+}
+
+struct OfDeviation {
+    squares: Fold,
+    sum: Option<Fold>,
+    count: Fold,
+    all: bool,
+    root: bool,
+    result: Field,
 }
 
 fn placed(pattern: &RowPattern, time: TimeKind, columns: &mut Columns<'_>) -> Result<Placed> {
@@ -223,7 +225,8 @@ fn fold(folded: &Folded, columns: &mut Columns<'_>) -> Result<Folds> {
             squares = of(value.clone() * value.clone())?;
             sum = Some(of(value)?);
         }
-        return Ok(Folds::Deviation { squares, sum, count, all, root, result });
+        let of = OfDeviation { squares, sum, count, all, root, result };
+        return Ok(Folds::Deviation(Box::new(of)));
     }
     let func = engines(function, &folded.args, None, &name)?;
     Ok(Folds::One(made(func, folded.ty.clone())))
@@ -280,10 +283,10 @@ fn formulas(
         let mut place = |fold: &Fold| index_of(&mut folds, fold, same);
         let of_folds = placed.folds.iter().map(|made| match made {
             Folds::One(fold) => (place(fold), None),
-            Folds::Deviation { squares, sum, count, all, root, result } => {
-                let deviation = Deviation { all: *all, root: *root, field: result };
-                let (squares, sum) = (place(squares), sum.as_ref().map(&mut place));
-                (squares, Some((sum, place(count), deviation)))
+            Folds::Deviation(of) => {
+                let deviation = Deviation { all: of.all, root: of.root, field: &of.result };
+                let (squares, sum) = (place(&of.squares), of.sum.as_ref().map(&mut place));
+                (squares, Some((sum, place(&of.count), deviation)))
             }
         });
         let of_folds: Vec<_> = of_folds.collect();

@@ -1,8 +1,8 @@
 //! SQL text to statements.
 //!
 //! sqlparser cuts the text into tokens and reads queries and expressions; [`statement`] and
-//! [`table`] and [`alter`] read Flink's statements, [`types`] its types, [`expr`] its own expressions, [`hints`]
-//! its hints and [`pattern`] MATCH_RECOGNIZE.
+//! [`table`] and [`alter`] read Flink's statements, [`types`] its types, [`expr`] its own
+//! expressions, [`hints`] its hints and [`pattern`] MATCH_RECOGNIZE.
 
 pub mod alter;
 pub mod ast;

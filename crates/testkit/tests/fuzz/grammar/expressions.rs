@@ -1,8 +1,8 @@
 //! Expressions of a type, made of templates.
 //!
 //! In a template `{I}` stands for an expression of the type with that letter ([`types::TYPES`]),
-//! `{?}` for any, `{=}` for another of the type asked for, `{t}` for a type's name, `{u}` for a unit
-//! of time, `{v}` for an interval, `{l}` for a literal text.
+//! `{?}` for any, `{=}` for another of the type asked for, `{t}` for a type's name, `{u}` for a
+//! unit of time, `{v}` for an interval, `{l}` for a literal text.
 
 use super::Grammar;
 use super::literals;
