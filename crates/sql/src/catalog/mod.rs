@@ -1,7 +1,8 @@
 //! The tables, views and functions that a script has created.
 //!
 //! [`alter`] changes what is declared, [`build`] makes a checked table from CREATE TABLE,
-//! [`options`] checks WITH and table settings, [`like`] copies another table's declaration, [`functions`] makes functions.
+//! [`options`] checks WITH and table settings, [`like`] copies another table's declaration,
+//! [`functions`] makes functions.
 
 mod alter;
 pub mod build;
