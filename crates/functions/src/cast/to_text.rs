@@ -57,14 +57,7 @@ type Strings = Option<datafusion::common::Result<ArrayRef>>;
 
 fn strings(column: &ArrayRef, from: &SqlType, how: How) -> Strings {
     Some(Ok(match from {
-        SqlType::Boolean => {
-            let values = column.as_boolean();
-            write_rows(values.len(), |row, out| {
-                let value = values.is_valid(row).then(|| values.value(row))?;
-                out.push_str(if value { "TRUE" } else { "FALSE" });
-                Some(())
-            })
-        }
+        SqlType::Boolean => booleans(column),
         SqlType::TinyInt => values::<Int8Type>(column, |out, v| whole(out, v.into())),
         SqlType::SmallInt => values::<Int16Type>(column, |out, v| whole(out, v.into())),
         SqlType::Int => values::<Int32Type>(column, |out, v| whole(out, v.into())),
@@ -125,6 +118,15 @@ fn array(column: &ArrayRef, item: &SqlType, how: How) -> Option<ArrayRef> {
         list.is_valid(row)
             .then(|| joined(out, ['[', ']'], range, |out, i| value_or_null(out, items, i)))
     }))
+}
+
+fn booleans(column: &ArrayRef) -> ArrayRef {
+    let values = column.as_boolean();
+    write_rows(values.len(), |row, out| {
+        let value = values.is_valid(row).then(|| values.value(row))?;
+        out.push_str(if value { "TRUE" } else { "FALSE" });
+        Some(())
+    })
 }
 
 fn hex(out: &mut String, bytes: &[u8]) {

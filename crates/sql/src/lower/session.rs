@@ -71,27 +71,16 @@ impl Lowering<'_> {
         let partition: Vec<Expr> =
             below.tvf.partition_indices().iter().map(|i| rel.exprs[*i].clone()).collect();
         let mut columns = aggregate::Columns::default();
-        let mut groups = Vec::new();
         for (i, e) in partition.iter().enumerate() {
             columns.add(e.clone(), rel.names[below.tvf.partition_indices()[i]].clone());
         }
         let keys: Vec<usize> = (0..columns.exprs.len()).collect();
         let time = columns.add(rel::column(time), "$time".into());
-        for e in &aggregate.group_expr {
-            let e = over(&e.clone().unalias())?;
-            let bound = (0..WINDOW_COLUMNS.len()).find(|i| e == rel::window_column(*i));
-            match (bound, partition.iter().position(|p| *p == e)) {
-                (Some(bound), _) => groups.push(Group::Bound(bound)),
-                (None, Some(_)) => groups.push(Group::Key(columns.add(e, String::new()))),
-                (None, None) => return Ok(None),
-            }
-        }
-        let covers = |key: &usize| groups.iter().any(|g| matches!(g, Group::Key(k) if k == key));
-        let has_bounds =
-            (0..2).all(|b| groups.iter().any(|g| matches!(g, Group::Bound(i) if *i == b)));
-        if !keys.iter().all(covers) || !has_bounds {
+        let grouped = aggregate.group_expr.iter().map(|e| over(&e.clone().unalias()));
+        let grouped = grouped.collect::<Result<Vec<_>>>()?;
+        let Some(groups) = groups(grouped, &partition, &keys, &mut columns) else {
             return Ok(None);
-        }
+        };
         let sets = [(0..groups.len()).collect()];
         let scope = Scope {
             input: schema,
@@ -217,6 +206,28 @@ enum Group {
     Key(usize),
     /// Which window column.
     Bound(usize),
+}
+
+/// What GROUP BY names, if that is the session itself: its bounds and all columns that have
+/// sessions of their own, at the places `keys`.
+fn groups(
+    grouped: Vec<Expr>,
+    partition: &[Expr],
+    keys: &[usize],
+    columns: &mut aggregate::Columns,
+) -> Option<Vec<Group>> {
+    let mut groups = Vec::new();
+    for e in grouped {
+        let bound = (0..WINDOW_COLUMNS.len()).find(|i| e == rel::window_column(*i));
+        match (bound, partition.iter().position(|p| *p == e)) {
+            (Some(bound), _) => groups.push(Group::Bound(bound)),
+            (None, Some(_)) => groups.push(Group::Key(columns.add(e, String::new()))),
+            (None, None) => return None,
+        }
+    }
+    let covers = |key: &usize| groups.iter().any(|g| matches!(g, Group::Key(k) if k == key));
+    let has_bounds = (0..2).all(|b| groups.iter().any(|g| matches!(g, Group::Bound(i) if *i == b)));
+    (keys.iter().all(covers) && has_bounds).then_some(groups)
 }
 
 impl Group {

@@ -142,7 +142,7 @@ fn compares(op: &BinaryOperator) -> bool {
 }
 
 /// The NULLs, if there is no other value.
-fn nothing_else<'a>(values: &mut dyn Iterator<Item = &'a Expr>, places: &mut Vec<Span>) {
+fn nothing_else(values: &mut dyn Iterator<Item = &Expr>, places: &mut Vec<Span>) {
     let nulls: Option<Vec<Span>> = values.map(bare).collect();
     places.extend(nulls.into_iter().flatten());
 }

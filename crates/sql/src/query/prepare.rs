@@ -50,6 +50,7 @@ fn change(changed: Changed<'_>) {
         }
         Changed::Select(select) => {
             group_windows::mark(select);
+            membership::filters(select);
             name_columns(select);
             grouping::prepare(select);
             frames::named(select);
@@ -108,7 +109,7 @@ fn change_expr(expr: &mut Expr) {
             }
         }
         Expr::InSubquery { .. } | Expr::AnyOp { .. } | Expr::AllOp { .. } => {
-            if let Some(other) = membership::rewritten(expr) {
+            if let Some(other) = membership::value(expr) {
                 *expr = other;
             }
         }

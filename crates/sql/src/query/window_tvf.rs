@@ -21,6 +21,7 @@ use sqlparser::ast::{
     Spanned, TableFactor,
 };
 
+use super::state_ttl;
 use crate::parse::interval::INTERVAL;
 
 /// The columns a window function adds.
@@ -180,6 +181,10 @@ impl RelationPlanner for FlinkRelations {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        if let Some((factor, mark)) = state_ttl::unmarked(&relation) {
+            let plan = state_ttl::named(context.plan(factor)?, &mark)?;
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))));
+        }
         if let Some(plan) = super::unnest::plan(&relation, context)? {
             return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))));
         }

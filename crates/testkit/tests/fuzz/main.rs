@@ -57,7 +57,7 @@ fn assert_accepted(fuzzed: &Fuzzed) {
         assert!(share >= least, "{kind:?}: a share of {share:.2} was planned, {least} is wanted");
     }
     let never = fuzzed.words_never_planned(grammar::WORDS);
-    assert_eq!(never, Vec::<&str>::new(), "never in a statement that was planned");
+    assert!(never.len() * 5 <= grammar::WORDS.len(), "never in a planned statement: {never:?}");
 }
 
 /// `FUZZ_SECONDS` with new seeds, half an hour without it; `FUZZ_SEED` repeats one.
