@@ -76,17 +76,19 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         }
         LogicalPlan::Aggregate(a) => of_aggregate(a, width, names),
         LogicalPlan::Join(j) => {
-            let (left, right) = (columns(&j.left, names), columns(&j.right, names));
+            let sides = of_sides(j, names);
+            let keeps_time = keeps_time(j, &sides);
+            let [left, right] = sides;
             match j.join_type {
-                JoinType::LeftSemi | JoinType::LeftAnti if keeps_time(j, names) => left,
+                JoinType::LeftSemi | JoinType::LeftAnti if keeps_time => left,
                 JoinType::LeftSemi | JoinType::LeftAnti => untimed(left),
                 JoinType::LeftMark => [untimed(left), vec![Facts::default()]].concat(),
-                JoinType::RightSemi | JoinType::RightAnti if keeps_time(j, names) => right,
+                JoinType::RightSemi | JoinType::RightAnti if keeps_time => right,
                 JoinType::RightSemi | JoinType::RightAnti => untimed(right),
                 _ => {
                     let mut facts = [left, right].concat();
                     facts.resize(width, Facts::default());
-                    if keeps_time(j, names) { facts } else { untimed(facts) }
+                    if keeps_time { facts } else { untimed(facts) }
                 }
             }
         }
@@ -132,11 +134,17 @@ fn of_aggregate(a: &Aggregate, width: usize, names: &dyn Names) -> Vec<Facts> {
 }
 
 /// Rows that are joined at any time have none to go by any more.
-fn keeps_time(join: &Join, names: &dyn Names) -> bool {
+fn keeps_time(join: &Join, sides: &[Vec<Facts>; 2]) -> bool {
     temporal::looked_up(join).is_some()
         || as_of::right_of(join).is_some()
-        || interval::of(join, names).is_some()
-        || window_join::of(join, names).is_some()
+        || interval::of_columns(join, sides).is_some()
+        || window_join::of_columns(join, sides).is_some()
+}
+
+/// What is known of both inputs of a join. It is asked for once a join, or else the time to plan
+/// many joins is their number to the power of how often.
+pub fn of_sides(join: &Join, names: &dyn Names) -> [Vec<Facts>; 2] {
+    [columns(&join.left, names), columns(&join.right, names)]
 }
 
 /// Where rows come out later than their time says, it is a plain column.

@@ -159,7 +159,7 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
                        texts in single quotes";
         return Err(Fault::new(message, quoted.span));
     }
-    check_casts(chunk)?;
+    check_doubling(chunk)?;
     let mut parser = Parser::new(&Flink)
         .with_recursion_limit(200)
         .with_tokens_with_locations(pattern::rewritten(chunk));
@@ -173,22 +173,25 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
     Ok(kind)
 }
 
-/// How deep CASTs may stand in each other: the type of each is asked for twice, so that every
-/// further one doubles the time of planning.
-const CASTS: usize = 12;
+/// How deep CAST and CASE may stand in each other: the type of each is asked for twice, so that
+/// every further one doubles the time of planning.
+const DOUBLING: usize = 12;
 
-fn check_casts(tokens: &[TokenWithSpan]) -> Result<(), Fault> {
+fn check_doubling(tokens: &[TokenWithSpan]) -> Result<(), Fault> {
+    // What is open: a CASE or the parenthesis of a CAST, or another parenthesis.
     let mut open: Vec<bool> = Vec::new();
-    let mut before = false;
+    let mut cast = false;
     for t in tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))) {
-        match t.token {
-            Token::LParen => open.push(before),
-            Token::RParen => open.truncate(open.len().saturating_sub(1)),
+        let word = word(t);
+        match (&t.token, word.as_deref()) {
+            (Token::LParen, _) => open.push(cast),
+            (_, Some("CASE")) => open.push(true),
+            (Token::RParen, _) | (_, Some("END")) => open.truncate(open.len().saturating_sub(1)),
             _ => {}
         }
-        before = word(t).is_some_and(|word| word == "CAST" || word == "TRY_CAST");
-        if before && open.iter().filter(|cast| **cast).count() >= CASTS {
-            let message = format!("more than {CASTS} CASTs within each other");
+        cast = matches!(word.as_deref(), Some("CAST" | "TRY_CAST"));
+        if open.iter().filter(|doubles| **doubles).count() > DOUBLING {
+            let message = format!("more than {DOUBLING} CASTs and CASEs within each other");
             return Err(Fault::new(message, t.span));
         }
     }
