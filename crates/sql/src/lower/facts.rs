@@ -126,7 +126,7 @@ fn of_aggregate(a: &Aggregate, width: usize, names: &dyn Names) -> Vec<Facts> {
     for (key, facts) in facts.iter_mut().enumerate() {
         *facts = if everywhere(key) { *facts } else { Facts::default() };
     }
-    if window_end(a, names).is_none() {
+    if window_end_of(a, &inner).is_none() {
         facts.iter_mut().for_each(|f| *f = Facts::default());
     }
     facts.resize(width, Facts::default());
@@ -233,8 +233,12 @@ pub fn trace(expr: &Expr, input: &LogicalPlan) -> Option<usize> {
 /// The group key that holds window_end, when both bounds of one window are in every grouping set:
 /// such an aggregate emits each group once, when its window closes.
 pub fn window_end(aggregate: &Aggregate, names: &dyn Names) -> Option<(usize, WindowBound)> {
+    window_end_of(aggregate, &columns(&aggregate.input, names))
+}
+
+fn window_end_of(aggregate: &Aggregate, inner: &[Facts]) -> Option<(usize, WindowBound)> {
     let (keys, sets) = grouping_sets::of(aggregate);
-    let mut bounds = bounds(&keys, &aggregate.input, names);
+    let mut bounds = bounds(&keys, &aggregate.input, inner);
     for (key, bound) in bounds.iter_mut().enumerate() {
         if !sets.iter().all(|set| set.contains(&key)) {
             *bound = None;
@@ -249,11 +253,10 @@ pub fn closing(
     input: &LogicalPlan,
     names: &dyn Names,
 ) -> Option<(usize, WindowBound)> {
-    end_of(&bounds(exprs, input, names))
+    end_of(&bounds(exprs, input, &columns(input, names)))
 }
 
-fn bounds(exprs: &[Expr], input: &LogicalPlan, names: &dyn Names) -> Vec<Option<WindowBound>> {
-    let inner = columns(input, names);
+fn bounds(exprs: &[Expr], input: &LogicalPlan, inner: &[Facts]) -> Vec<Option<WindowBound>> {
     exprs.iter().map(|e| trace(e, input).and_then(|i| inner[i].window)).collect()
 }
 

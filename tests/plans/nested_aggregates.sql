@@ -1,0 +1,53 @@
+-- include clicks.inc
+-- What is known of the columns below an aggregate is found out once.
+CREATE TABLE out (n BIGINT) WITH ('connector' = 'print');
+INSERT INTO out
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT COUNT(*) AS c FROM (
+SELECT userid FROM clicks
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1
+) GROUP BY 1 + 1;
