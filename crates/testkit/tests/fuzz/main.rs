@@ -43,6 +43,15 @@ fn no_text_makes_the_planner_panic() {
     assert_accepted(&fuzzed);
 }
 
+/// What is known of the columns below an aggregate is found out once, not twice a level.
+#[test]
+fn aggregates_within_each_other_are_planned_in_no_time() {
+    let (open, close) = ("SELECT COUNT(*) AS c FROM (".repeat(28), ") GROUP BY 1 + 1".repeat(28));
+    let table = "CREATE TABLE t (i INT) WITH ('connector' = 'memory', 'name' = 't')";
+    let text = format!("{table};\n{open}SELECT i FROM t{close};");
+    assert_eq!(check::check(&text), Outcome::Planned);
+}
+
 /// Texts that all fail in the parser would test nothing.
 fn assert_accepted(fuzzed: &Fuzzed) {
     let least = [
