@@ -187,6 +187,25 @@ fn plain(array: ArrayRef) -> Result<ArrayRef> {
     Ok(cast(&array, &to)?)
 }
 
+/// As [`write_rows`] where a row can fail: what the last such row says is the error.
+pub(crate) fn try_write_rows(
+    rows: usize,
+    mut write: impl FnMut(usize, &mut String) -> Option<Result<Option<()>, String>>,
+) -> datafusion::common::Result<ArrayRef> {
+    let mut failure = None;
+    let written = write_rows(rows, |row, out| match write(row, out)? {
+        Ok(written) => written,
+        Err(problem) => {
+            failure = Some(problem);
+            None
+        }
+    });
+    match failure {
+        Some(problem) => Err(bad_value(problem)),
+        None => Ok(written),
+    }
+}
+
 /// A text column from code that writes each row's text; None gives NULL.
 pub(crate) fn write_rows(
     rows: usize,

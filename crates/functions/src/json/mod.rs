@@ -3,7 +3,7 @@
 use arrow::array::ArrayRef;
 use datafusion::common::{Result, plan_err};
 
-use crate::column::{Call, Text, bad_value, boolean_rows, write_rows};
+use crate::column::{Call, Text, bad_value, boolean_rows, try_write_rows};
 use crate::function::Kind::Text as T;
 use crate::function::{Function, Output, SqlTypeOf};
 
@@ -36,18 +36,7 @@ use scan::{Missing, find, unescaped};
 /// ```
 const JSON_VALUE: Function = Function::text("json_value", &[T, T, T, T, T, T], |call| {
     let rules = Rules::of(call)?;
-    let mut failure = None;
-    let written = write_rows(call.rows, |row, out| match rules.write(row, out)? {
-        Ok(written) => written,
-        Err(problem) => {
-            failure = Some(problem);
-            None
-        }
-    });
-    match failure {
-        Some(problem) => Err(bad_value(problem)),
-        None => Ok(written),
-    }
+    try_write_rows(call.rows, |row, out| rules.write(row, out))
 })
 .optional(4)
 .nullable();
