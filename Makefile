@@ -4,6 +4,8 @@
 #   make test           every test, against real Kafka, Postgres, S3 and a registry started for it
 #   make pipeline-NAME  one of pipelines/ on services started for it, compared with the rows expected
 #   make sim            crashes with new seeds for SIM_SECONDS (an hour); SIM_SEED repeats one
+#   make fuzz           statements that nobody would write, new ones for FUZZ_SECONDS (half an hour);
+#                       FUZZ_SEED repeats one, FUZZ_TEXT plans a file
 #   make oracle         asks a real Flink every question of tests/oracle again and writes its answers
 #   make bench          what events, state and starts cost: bench/README.md. BLOCKS="queries keys"
 #                       chooses parts, BROOKLET_BIN measures another binary; PEER=flink runs the
@@ -16,7 +18,7 @@ SERVICES ?= /tmp/brooklet-services
 CARGO_DENY_VERSION = 0.20.2
 BENCH_PROFILE ?= release
 
-.PHONY: demo check test sim oracle bench advisories services-up services-down cargo-deny
+.PHONY: demo check test sim fuzz oracle bench advisories services-up services-down cargo-deny
 
 demo:
 	scripts/demo.sh $(ARGS)
@@ -37,6 +39,11 @@ sim:
 	cargo build --workspace --all-targets --profile checked
 	cargo test --workspace --profile checked --test simulation -- \
 		--ignored --exact --nocapture property::for_as_long_as_wanted
+
+fuzz:
+	cargo build --workspace --all-targets --profile checked
+	cargo test --workspace --profile checked --test fuzz -- \
+		--ignored --exact --nocapture for_as_long_as_wanted
 
 oracle:
 	scripts/oracle.sh write $(wildcard tests/oracle/*.sql)

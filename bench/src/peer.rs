@@ -267,8 +267,8 @@ fn cause(refusal: &Value) -> String {
 }
 
 fn last_cause(trace: &str) -> String {
-    let causes = trace.lines().filter_map(|line| line.trim().strip_prefix("Caused by: "));
-    causes.last().or(trace.lines().next()).unwrap_or_default().to_string()
+    let mut causes = trace.lines().filter_map(|line| line.trim().strip_prefix("Caused by: "));
+    causes.next_back().or(trace.lines().next()).unwrap_or_default().to_string()
 }
 
 #[cfg(test)]

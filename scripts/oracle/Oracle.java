@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -93,9 +94,9 @@ public class Oracle {
             Map<String, Object> other = asksBatch ? batch.answer(statement) : answer;
             if (answer == null) continue;
             if (other == null) other = new LinkedHashMap<>();
-            if (answer.containsKey("rows") && !plain(other).equals(plain(answer))) {
+            if (!plain(other).equals(plain(answer))) {
                 other.remove("sql");
-                if (answer.get("schema").equals(other.get("schema"))) other.remove("schema");
+                if (Objects.equals(other.get("schema"), answer.get("schema"))) other.remove("schema");
                 answer.put("batch", other);
             }
             answers.add(answer);

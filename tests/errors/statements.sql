@@ -5,7 +5,7 @@ INSERT INTO p SELECT userid b FROM clicks WHERE;
 SELECT userid,, b FROM clicks;
 SELECT n FROM clicks WHERE n = ;
 SELECT (n + 1 FROM clicks;
-ALTER TABLE clicks ADD z INT;
+TRUNCATE TABLE clicks;
 DROP TABLE clikcs;
 SET execution.runtime-mode = batch;
 SET 'brooklet.memory.limit' = 'lots';

@@ -7,8 +7,8 @@
 //! rows and back, [`schemas`] what records of some formats need for that, [`delta`] rows with
 //! weights, [`epoch`] one bounded gulp of input and its record, [`sink`] rows going out, [`env`]
 //! clock, randomness and crash points, [`error`] what went wrong and what to do about it, [`hash`]
-//! which shard a key belongs to, [`partition`] how the values of partition columns become directory
-//! names.
+//! which shard a key belongs to, [`zone`] time zones, [`partition`] how the values of partition
+//! columns become directory names.
 
 pub mod connector;
 pub mod delta;
@@ -28,6 +28,7 @@ pub mod sink;
 pub mod source;
 pub mod time;
 pub mod types;
+pub mod zone;
 
 pub use delta::{Delta, Weights};
 pub use env::Env;

@@ -10,6 +10,11 @@ use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 
 /// Field metadata key that holds the SQL type's text.
 pub const SQL_TYPE: &str = "sql_type";
+/// Metadata of a MAP's key: its type is NOT NULL. Arrow's keys never hold a NULL.
+const KEY_NOT_NULL: &str = "not_null";
+/// What Arrow calls a MAP's pairs, and those of a MULTISET: a value and how often it is there.
+const ENTRIES: &str = "entries";
+const COUNTED: &str = "counted";
 /// The length of STRING, which is VARCHAR(2147483647).
 pub const MAX_LENGTH: u32 = 2_147_483_647;
 /// The Arrow time zone of TIMESTAMP_LTZ columns: instants.
@@ -81,10 +86,9 @@ impl SqlType {
             }
             SqlType::Array(item) => DataType::List(Arc::new(item.field("item"))),
             SqlType::Multiset(item) => {
-                let count = Nullable { ty: SqlType::Int, nullable: false };
-                map(&Nullable { nullable: false, ..(**item).clone() }, &count)
+                pairs(COUNTED, item, &Nullable { ty: SqlType::Int, nullable: false })
             }
-            SqlType::Map(key, value) => map(key, value),
+            SqlType::Map(key, value) => pairs(ENTRIES, key, value),
             SqlType::Row(fields) => DataType::Struct(row_fields(fields)),
         }
     }
@@ -127,8 +131,12 @@ impl SqlType {
             DataType::List(item) => SqlType::Array(Box::new(Nullable::of(item)?)),
             DataType::Map(entries, _) => {
                 let DataType::Struct(kv) = entries.data_type() else { return None };
-                let (key, value) = (Nullable::of(&kv[0])?, Nullable::of(&kv[1])?);
-                SqlType::Map(Box::new(key), Box::new(value))
+                let nullable = !kv[0].metadata().contains_key(KEY_NOT_NULL);
+                let key = Box::new(Nullable { nullable, ..Nullable::of(&kv[0])? });
+                match entries.name().as_str() {
+                    COUNTED => SqlType::Multiset(key),
+                    _ => SqlType::Map(key, Box::new(Nullable::of(&kv[1])?)),
+                }
             }
             DataType::Struct(fields) => {
                 let field = |f: &Arc<Field>| {
@@ -156,10 +164,15 @@ fn row_fields(fields: &[RowField]) -> Fields {
     fields.iter().map(|f| f.ty.field(&f.name)).collect()
 }
 
-fn map(key: &Nullable, value: &Nullable) -> DataType {
-    let key = Field::new("key", key.ty.arrow(), false);
-    let entries = Fields::from(vec![key, value.field("value")]);
-    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false)
+fn pairs(name: &str, key: &Nullable, value: &Nullable) -> DataType {
+    let mut first = key.ty.field("key", false);
+    if !key.nullable {
+        let mut said = first.metadata().clone();
+        said.insert(KEY_NOT_NULL.to_string(), "true".to_string());
+        first = first.with_metadata(said);
+    }
+    let entries = Fields::from(vec![first, value.field("value")]);
+    DataType::Map(Arc::new(Field::new(name, DataType::Struct(entries), false)), false)
 }
 
 /// Reads the types with a length or precision that Arrow has no room for, and intervals.
@@ -239,5 +252,23 @@ impl fmt::Display for SqlType {
 impl fmt::Display for Nullable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.ty, if self.nullable { "" } else { " NOT NULL" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrow_carries_multisets_and_keys() {
+        let of = |ty: SqlType, nullable| Box::new(Nullable { ty, nullable });
+        for ty in [
+            SqlType::Multiset(of(SqlType::Char(3), true)),
+            SqlType::Multiset(of(SqlType::BigInt, false)),
+            SqlType::Map(of(SqlType::STRING, true), of(SqlType::Int, true)),
+            SqlType::Map(of(SqlType::Varchar(2), false), of(SqlType::Char(1), false)),
+        ] {
+            assert_eq!(SqlType::from_arrow(&ty.arrow()), Some(ty));
+        }
     }
 }

@@ -8,7 +8,7 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 
 use crate::lookup::ip::IpDatabase;
@@ -187,6 +187,25 @@ fn plain(array: ArrayRef) -> Result<ArrayRef> {
     Ok(cast(&array, &to)?)
 }
 
+/// As [`write_rows`] where a row can fail: what the last such row says is the error.
+pub(crate) fn try_write_rows(
+    rows: usize,
+    mut write: impl FnMut(usize, &mut String) -> Option<Result<Option<()>, String>>,
+) -> datafusion::common::Result<ArrayRef> {
+    let mut failure = None;
+    let written = write_rows(rows, |row, out| match write(row, out)? {
+        Ok(written) => written,
+        Err(problem) => {
+            failure = Some(problem);
+            None
+        }
+    });
+    match failure {
+        Some(problem) => Err(bad_value(problem)),
+        None => Ok(written),
+    }
+}
+
 /// A text column from code that writes each row's text; None gives NULL.
 pub(crate) fn write_rows(
     rows: usize,
@@ -226,6 +245,14 @@ pub(crate) fn value_rows<T: ArrowPrimitiveType>(
 
 pub(crate) fn boolean_rows(rows: usize, value: impl FnMut(usize) -> Option<bool>) -> ArrayRef {
     Arc::new((0..rows).map(value).collect::<BooleanArray>())
+}
+
+/// A column's first value as a constant. That of a list keeps what the column says of its items.
+pub(crate) fn first_value(column: &ArrayRef) -> Result<ScalarValue> {
+    match column.as_list_opt::<i32>() {
+        Some(list) => Ok(ScalarValue::List(Arc::new(list.slice(0, 1)))),
+        None => ScalarValue::try_from_array(column, 0),
+    }
 }
 
 /// An error of a row's value.

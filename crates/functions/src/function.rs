@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
     TypeSignature, Volatility,
 };
 
-use crate::column::Call;
+use crate::column::{Call, first_value};
 use crate::lookup::ip::IpDatabase;
 use crate::time::zone::Zone;
 use crate::types::{common_type, sql_type};
@@ -434,7 +434,7 @@ impl ScalarUDFImpl for Udf {
             Call::new(self.function.name, &args, rows)?.over(self.database.clone(), self.zone);
         let result = (self.function.body)(&call)?;
         if constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
+            return Ok(ColumnarValue::Scalar(first_value(&result)?));
         }
         Ok(ColumnarValue::Array(result))
     }

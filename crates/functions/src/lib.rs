@@ -9,10 +9,13 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::ScalarUDF;
 
-pub use cast::{CastError, cast, cast_in, cast_udf, cast_udf_in, castable, retyped_udf};
+pub use cast::{
+    CastError, cast, cast_in, cast_udf, cast_udf_in, castable, loosened_udf, printed, retyped_udf,
+};
 pub use lookup::ip::{IP_DATABASE, IpDatabase};
 pub use number::decimal::{Arithmetic, decimal_operator};
 pub use time::zone::Zone;
+pub use type_of::type_text;
 pub use types::{NULL, common_type};
 
 mod cast;

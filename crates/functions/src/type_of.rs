@@ -52,17 +52,22 @@ impl ScalarUDFImpl for TypeOf {
             args.args.get(1),
             Some(ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))))
         );
-        let text = match field.data_type() {
-            _ if long => {
-                let text = sql_type(field).to_string();
-                let text = text.replace("STRING", "VARCHAR(2147483647)");
-                text.replace("BYTES", "VARBINARY(2147483647)")
-                    + if field.is_nullable() { "" } else { " NOT NULL" }
-            }
-            DataType::Null => "NULL".to_string(),
-            _ if field.is_nullable() => sql_type(field).to_string(),
-            _ => format!("{} NOT NULL", sql_type(field)),
-        };
+        let text = type_text(field, long);
         Ok(ColumnarValue::Scalar(ScalarValue::Utf8(Some(text))))
+    }
+}
+
+/// The SQL type of a value as TYPEOF gives it; the long form has no short names such as STRING.
+pub fn type_text(field: &Field, long: bool) -> String {
+    if *field.data_type() == DataType::Null {
+        return "NULL".to_string();
+    }
+    let text = sql_type(field).to_string() + if field.is_nullable() { "" } else { " NOT NULL" };
+    match long {
+        true => {
+            let text = text.replace("STRING", "VARCHAR(2147483647)");
+            text.replace("BYTES", "VARBINARY(2147483647)")
+        }
+        false => text,
     }
 }

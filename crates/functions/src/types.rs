@@ -17,19 +17,6 @@ pub fn common_type(types: &[SqlType]) -> Option<SqlType> {
     known.try_fold(first, |common, ty| pair(&common, ty))
 }
 
-/// The type without a length of its own: what stands inside of ARRAY[…], MAP[…] and ROW(…), whose
-/// parts are written by kernels that know of no lengths.
-pub(crate) fn widened(ty: SqlType) -> SqlType {
-    match ty {
-        SqlType::Char(_) | SqlType::Varchar(_) => SqlType::STRING,
-        SqlType::Binary(_) | SqlType::Varbinary(_) => SqlType::BYTES,
-        SqlType::Timestamp(p) => SqlType::Timestamp(p.div_ceil(3).max(1) * 3),
-        SqlType::TimestampLtz(p) => SqlType::TimestampLtz(p.div_ceil(3).max(1) * 3),
-        SqlType::Time(_) => SqlType::Time(0),
-        other => other,
-    }
-}
-
 /// What a bare NULL is until it is known what it stands for.
 pub const NULL: SqlType = SqlType::Varchar(0);
 

@@ -51,6 +51,9 @@ pub fn offers() -> Offers {
 /// what is used becomes memory.
 pub(crate) const STACK: usize = 256 << 20;
 
+/// Expressions are evaluated, shown and dropped on threads with a common stack of 2 MiB.
+const DEEPEST: usize = 150;
+
 /// Parses, binds and plans; all faults are reported in one error.
 pub fn compile(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled> {
     stacker::grow(STACK, || compile_here(files, env))
@@ -74,6 +77,14 @@ fn compile_here(files: &[SqlFile], env: &dyn Fn(&str) -> Option<String>) -> Resu
         false => stem,
     };
     let Plans { plan, selects, shown, explained } = plans(&scripts, &settings)?;
+    let deepest = [&plan].into_iter().chain(&selects).map(StreamPlan::depth).max();
+    if let Some(deep) = deepest.filter(|deep| *deep > DEEPEST) {
+        let message = format!(
+            "an expression is nested {deep} deep, at most {DEEPEST} are evaluated: write it in \
+             parts, in views; many ORs of one column are an IN"
+        );
+        return Err(Error::config(message));
+    }
     let called: BTreeSet<String> =
         [&plan].into_iter().chain(&selects).flat_map(StreamPlan::functions).collect();
     last.catalog.functions.check(called.iter().map(String::as_str))?;

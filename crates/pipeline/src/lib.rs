@@ -23,6 +23,7 @@ mod reference;
 pub mod rows;
 pub mod serve;
 pub mod start;
+pub mod wall;
 pub mod world;
 
 pub use brooklet_engine::ingest::ReadCounts;

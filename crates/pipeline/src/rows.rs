@@ -10,7 +10,6 @@ use brooklet_core::connector::find_format;
 use brooklet_core::format::EncodeSpec;
 use brooklet_core::options::Options;
 use brooklet_core::schema::ColumnDef;
-use brooklet_core::types::SqlType;
 use brooklet_core::{Delta, Error, Result};
 use brooklet_engine::ops::rows::consolidate;
 use brooklet_formats::FORMATS;
@@ -60,11 +59,11 @@ fn net_rows(schema: &SchemaRef, changes: &[Delta]) -> Result<Vec<RecordBatch>> {
     Ok(vec![rows.take(&indices)?.rows])
 }
 
-/// The cells of each row as CAST(… AS STRING) shows them; None is NULL.
+/// The cells of each row as Flink shows them; None is NULL.
 pub fn cells(columns: &[ColumnDef], rows: &RecordBatch) -> Result<Vec<Vec<Option<String>>>> {
     let mut cells = vec![Vec::with_capacity(rows.num_columns()); rows.num_rows()];
     for (def, column) in columns.iter().zip(rows.columns()) {
-        let texts = brooklet_functions::cast(column, &def.ty, &SqlType::STRING, false);
+        let texts = brooklet_functions::printed(column, &def.ty);
         let texts = texts.map_err(|e| Error::data(e.message))?;
         let texts = texts.as_string::<i32>().iter().map(|text| text.map(str::to_string));
         cells.iter_mut().zip(texts).for_each(|(row, text)| row.push(text));

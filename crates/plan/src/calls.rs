@@ -20,6 +20,15 @@ impl StreamPlan {
         }
         names
     }
+
+    /// How deep its expressions are nested at most. Needs as much of the stack as they do.
+    pub fn depth(&self) -> usize {
+        self.nodes.iter().flat_map(|node| exprs(&node.op)).map(depth).max().unwrap_or(0)
+    }
+}
+
+fn depth(expr: &Expr) -> usize {
+    1 + expr.children().into_iter().map(depth).max().unwrap_or(0)
 }
 
 fn exprs(op: &NodeOp) -> Vec<&Expr> {

@@ -234,6 +234,7 @@ fn gate(spec: &GateSpec, input: &SchemaRef) -> String {
 fn clock(clock: Clock) -> &'static str {
     match clock {
         Clock::Watermark => "",
+        Clock::Wall(_) => " on the wall",
         Clock::Now => " by the clock",
     }
 }

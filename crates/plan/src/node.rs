@@ -14,6 +14,7 @@ pub use brooklet_core::lookup::LookupCache;
 use brooklet_core::schema::TableDef;
 use brooklet_core::source::Reading;
 use brooklet_core::time::{Millis, WATERMARK_MAX, WATERMARK_MIN};
+use brooklet_core::zone::Zone;
 
 pub use crate::aggregates::{AggCall, AggFunc, Percentages};
 pub use crate::file_names::{FileNames, NamePart};
@@ -239,6 +240,8 @@ pub enum Emit {
 pub enum Clock {
     /// Event time; rows can come too late.
     Watermark,
+    /// The same where windows are cut by what the wall shows in a time zone.
+    Wall(Zone),
     /// The epoch's `now`; at the end of the input open windows stay open.
     Now,
 }
@@ -449,6 +452,16 @@ pub enum CommitTrigger {
     ProcessTime,
     /// When the watermark has passed the partition's time by more than the delay.
     PartitionTime(PartitionTime),
+}
+
+impl Clock {
+    /// The last millisecond of windows that are complete when the watermark is there.
+    pub fn reached(self, watermark: Millis) -> Millis {
+        match self {
+            Clock::Wall(zone) => zone.wall(watermark),
+            Clock::Watermark | Clock::Now => watermark,
+        }
+    }
 }
 
 impl StreamPlan {

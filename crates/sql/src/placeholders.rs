@@ -21,9 +21,9 @@ struct Piece {
     original: (usize, usize),
 }
 
-/// Replaces all placeholders of a file. `env` gives variables' values. Comments are left alone;
-/// within quotes the value's quotes are doubled, so that no value ends a literal; elsewhere a
-/// value may hold neither quotes, nor `;`, nor the start of a comment.
+/// Replaces all placeholders of a file. `env` gives variables' values. Comments that are no
+/// hints are left alone; within quotes the value's quotes are doubled, so that no value ends a
+/// literal; elsewhere a value may hold neither quotes, nor `;`, nor the start of a comment.
 pub fn substitute(
     sql: &str,
     file: &str,
@@ -90,6 +90,8 @@ impl Inside {
         let two = |s: &str| rest.starts_with(s);
         let (next, taken) = match *self {
             Inside::Code if two("--") => (Inside::LineComment, 2),
+            // A hint is read like what stands around it.
+            Inside::Code if two("/*+") => (Inside::Code, 3),
             Inside::Code if two("/*") => (Inside::BlockComment, 2),
             Inside::Code if matches!(c, '\'' | '`' | '"') => (Inside::Quotes(c), 1),
             // A doubled quote leaves and enters again, which comes to the same.

@@ -8,6 +8,7 @@ use brooklet_core::options::Options;
 use brooklet_core::schema::{ColumnDef, ColumnKind, TableDef};
 use brooklet_core::types::SqlType;
 use brooklet_plan::{Settings, StreamPlan};
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DataFusionError, Diagnostic, Result, ScalarValue, Span as Place};
 use datafusion::logical_expr::{
     Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection,
@@ -158,9 +159,9 @@ fn insert_job(
     let fault = |e: DataFusionError| vec![errors::fault(&e, span, &provider.functions())];
     let bound = check::bind_all(provider, &insert.query, query_span(&insert.query))?;
     let shaped = shape(provider, insert, &table, bound, at).map_err(fault)?;
-    let shaped = match settings.text("table.exec.sink.not-null-enforcer") {
-        how if how.eq_ignore_ascii_case("drop") => without_nulls(&table, shaped).map_err(fault)?,
-        _ => shaped,
+    let shaped = match drops_nulls(settings) {
+        true => without_nulls(&table, shaped).map_err(fault)?,
+        false => shaped,
     };
     let plan = query::optimized(provider, shaped).map_err(fault)?;
     let conflict = match insert.on_conflict {
@@ -234,15 +235,25 @@ fn shape(
     LogicalPlanBuilder::from(plan).project(exprs)?.build()
 }
 
-/// Without rows that have NULL in a NOT NULL column.
+/// Without rows that have NULL in a NOT NULL column. That the query's type has no NULL there either
+/// says nothing: some functions give one all the same.
 fn without_nulls(table: &TableDef, plan: LogicalPlan) -> Result<LogicalPlan> {
     let write = table.write_schema();
     let columns = plan.schema().columns();
     let strict = write.fields().iter().zip(columns).filter(|(f, _)| !f.is_nullable());
-    match strict.map(|(_, c)| Expr::Column(c).is_not_null()).reduce(Expr::and) {
+    let known = strict.map(|(field, column)| {
+        let ty = lower::sql_type(field).unwrap_or(SqlType::STRING);
+        brooklet_functions::loosened_udf(ty).call(vec![Expr::Column(column)]).is_not_null()
+    });
+    match known.reduce(Expr::and) {
         Some(all) => LogicalPlanBuilder::from(plan).filter(all)?.build(),
         None => Ok(plan),
     }
+}
+
+/// Whether such rows are left out.
+fn drops_nulls(settings: &Settings) -> bool {
+    settings.text("table.exec.sink.not-null-enforcer").eq_ignore_ascii_case("drop")
 }
 
 /// Flink's cast into a table's column: texts are cut to VARCHAR(n), moments to their precision.
@@ -315,11 +326,13 @@ fn select_job(provider: &Provider, settings: &Settings, query: &Query) -> Result
             LogicalPlan::Projection(named)
         }
     };
+    // A subquery that has no row is NULL, whatever the type of its column says.
+    let loose = reads_single_values(&named);
     let plan = query::optimized(provider, named).map_err(fault)?;
     let column = |(name, field): (&String, &FieldRef)| ColumnDef {
         name: name.clone(),
         ty: lower::sql_type(field).unwrap_or(SqlType::STRING),
-        nullable: true,
+        nullable: field.is_nullable() || loose,
         kind: ColumnKind::Physical,
         comment: None,
     };
@@ -340,6 +353,16 @@ fn select_job(provider: &Provider, settings: &Settings, query: &Query) -> Result
         updates_at: None,
     };
     Ok(Job { plan, span, target })
+}
+
+/// Whether a scalar subquery stands somewhere in the plan.
+fn reads_single_values(plan: &LogicalPlan) -> bool {
+    let subquery = |e: &Expr| Ok(matches!(e, Expr::ScalarSubquery(_)));
+    let reads = |node: &LogicalPlan| {
+        let expressions = node.expressions();
+        Ok(expressions.iter().any(|e| e.exists(subquery).unwrap_or(true)))
+    };
+    plan.exists(reads).unwrap_or(true)
 }
 
 /// Flink's names: a repeated one gets a number.

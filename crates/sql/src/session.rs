@@ -13,10 +13,11 @@ use sqlparser::tokenizer::Span;
 use crate::catalog::functions::{Nothing, Outside};
 use crate::catalog::{Catalog, Registry, check_use, name_of, options, span_of};
 use crate::fault::{Fault, Faults};
+use crate::hints;
 use crate::lower::Offers;
 use crate::parse::ast::{
-    CreateFunction, CreateTable, CreateView, Insert, Show, ShowKind, Statement, StatementKind,
-    WithOption,
+    Alter, Change, CreateFunction, CreateTable, CreateView, Insert, Show, ShowKind, Statement,
+    StatementKind, WithOption,
 };
 use crate::parse::parse_all;
 use crate::placeholders::{Source, substitute};
@@ -129,8 +130,15 @@ struct Run {
 impl Run {
     fn statement(&mut self, statement: &Statement) {
         let span = statement.span;
+        let allowed = self.session.values.get("table.dynamic-table-options.enabled");
+        let allowed = allowed.is_none_or(|pair| !pair.value.eq_ignore_ascii_case("false"));
+        let registry = self.session.registry;
         let catalog = &mut self.session.catalog;
-        let done = match &statement.kind {
+        let kind = match hints::resolved(&statement.kind, catalog, registry, allowed) {
+            Ok(kind) => kind,
+            Err(faults) => return self.faults.extend(faults),
+        };
+        let done = match &kind {
             StatementKind::CreateTable(ddl) => {
                 let made = catalog.create_table(ddl, self.session.registry);
                 self.note_broken(&ddl.name, made)
@@ -141,6 +149,7 @@ impl Run {
             }
             StatementKind::CreateFunction(ddl) => self.create_function(ddl).map_err(Vec::from),
             StatementKind::Drop(drop) => catalog.drop(drop).map_err(Vec::from),
+            StatementKind::Alter(alter) => self.alter(alter),
             StatementKind::Use(name) => check_use(name).map_err(Vec::from),
             StatementKind::Set(set) => match &set.pair {
                 Some(pair) => self.set(pair).map_err(Vec::from),
@@ -179,6 +188,15 @@ impl Run {
             self.broken.extend(name_of(&ddl.name).ok());
         }
         Ok(())
+    }
+
+    fn alter(&mut self, alter: &Alter) -> Result<(), Vec<Fault>> {
+        if let Change::As(query) = &alter.change
+            && !self.excuses(query)
+        {
+            planner::check_view(&self.session.catalog, query, &[])?;
+        }
+        self.session.catalog.alter(alter, self.session.registry)
     }
 
     /// Whether a query reads what an earlier fault kept from being created.

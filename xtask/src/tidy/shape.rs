@@ -1,7 +1,7 @@
 //! How long files, functions, lines and traits are.
 
 use super::code::{LITERAL, indent};
-use super::limits::{COLUMNS, FILE_LINES, FUNCTION_LINES, LONG_LITERAL, RATCHET, TRAIT_METHODS};
+use super::limits::{COLUMNS, FILE_LINES, FUNCTION_LINES, LONG_LITERAL, TRAIT_METHODS};
 use super::{Fault, File};
 
 /// A function with a body, found by rustfmt's indentation.
@@ -22,8 +22,7 @@ pub fn check(file: &File) -> Vec<Fault> {
         faults.push(file.fault(0, format!("{length} lines, at most {FILE_LINES}: split it")));
     }
     for function in functions(file) {
-        let allowed = RATCHET.iter().find(|(p, n, _)| *p == file.path && *n == function.name);
-        if function.lines > allowed.map_or(FUNCTION_LINES, |a| a.2) {
+        if function.lines > FUNCTION_LINES {
             let Function { name, line, lines } = function;
             let message = format!("fn {name} has {lines} lines, at most {FUNCTION_LINES}");
             faults.push(file.fault(line, message));

@@ -3,7 +3,7 @@
 //! A row is late when its window's last millisecond is not after `late_before`: the row's hidden
 //! column with on-event watermarks, else the watermark before the epoch. By the clock no row is.
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, TimestampMillisecondArray};
 use arrow::datatypes::{Int64Type, TimestampMillisecondType};
 
 use brooklet_core::time::Millis;
@@ -70,8 +70,8 @@ impl ByWindow {
     /// The same before this epoch.
     pub fn closed_before(&self, ctx: &StepCtx) -> Millis {
         match self.clock {
-            Clock::Watermark => ctx.late_before.saturating_add(1),
             Clock::Now => Millis::MIN,
+            clock => clock.reached(ctx.late_before).saturating_add(1),
         }
     }
 
@@ -82,8 +82,8 @@ impl ByWindow {
 
     fn may_be_late(&self, ctx: &StepCtx, ends: &TimestampMillisecondArray) -> bool {
         let first = || ends.values().iter().copied().min().unwrap_or(Millis::MAX);
-        self.clock == Clock::Watermark
-            && (self.late.is_some() || self.last(first()) <= ctx.late_before)
+        self.clock != Clock::Now
+            && (self.late.is_some() || self.last(first()) <= self.clock.reached(ctx.late_before))
     }
 
     /// The last moment at which rows of a window are on time.
@@ -98,8 +98,10 @@ impl ByWindow {
         ends: &TimestampMillisecondArray,
     ) -> BooleanArray {
         let limits = self.late.map(|c| rows.column(c).as_primitive::<Int64Type>());
+        let before = self.clock.reached(ctx.late_before);
         let is_late = |(row, end): (usize, &Millis)| {
-            self.last(*end) <= limits.map_or(ctx.late_before, |limits| limits.value(row))
+            let reached = |limits: &Int64Array| self.clock.reached(limits.value(row));
+            self.last(*end) <= limits.map_or(before, reached)
         };
         BooleanArray::from(ends.values().iter().enumerate().map(is_late).collect::<Vec<bool>>())
     }
@@ -109,8 +111,8 @@ impl ByWindow {
 /// rows.
 pub fn closed(clock: Clock, ctx: &StepCtx) -> Millis {
     match clock {
-        Clock::Watermark => ctx.watermark.saturating_add(1),
         Clock::Now => ctx.now,
+        clock => clock.reached(ctx.watermark).saturating_add(1),
     }
 }
 

@@ -64,8 +64,8 @@ impl Derive {
                 }
                 self.text.push_str("{\"type\":\"map\",\"values\":");
                 // Flink's counts of a MULTISET may be NULL.
-                let multiset = field.metadata().get(SQL_TYPE);
-                let multiset = multiset.is_some_and(|ty| ty.starts_with("MULTISET"));
+                let multiset = SqlType::from_arrow(field.data_type());
+                let multiset = matches!(multiset, Some(SqlType::Multiset(_)));
                 let value = entries[1].as_ref().clone();
                 let nullable = value.is_nullable() || multiset;
                 self.field(&value.with_nullable(nullable), name)?;

@@ -8,15 +8,16 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, new_null_array};
+use arrow::array::{Array, ArrayRef, make_array, new_null_array};
 use arrow::datatypes::{DataType, FieldRef};
 use brooklet_core::types::{MAX_LENGTH, SqlType};
-use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
+use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
 };
 
+use crate::column::first_value;
 use crate::time::zone::Zone;
 use crate::types::sql_type;
 
@@ -26,6 +27,8 @@ mod moments;
 mod nested;
 mod numbers;
 pub(crate) mod to_text;
+
+pub use to_text::printed;
 
 /// The value that could not be cast.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,12 +172,23 @@ fn arrow_failed(e: arrow::error::ArrowError) -> CastError {
 /// The function that gives a value unchanged under a type whose values are carried alike, such as
 /// VARCHAR(3) for a CHAR(3).
 pub fn retyped_udf(to: SqlType) -> Arc<ScalarUDF> {
-    let signature = Signature::any(1, Volatility::Immutable);
     let name = format!("as {to}");
+    relabeled(to, name, false)
+}
+
+/// The function that gives a value unchanged, of which no planner believes that it is never NULL.
+pub fn loosened_udf(to: SqlType) -> Arc<ScalarUDF> {
+    let name = format!("perhaps {to}");
+    relabeled(to, name, true)
+}
+
+fn relabeled(to: SqlType, name: String, loosens: bool) -> Arc<ScalarUDF> {
+    let signature = Signature::any(1, Volatility::Immutable);
     Arc::new(ScalarUDF::from(Cast {
         to,
         try_cast: false,
         relabels: true,
+        loosens,
         zone: Zone::UTC,
         name,
         signature,
@@ -191,7 +205,15 @@ pub fn cast_udf(to: SqlType, try_cast: bool) -> Arc<ScalarUDF> {
 pub fn cast_udf_in(to: SqlType, try_cast: bool, zone: Zone) -> Arc<ScalarUDF> {
     let signature = Signature::any(1, Volatility::Immutable);
     let name = format!("{} AS {to}", if try_cast { "try_cast" } else { "cast" });
-    Arc::new(ScalarUDF::from(Cast { to, try_cast, relabels: false, zone, name, signature }))
+    Arc::new(ScalarUDF::from(Cast {
+        to,
+        try_cast,
+        relabels: false,
+        loosens: false,
+        zone,
+        name,
+        signature,
+    }))
 }
 
 #[derive(Debug)]
@@ -200,6 +222,8 @@ struct Cast {
     try_cast: bool,
     /// Only the type changes.
     relabels: bool,
+    /// NULL may come out whatever the value's type says.
+    loosens: bool,
     zone: Zone,
     name: String,
     signature: Signature,
@@ -208,7 +232,7 @@ struct Cast {
 impl PartialEq for Cast {
     fn eq(&self, other: &Self) -> bool {
         (&self.to, self.try_cast, self.relabels) == (&other.to, other.try_cast, other.relabels)
-            && self.zone == other.zone
+            && (self.loosens, self.zone) == (other.loosens, other.zone)
     }
 }
 
@@ -221,10 +245,10 @@ impl Hash for Cast {
 }
 
 impl Cast {
-    /// Whether NULL may come out of a value: a number too large for a DECIMAL becomes NULL.
+    /// Whether the type says that NULL may come out of a value. A CAST of a number that is too
+    /// large for a DECIMAL gives NULL, and Flink's type does not say so.
     fn can_null(&self, from: &SqlType) -> bool {
-        let same = from == &self.to || self.relabels;
-        !same && (self.try_cast || matches!(self.to, SqlType::Decimal(..)))
+        self.try_cast && from != &self.to && !self.relabels
     }
 }
 
@@ -245,7 +269,7 @@ impl ScalarUDFImpl for Cast {
         if !constant_null && !self.relabels && !castable(&from, &self.to) {
             return plan_err!("a CAST from {from} to {} does not exist", self.to);
         }
-        let nullable = field.is_nullable() || constant_null || self.can_null(&from);
+        let nullable = field.is_nullable() || self.loosens || constant_null || self.can_null(&from);
         Ok(Arc::new(self.to.field(&self.name, nullable)))
     }
     fn is_strict(&self) -> bool {
@@ -260,16 +284,29 @@ impl ScalarUDFImpl for Cast {
             return Ok(value.clone());
         }
         let run = |array: &ArrayRef| {
-            cast_in(array, &from, &self.to, self.try_cast, self.zone)
-                .map_err(|e| DataFusionError::Execution(e.message))
+            let result = cast_in(array, &from, &self.to, self.try_cast, self.zone);
+            let result = result.map_err(|e| DataFusionError::Execution(e.message))?;
+            Ok::<_, DataFusionError>(as_declared(result, &self.to.arrow()))
         };
         Ok(match value {
             ColumnarValue::Array(array) => ColumnarValue::Array(run(array)?),
             ColumnarValue::Scalar(scalar) => {
                 let result = run(&scalar.to_array()?)?;
-                ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)
+                ColumnarValue::Scalar(first_value(&result)?)
             }
         })
+    }
+}
+
+/// An array, map or row whose inner fields say what the type says: that NULL cannot stand there,
+/// how long texts are.
+fn as_declared(array: ArrayRef, ty: &DataType) -> ArrayRef {
+    if !ty.is_nested() || array.data_type() == ty {
+        return array;
+    }
+    match array.to_data().into_builder().data_type(ty.clone()).build() {
+        Ok(data) => make_array(data),
+        Err(_) => arrow::compute::cast(&array, ty).unwrap_or(array),
     }
 }
 

@@ -21,7 +21,8 @@ pub(super) fn cast(
     from: &SqlType,
     target: Target,
 ) -> Result<ArrayRef, CastError> {
-    let written = strings(column, from, target.zone)
+    let how = How { zone: target.zone, hex: false };
+    let written = strings(column, from, how)
         .ok_or_else(|| target.unsupported(from))?
         .map_err(|e| CastError { row: 0, message: e.strip_backtrace() })?;
     if *target.to == SqlType::STRING {
@@ -36,18 +37,27 @@ pub(super) fn cast(
     }))
 }
 
+/// The values as Flink shows the rows of a SELECT: as a CAST does, but bytes as x'0102'.
+pub fn printed(column: &ArrayRef, from: &SqlType) -> Result<ArrayRef, CastError> {
+    let written = strings(column, from, How { zone: Zone::UTC, hex: true });
+    let missing = || CastError { row: 0, message: format!("values of {from} cannot be shown") };
+    written.ok_or_else(missing)?.map_err(|e| CastError { row: 0, message: e.strip_backtrace() })
+}
+
+/// How values are written that have more than one form.
+#[derive(Clone, Copy)]
+struct How {
+    /// Of instants.
+    zone: Zone,
+    /// Bytes as x'0102', not as the text that they encode.
+    hex: bool,
+}
+
 type Strings = Option<datafusion::common::Result<ArrayRef>>;
 
-fn strings(column: &ArrayRef, from: &SqlType, zone: Zone) -> Strings {
+fn strings(column: &ArrayRef, from: &SqlType, how: How) -> Strings {
     Some(Ok(match from {
-        SqlType::Boolean => {
-            let values = column.as_boolean();
-            write_rows(values.len(), |row, out| {
-                let value = values.is_valid(row).then(|| values.value(row))?;
-                out.push_str(if value { "TRUE" } else { "FALSE" });
-                Some(())
-            })
-        }
+        SqlType::Boolean => booleans(column),
         SqlType::TinyInt => values::<Int8Type>(column, |out, v| whole(out, v.into())),
         SqlType::SmallInt => values::<Int16Type>(column, |out, v| whole(out, v.into())),
         SqlType::Int => values::<Int32Type>(column, |out, v| whole(out, v.into())),
@@ -59,37 +69,26 @@ fn strings(column: &ArrayRef, from: &SqlType, zone: Zone) -> Strings {
             values::<Decimal128Type>(column, move |out, v| decimal::write(out, v, scale))
         }
         SqlType::Date | SqlType::Time(_) | SqlType::Timestamp(_) | SqlType::TimestampLtz(_) => {
-            return Some(moments(column, from, zone));
+            return Some(moments(column, from, how.zone));
         }
         SqlType::Binary(_) | SqlType::Varbinary(_) => {
             let bytes = column.as_binary_opt::<i32>()?;
             write_rows(bytes.len(), |row, out| {
                 let value = bytes.is_valid(row).then(|| bytes.value(row))?;
-                out.push_str(&String::from_utf8_lossy(value));
+                match how.hex {
+                    true => hex(out, value),
+                    false => out.push_str(&String::from_utf8_lossy(value)),
+                }
                 Some(())
             })
         }
-        SqlType::Array(item) => {
-            let list = column.as_list_opt::<i32>()?;
-            let items = text_or_same(list.values(), &item.ty, zone)?;
-            let items = items.as_string::<i32>();
-            write_rows(list.len(), |row, out| {
-                let offsets = list.value_offsets();
-                let range = offsets[row] as usize..offsets[row + 1] as usize;
-                list.is_valid(row).then(|| {
-                    joined(out, ['[', ']'], range, |out, i| {
-                        value_or_null(out, items, i);
-                    })
-                })
-            })
-        }
-        SqlType::Map(..) | SqlType::Multiset(_) => return map(column, from, zone).map(Ok),
+        SqlType::Array(item) => array(column, &item.ty, how)?,
+        SqlType::Map(..) | SqlType::Multiset(_) => return map(column, from, how).map(Ok),
         SqlType::Row(fields) => {
             let rows = column.as_struct_opt()?;
             let columns = rows.columns().iter().zip(fields);
-            let columns = columns
-                .map(|(c, f)| text_or_same(c, &f.ty.ty, zone))
-                .collect::<Option<Vec<_>>>()?;
+            let columns =
+                columns.map(|(c, f)| text_or_same(c, &f.ty.ty, how)).collect::<Option<Vec<_>>>()?;
             write_rows(rows.len(), |row, out| {
                 rows.is_valid(row).then(|| {
                     joined(out, ['(', ')'], 0..columns.len(), |out, i| {
@@ -109,19 +108,49 @@ fn strings(column: &ArrayRef, from: &SqlType, zone: Zone) -> Strings {
     }))
 }
 
-fn text_or_same(column: &ArrayRef, ty: &SqlType, zone: Zone) -> Option<ArrayRef> {
-    strings(column, ty, zone)?.ok()
+fn array(column: &ArrayRef, item: &SqlType, how: How) -> Option<ArrayRef> {
+    let list = column.as_list_opt::<i32>()?;
+    let items = text_or_same(list.values(), item, how)?;
+    let items = items.as_string::<i32>();
+    Some(write_rows(list.len(), |row, out| {
+        let offsets = list.value_offsets();
+        let range = offsets[row] as usize..offsets[row + 1] as usize;
+        list.is_valid(row)
+            .then(|| joined(out, ['[', ']'], range, |out, i| value_or_null(out, items, i)))
+    }))
 }
 
-fn map(column: &ArrayRef, from: &SqlType, zone: Zone) -> Option<ArrayRef> {
+fn booleans(column: &ArrayRef) -> ArrayRef {
+    let values = column.as_boolean();
+    write_rows(values.len(), |row, out| {
+        let value = values.is_valid(row).then(|| values.value(row))?;
+        out.push_str(if value { "TRUE" } else { "FALSE" });
+        Some(())
+    })
+}
+
+fn hex(out: &mut String, bytes: &[u8]) {
+    out.push_str("x'");
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out.push('\'');
+}
+
+fn text_or_same(column: &ArrayRef, ty: &SqlType, how: How) -> Option<ArrayRef> {
+    strings(column, ty, how)?.ok()
+}
+
+fn map(column: &ArrayRef, from: &SqlType, how: How) -> Option<ArrayRef> {
     let (key, value) = match from {
         SqlType::Map(key, value) => (key.ty.clone(), value.ty.clone()),
         SqlType::Multiset(item) => (item.ty.clone(), SqlType::Int),
         _ => return None,
     };
     let map = column.as_map_opt()?;
-    let keys = text_or_same(map.keys(), &key, zone)?;
-    let values = text_or_same(map.values(), &value, zone)?;
+    let keys = text_or_same(map.keys(), &key, how)?;
+    let values = text_or_same(map.values(), &value, how)?;
     let (keys, values) = (keys.as_string::<i32>(), values.as_string::<i32>());
     Some(write_rows(map.len(), |row, out| {
         let offsets = map.value_offsets();
@@ -183,7 +212,7 @@ fn moments(column: &ArrayRef, from: &SqlType, zone: Zone) -> datafusion::common:
         let moment = Moment::of(if instant { zone.local(seconds) } else { seconds }, nanos);
         match (date, time) {
             (true, _) => write::date(out, moment.date),
-            (_, true) => write::time(out, &moment, precision),
+            (_, true) => write::time_of_day(out, &moment, precision),
             _ => write::timestamp(out, &moment, precision),
         }
         Some(())

@@ -1,12 +1,17 @@
 //! Arrays made longer, shorter and turned round.
 
+use std::sync::Arc;
+
 use arrow::array::ArrayRef;
+use arrow::datatypes::Field;
+use brooklet_core::types::{Nullable, SqlType};
 use datafusion::common::Result;
 
-use super::elements::{Elements, Lists, coerced, common_array};
-use crate::column::Call;
+use super::elements::{Elements, Lists, coerced, common_array, element, fit};
+use crate::cast::cast;
+use crate::column::{Call, bad_value};
 use crate::function::Kind::{Any, Int};
-use crate::function::{Function, Output};
+use crate::function::{Function, Output, Typing};
 
 /// `ARRAY_APPEND(array, element)`: the array with the element behind it; NULL for a NULL array.
 ///
@@ -14,11 +19,9 @@ use crate::function::{Function, Output};
 /// CAST(ARRAY_APPEND(ARRAY[1, 2], 3) AS STRING) = '[1, 2, 3]'
 /// ```
 pub(super) const ARRAY_APPEND: Function =
-    Function::new("array_append", &[Any, Any], Output::By(|t| common_array(t, &[0], &[1])), |c| {
-        grown(c, 0, 1)
-    })
-    .coerced(|name, types| coerced(name, types, 1))
-    .first_nulls();
+    Function::new("array_append", &[Any, Any], Output::By(grown_type), |c| grown(c, 0, 1))
+        .coerced(|name, types| coerced(name, types, 1))
+        .first_nulls();
 
 /// `ARRAY_PREPEND(array, element)`: the array with the element before it; NULL for a NULL array.
 ///
@@ -26,11 +29,9 @@ pub(super) const ARRAY_APPEND: Function =
 /// CAST(ARRAY_PREPEND(ARRAY[1, 2], 3) AS STRING) = '[3, 1, 2]'
 /// ```
 pub(super) const ARRAY_PREPEND: Function =
-    Function::new("array_prepend", &[Any, Any], Output::By(|t| common_array(t, &[0], &[1])), |c| {
-        grown(c, 1, 0)
-    })
-    .coerced(|name, types| coerced(name, types, 1))
-    .first_nulls();
+    Function::new("array_prepend", &[Any, Any], Output::By(grown_type), |c| grown(c, 1, 0))
+        .coerced(|name, types| coerced(name, types, 1))
+        .first_nulls();
 
 /// `ARRAY_CONCAT(array, ...)`: the arrays one after the other; NULL if one is NULL.
 ///
@@ -107,6 +108,19 @@ pub(super) const ARRAY_REMOVE: Function = Function::new(
 .coerced(|name, types| coerced(name, types, 1))
 .first_nulls();
 
+/// The first argument's type where it holds texts, else that of both.
+fn grown_type(typing: &Typing) -> Result<SqlType> {
+    let both = common_array(typing, &[0], &[1])?;
+    let text = |ty: &SqlType| matches!(ty, SqlType::Char(_) | SqlType::Varchar(_));
+    match (element(&typing.types[0]), element(&both)) {
+        (Some(item), Some(grown)) if text(&item.ty) && text(&grown.ty) => {
+            let ty = item.ty.clone();
+            Ok(SqlType::Array(Box::new(Nullable { ty, nullable: grown.nullable })))
+        }
+        _ => Ok(both),
+    }
+}
+
 /// The arguments one after the other in the given order.
 fn grown(call: &Call, first: usize, second: usize) -> Result<ArrayRef> {
     let elements = Elements::of(call, &[0, 1])?;
@@ -117,7 +131,21 @@ fn grown(call: &Call, first: usize, second: usize) -> Result<ArrayRef> {
             None => lists.push_null(),
         }
     }
-    lists.finish(call, &elements.values)
+    cut(lists.finish(call, &elements.values)?, call)
+}
+
+/// What came to an array of texts of some length has that length.
+fn cut(array: ArrayRef, call: &Call) -> Result<ArrayRef> {
+    let ty = SqlType::from_arrow(&call.result).unwrap_or(SqlType::STRING);
+    let SqlType::Array(item) = &ty else { return Ok(array) };
+    let longer = match item.ty {
+        SqlType::Char(_) | SqlType::Varchar(_) if item.ty != SqlType::STRING => SqlType::STRING,
+        _ => return Ok(array),
+    };
+    let from = SqlType::Array(Box::new(Nullable { ty: longer, nullable: item.nullable }));
+    let array = cast(&array, &from, &ty, false).map_err(|e| bad_value(e.message))?;
+    let result = Arc::new(Field::new("array", call.result.clone(), true));
+    fit(array, &result)
 }
 
 fn concat(call: &Call) -> Result<ArrayRef> {

@@ -12,7 +12,7 @@ use super::elements::{Elements, Lists, coerced, common_array, fit};
 use crate::column::Call;
 use crate::function::Kind::Any;
 use crate::function::{Function, Output, Typing};
-use crate::types::{NULL, common_type, widened};
+use crate::types::{NULL, common_type};
 
 /// `ARRAY[value, ...]`; as a plain function `__array(value, ...)`
 ///
@@ -69,7 +69,7 @@ fn array_type(typing: &Typing) -> Result<SqlType> {
 
 fn row_type(typing: &Typing) -> Result<SqlType> {
     let field = |(i, ty): (usize, &SqlType)| {
-        let ty = Nullable { ty: widened(ty.clone()), nullable: typing.nullable(i) };
+        let ty = Nullable { ty: ty.clone(), nullable: typing.nullable(i) };
         RowField { name: format!("EXPR${i}"), ty }
     };
     Ok(SqlType::Row(typing.types.iter().enumerate().map(field).collect()))
@@ -80,7 +80,7 @@ fn map_type(typing: &Typing) -> Result<SqlType> {
         let places = (first..typing.types.len()).step_by(2);
         let types: Vec<SqlType> = places.clone().map(|i| typing.types[i].clone()).collect();
         let nullable = places.into_iter().any(|i| typing.nullable(i));
-        Some(Box::new(Nullable { ty: widened(common_type(&types)?), nullable }))
+        Some(Box::new(Nullable { ty: common_type(&types)?, nullable }))
     };
     match part(0).zip(part(1)) {
         Some((key, value)) => Ok(SqlType::Map(key, value)),

@@ -13,7 +13,7 @@ use datafusion::common::{DataFusionError, Result, plan_err};
 
 use crate::column::Call;
 use crate::function::Typing;
-use crate::types::{NULL, common_type, widened};
+use crate::types::{NULL, common_type};
 
 /// The elements of some arguments in one column.
 pub(super) struct Elements {
@@ -209,7 +209,7 @@ pub(super) fn common_array(typing: &Typing, arrays: &[usize], ones: &[usize]) ->
         types.push(typing.types[*i].clone());
     }
     match common_type(&types) {
-        Some(ty) => Ok(SqlType::Array(Box::new(Nullable { ty: widened(ty), nullable }))),
+        Some(ty) => Ok(SqlType::Array(Box::new(Nullable { ty, nullable }))),
         None => Err(nothing_in_common(typing.name)),
     }
 }

@@ -51,11 +51,17 @@ fn text(call: &Call) -> Result<ArrayRef> {
     let nested = call.text(0)?.constant() == Some(Some("JSON"));
     let mode = Mode { keeps_null: true, nested: if nested { vec![1] } else { vec![] } };
     let value = Value::of(call, 1, &mode)?;
+    let floating = call.any(1).array.data_type().is_floating();
     Ok(write_rows(call.rows, |row, out| {
         if value.is_null(row) {
             return None;
         }
         value.write(row, out);
+        if floating && !out.starts_with('"') {
+            // Aggregates read what they gather again, as exact numbers: 1.0E+10.
+            let shown = std::mem::take(out);
+            super::number(out, &shown);
+        }
         Some(())
     }))
 }

@@ -3,7 +3,7 @@
 use arrow::array::ArrayRef;
 use datafusion::common::{Result, plan_err};
 
-use crate::column::{Call, Text, bad_value, boolean_rows, write_rows};
+use crate::column::{Call, Text, bad_value, boolean_rows, try_write_rows};
 use crate::function::Kind::Text as T;
 use crate::function::{Function, Output, SqlTypeOf};
 
@@ -25,8 +25,8 @@ use scan::{Missing, find, unescaped};
 ///
 /// The string, number or boolean at the path, as text; numbers keep their digits. Text that is no
 /// JSON, a path that leads nowhere and an object or array at the path are errors, null at the path
-/// is empty; both give NULL unless the call says otherwise. With `lax` before the path nothing and
-/// objects or arrays are empty, too.
+/// is empty; both give NULL unless the call says otherwise. With `lax` before the path nothing,
+/// text that is no JSON, objects and arrays are empty, too.
 ///
 /// ```sql
 /// JSON_VALUE('{"a":{"b":1.50}}', '$.a.b') = '1.50'
@@ -36,18 +36,7 @@ use scan::{Missing, find, unescaped};
 /// ```
 const JSON_VALUE: Function = Function::text("json_value", &[T, T, T, T, T, T], |call| {
     let rules = Rules::of(call)?;
-    let mut failure = None;
-    let written = write_rows(call.rows, |row, out| match rules.write(row, out)? {
-        Ok(written) => written,
-        Err(problem) => {
-            failure = Some(problem);
-            None
-        }
-    });
-    match failure {
-        Some(problem) => Err(bad_value(problem)),
-        None => Ok(written),
-    }
+    try_write_rows(call.rows, |row, out| rules.write(row, out))
 })
 .optional(4)
 .nullable();
@@ -202,11 +191,13 @@ fn write_found(out: &mut String, text: &str, path: &Path) -> Stands {
             false => Stands::Error("JSON_VALUE: several values are at the path".into()),
         };
     }
+    if text.trim() == "null" {
+        return Stands::Error("null is no document".into());
+    }
     let value = match find(text, &path.steps) {
-        Ok(_) if text.trim() == "null" => return Stands::Error("null is no document".into()),
         Ok(value) => value,
+        Err(_) if path.lax => return Stands::Nothing,
         Err(Missing::Malformed) => return Stands::Error(format!("'{}' is no JSON", shown(text))),
-        Err(Missing::Absent) if path.lax => return Stands::Nothing,
         Err(Missing::Absent) => {
             return Stands::Error(format!("the path leads nowhere in {}", shown(text)));
         }

@@ -8,7 +8,7 @@ use datafusion::common::{Result, plan_err};
 
 use super::tree::Json;
 use super::{Paths, shown};
-use crate::column::{Call, bad_value, write_rows};
+use crate::column::{Call, bad_value, try_write_rows};
 use crate::function::Kind::Text as T;
 use crate::function::{Function, Output, Typing};
 
@@ -30,22 +30,10 @@ use crate::function::{Function, Output, Typing};
 /// ```
 pub(super) const JSON_QUERY: Function = Function::text("json_query", &[T, T, T, T, T], |call| {
     let rules = Rules::of(call)?;
-    let mut failure = None;
-    let written = write_rows(call.rows, |row, out| match rules.answer(row, false) {
-        None | Some(Ok(None)) => None,
-        Some(Ok(Some(json))) => {
-            json.write(out);
-            Some(())
-        }
-        Some(Err(problem)) => {
-            failure = Some(problem);
-            None
-        }
-    });
-    match failure {
-        Some(problem) => Err(bad_value(problem)),
-        None => Ok(written),
-    }
+    try_write_rows(call.rows, |row, out| {
+        let answer = rules.answer(row, false)?;
+        Some(answer.map(|json| json.map(|json| json.write(out))))
+    })
 })
 .optional(3)
 .nullable();

@@ -1,7 +1,5 @@
-//! A JSON document as a tree, and the values at a path in it. Members are in the order of their
-//! names, as Flink writes them; of several members of one name the last wins.
-
-use std::collections::BTreeMap;
+//! A JSON document as a tree, and the values at a path in it. Members are in the order of the text,
+//! and are written in that of their names, as Flink does; of several of one name the last wins.
 
 use super::path::Step;
 
@@ -13,7 +11,7 @@ pub(super) enum Json {
     Number(String),
     Text(String),
     Array(Vec<Json>),
-    Object(BTreeMap<String, Json>),
+    Object(Vec<(String, Json)>),
 }
 
 impl Json {
@@ -46,7 +44,9 @@ impl Json {
             }
             Json::Object(members) => {
                 out.push('{');
-                for (i, (name, value)) in members.iter().enumerate() {
+                let mut sorted: Vec<_> = members.iter().collect();
+                sorted.sort_by(|a, b| a.0.cmp(&b.0));
+                for (i, (name, value)) in sorted.into_iter().enumerate() {
                     if i > 0 {
                         out.push(',');
                     }
@@ -76,7 +76,7 @@ impl Json {
 
     fn only(&self, steps: &[Step]) -> Option<&Json> {
         steps.iter().try_fold(self, |value, step| match (value, step) {
-            (Json::Object(members), Step::Member(name)) => members.get(name),
+            (Json::Object(members), Step::Member(name)) => member(members, name),
             (Json::Array(items), Step::Index(i)) => items.get(*i),
             _ => None,
         })
@@ -94,7 +94,7 @@ impl Json {
                 }
             }
             (Json::Object(members), Step::All) => {
-                for item in members.values() {
+                for (_, item) in members {
                     item.all(rest, found);
                 }
             }
@@ -114,7 +114,7 @@ impl Json {
                     item.all(rest, found);
                 }
             }
-            (Json::Object(members), Step::Member(name)) => match members.get(name) {
+            (Json::Object(members), Step::Member(name)) => match member(members, name) {
                 Some(value) => return value.all(rest, found),
                 None => return false,
             },
@@ -131,10 +131,14 @@ impl Json {
         self.all(steps, found);
         match self {
             Json::Array(items) => items.iter().for_each(|item| item.deep(steps, found)),
-            Json::Object(members) => members.values().for_each(|item| item.deep(steps, found)),
+            Json::Object(members) => members.iter().for_each(|(_, item)| item.deep(steps, found)),
             _ => {}
         }
     }
+}
+
+fn member<'a>(members: &'a [(String, Json)], name: &str) -> Option<&'a Json> {
+    members.iter().find(|(own, _)| own == name).map(|(_, value)| value)
 }
 
 /// Reads text that is known to be JSON.
@@ -203,7 +207,7 @@ impl Reader<'_> {
     }
 
     fn object(&mut self) -> Json {
-        let mut members = BTreeMap::new();
+        let mut members: Vec<(String, Json)> = vec![];
         self.at += 1;
         loop {
             self.space();
@@ -214,7 +218,11 @@ impl Reader<'_> {
                     let name = self.string();
                     self.space();
                     self.at += 1;
-                    members.insert(name, self.value());
+                    let value = self.value();
+                    match members.iter_mut().find(|(before, _)| *before == name) {
+                        Some((_, old)) => *old = value,
+                        None => members.push((name, value)),
+                    }
                 }
             }
         }

@@ -66,13 +66,8 @@ impl Values {
                 let values = Values::of(list.values(), &item.ty)?;
                 Values::List(list, Box::new(values))
             }
-            S::Map(key, value) => {
-                let map = column.as_map().clone();
-                let keys = cast(map.keys(), &key.ty, &S::STRING, false);
-                let keys = keys.map_err(|e| bad_value(e.message))?.as_string::<i32>().clone();
-                let values = Values::of(map.values(), &value.ty)?;
-                Values::Map(map, keys, Box::new(values))
-            }
+            S::Map(key, value) => pairs(column, &key.ty, &value.ty)?,
+            S::Multiset(item) => pairs(column, &item.ty, &S::Int)?,
             S::Row(fields) => {
                 let rows = column.as_struct().clone();
                 let each = rows.columns().iter().zip(fields);
@@ -121,6 +116,14 @@ impl Values {
             }),
         }
     }
+}
+
+fn pairs(column: &ArrayRef, key: &SqlType, value: &SqlType) -> Result<Values> {
+    let map = column.as_map().clone();
+    let keys = cast(map.keys(), key, &SqlType::STRING, false);
+    let keys = keys.map_err(|e| bad_value(e.message))?.as_string::<i32>().clone();
+    let values = Values::of(map.values(), value)?;
+    Ok(Values::Map(map, keys, Box::new(values)))
 }
 
 fn joined(

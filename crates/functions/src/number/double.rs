@@ -18,12 +18,12 @@ const DOUBLE: Output = Output::Is(SqlTypeOf::Double);
 pub(super) const POWER: Function =
     Function::new("power", &[D, D], DOUBLE, |call| two(call, f64::powf));
 
-/// `SQRT(number)`: the square root; NaN for a negative number.
+/// `SQRT(number)`: the number to the power of 0.5; NaN for a negative number.
 ///
 /// ```sql
 /// SQRT(4) = CAST(2 AS DOUBLE)
 /// ```
-pub(super) const SQRT: Function = of("sqrt", |call| one(call, f64::sqrt));
+pub(super) const SQRT: Function = of("sqrt", |call| one(call, |v| v.powf(0.5)));
 
 /// `EXP(number)`: e to that power.
 ///

@@ -197,7 +197,14 @@ fn rounded(call: &Call, mode: Mode) -> Result<ArrayRef> {
                 let (value, kept) = (values.value(at(row)?), digits(row)?.min(0));
                 let cut = shortened(i128::from(value), -kept, mode)?;
                 let by = decimal::power(u32::try_from(-kept).ok()?).unwrap_or(0);
-                Some((cut * by) as i64)
+                // An integer that leaves its type wraps.
+                let whole = cut * by;
+                Some(match ty {
+                    DataType::Int8 => i64::from(whole as i8),
+                    DataType::Int16 => i64::from(whole as i16),
+                    DataType::Int32 => i64::from(whole as i32),
+                    _ => whole as i64,
+                })
             });
             let result: arrow::array::Int64Array = each.collect();
             cast(&(Arc::new(result) as ArrayRef), ty)?

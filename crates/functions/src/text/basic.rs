@@ -1,13 +1,14 @@
 //! Cutting, filling, joining and comparing strings.
 //!
-//! Positions and lengths count characters, except in LPAD and RPAD, which count UTF-16 units as
-//! Flink does.
+//! Positions and lengths count characters, except in LPAD, RPAD and OVERLAY, which count UTF-16
+//! units as Flink does.
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::Int32Type;
 use brooklet_core::types::{MAX_LENGTH, SqlType};
 use datafusion::common::Result;
 
+use super::units;
 use crate::column::{Call, Text, slice_rows, value_rows, write_rows};
 use crate::function::Kind::{Any, Int, Long, Text as T};
 use crate::function::{Function, Output, SqlTypeOf, Typing};
@@ -34,7 +35,7 @@ pub(super) const LOWER: Function = Function::new("lower", &[T], Output::Like(0),
 });
 
 /// `INITCAP(text)`: every word's first letter in upper, the others in lower case. Words are made
-/// of letters and digits.
+/// of ASCII's letters and digits; other letters stay as they are.
 ///
 /// ```sql
 /// INITCAP('hello wORLD') = 'Hello World'
@@ -147,16 +148,6 @@ pub(super) const CHAR_LENGTH: Function = Function::new("char_length", &[T], INT,
 })
 .aliases(&["character_length"]);
 
-/// `OCTET_LENGTH(text)`: how many bytes the text has in UTF-8.
-///
-/// ```sql
-/// OCTET_LENGTH('日本') = 6
-/// ```
-pub(super) const OCTET_LENGTH: Function = Function::new("octet_length", &[T], INT, |call| {
-    let text = call.text(0)?;
-    Ok(value_rows::<Int32Type>(call.rows, |row| Some(text.get(row)?.len() as i32)))
-});
-
 /// `POSITION(part IN text)`; as a plain function `position(part, text)`: where the part first
 /// stands in the text, the first character being 1; 0 where it does not.
 ///
@@ -220,6 +211,10 @@ pub(super) const REPLACE: Function = Function::text("replace", &[T, T, T], |call
     let (text, part, by) = (call.text(0)?, call.text(1)?, call.text(2)?);
     Ok(write_rows(call.rows, |row, out| {
         let (text, part, by) = (text.get(row)?, part.get(row)?, by.get(row)?);
+        if part.is_empty() {
+            units::push_between(out, text, by);
+            return Some(());
+        }
         let mut copied = 0;
         for (at, found) in text.match_indices(part) {
             out.push_str(&text[copied..at]);
@@ -240,7 +235,12 @@ pub(super) const REPLACE: Function = Function::text("replace", &[T, T, T], |call
 pub(super) const TRANSLATE: Function = Function::text("translate", &[T, T, T], |call| {
     let (text, from, to) = (call.text(0)?, call.text(1)?, call.text(2)?);
     Ok(write_rows(call.rows, |row, out| {
-        let (text, from, to) = (text.get(row)?, from.get(row)?, to.get(row)?);
+        let text = text.get(row)?;
+        let Some(from) = from.get(row) else {
+            out.push_str(text);
+            return Some(());
+        };
+        let to = to.get(row).unwrap_or_default();
         out.extend(text.chars().filter_map(|c| match from.chars().position(|f| f == c) {
             Some(place) => to.chars().nth(place),
             None => Some(c),
@@ -248,6 +248,7 @@ pub(super) const TRANSLATE: Function = Function::text("translate", &[T, T, T], |
         Some(())
     }))
 })
+.first_nulls()
 .aliases(&["translate3"]);
 
 /// `REPEAT(text, count)`: the text that many times.
@@ -431,11 +432,8 @@ fn initcap(call: &Call) -> Result<ArrayRef> {
     Ok(write_rows(call.rows, |row, out| {
         let mut inside = false;
         for c in text.get(row)?.chars() {
-            match inside {
-                true => out.extend(c.to_lowercase()),
-                false => out.extend(c.to_uppercase()),
-            }
-            inside = c.is_alphanumeric();
+            out.push(if inside { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() });
+            inside = c.is_ascii_alphanumeric();
         }
         Some(())
     }))
@@ -492,7 +490,7 @@ fn pad(call: &Call, left: bool) -> Result<ArrayRef> {
             true => fill.chain(units).collect(),
             false => units.into_iter().chain(fill).collect(),
         };
-        out.push_str(&String::from_utf16_lossy(&all));
+        units::push(out, all);
         Some(())
     });
     if too_long { Err(too_long_text("LPAD and RPAD")) } else { Ok(padded) }
@@ -531,9 +529,8 @@ fn locate(call: &Call) -> Result<ArrayRef> {
         if part.is_empty() {
             return Some(1);
         }
-        let Some(skipped) = usize::try_from(start).ok().and_then(|s| s.checked_sub(1)) else {
-            return Some(0);
-        };
+        // As in Java, the least of all integers is a step before the greatest.
+        let skipped = start.wrapping_sub(1).max(0) as usize;
         if skipped > characters(text) {
             return Some(0);
         }
@@ -613,20 +610,20 @@ fn overlay(call: &Call) -> Result<ArrayRef> {
     let lengths = if call.len() > 3 { Some(call.ints(3)?) } else { None };
     Ok(write_rows(call.rows, |row, out| {
         let (text, part) = (text.get(row)?, part.get(row)?);
-        let start = i64::from(starts.get(row)?);
+        let (start, count) = (i64::from(starts.get(row)?), part.encode_utf16().count() as i64);
         let length = match &lengths {
             Some(lengths) => i64::from(lengths.get(row)?),
-            None => characters(part) as i64,
+            None => count,
         };
-        if start <= 0 || start > characters(text) as i64 {
+        let units = text.encode_utf16();
+        if start <= 0 || start > units.clone().count() as i64 {
             out.push_str(text);
             return Some(());
         }
-        out.push_str(&text[..offset(text, start as usize - 1)]);
-        out.push_str(part);
-        if length >= 0 {
-            out.push_str(&text[offset(text, (start - 1 + length) as usize)..]);
-        }
+        let before = units.clone().take(start as usize - 1);
+        // Nothing follows where nothing is replaced.
+        let after = units.skip((start - 1 + length.max(0)) as usize).filter(|_| length > 0);
+        units::push(out, before.chain(part.encode_utf16()).chain(after));
         Some(())
     }))
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryArray, BinaryBuilder};
 use arrow::datatypes::Int32Type;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{Engine, alphabet};
+use brooklet_core::types::SqlType;
 use datafusion::common::{Result, plan_err};
 use sha2::Digest;
 
-use crate::column::{Call, boolean_rows, value_rows, write_rows};
+use crate::column::{Call, bad_value, boolean_rows, value_rows, write_rows};
 use crate::function::Kind::{Any, Bytes as B, Int, Long, Text as T};
 use crate::function::{Function, Output, SqlTypeOf};
 
@@ -56,8 +58,8 @@ pub(super) const TO_BASE64: Function = Function::text("to_base64", &[T], |call| 
     }))
 });
 
-/// `FROM_BASE64(text)`: the text whose UTF-8 bytes the base 64 stands for; NULL for text that is
-/// none.
+/// `FROM_BASE64(text)`: the text whose UTF-8 bytes the base 64 stands for; an error for text that
+/// is none.
 ///
 /// ```sql
 /// FROM_BASE64('aGVsbG8gd29ybGQ=') = 'hello world'
@@ -65,14 +67,28 @@ pub(super) const TO_BASE64: Function = Function::text("to_base64", &[T], |call| 
 pub(super) const FROM_BASE64: Function = Function::text("from_base64", &[T], |call| {
     let text = call.text(0)?;
     let mut bytes = vec![];
-    Ok(write_rows(call.rows, |row, out| {
+    let mut wrong = None;
+    let decoded = write_rows(call.rows, |row, out| {
         bytes.clear();
-        STANDARD.decode_vec(text.get(row)?, &mut bytes).ok()?;
+        if let Err(e) = LENIENT.decode_vec(text.get(row)?, &mut bytes) {
+            wrong = Some(e);
+        }
         out.push_str(&String::from_utf8_lossy(&bytes));
         Some(())
-    }))
-})
-.nullable();
+    });
+    match wrong {
+        Some(e) => Err(bad_value(format!("FROM_BASE64: the text is not base 64: {e}"))),
+        None => Ok(decoded),
+    }
+});
+
+/// As Java reads it: the padding may be missing, what is left of the last digit is not looked at.
+static LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// `HEX(value)`: an integer, or a text's UTF-8 bytes, in upper-case hexadecimal.
 ///
@@ -146,12 +162,14 @@ pub(super) const SHA384: Function = digest("sha384", 96, hashed::<sha2::Sha384>)
 /// ```
 pub(super) const SHA512: Function = digest("sha512", 128, hashed::<sha2::Sha512>);
 
-/// `SHA2(text, bits)`: the SHA-2 digest of 224, 256, 384 or 512 bits in lower-case hexadecimal.
+/// `SHA2(text, bits)`: the SHA-2 digest of 224, 256, 384 or 512 bits in lower-case hexadecimal; an
+/// error for other numbers.
 ///
 /// ```sql
 /// SHA2('abc', 256) = SHA256('abc')
 /// ```
-pub(super) const SHA2: Function = Function::text("sha2", &[T, Int], sha2).nullable();
+pub(super) const SHA2: Function =
+    Function::new("sha2", &[T, Int], Output::By(|_| Ok(SqlType::Varchar(128))), sha2);
 
 /// `ENCODE(text, charset)`: the text's bytes in UTF-8, US-ASCII, ISO-8859-1, UTF-16, UTF-16BE or
 /// UTF-16LE.
@@ -307,17 +325,22 @@ fn push_hash<D: Digest>(text: &str, out: &mut String) {
 
 fn sha2(call: &Call) -> Result<ArrayRef> {
     let (text, bits) = (call.text(0)?, call.ints(1)?);
-    Ok(write_rows(call.rows, |row, out| {
+    let mut wrong = None;
+    let digests = write_rows(call.rows, |row, out| {
         let text = text.get(row)?;
         match bits.get(row)? {
             224 => push_hash::<sha2::Sha224>(text, out),
             256 => push_hash::<sha2::Sha256>(text, out),
             384 => push_hash::<sha2::Sha384>(text, out),
             512 => push_hash::<sha2::Sha512>(text, out),
-            _ => return None,
+            other => wrong = Some(other),
         }
         Some(())
-    }))
+    });
+    match wrong {
+        Some(n) => Err(bad_value(format!("SHA2 of {n} bits: there are 224, 256, 384 and 512"))),
+        None => Ok(digests),
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -100,22 +100,22 @@ impl Pattern {
         match (self.backtracking(text), &self.engine) {
             (Some(regex), _) if group == 0 => {
                 let found = regex.find_from_pos(text, from).ok()??;
-                Some(Found { whole: found.range(), group: Some(found.range()) })
+                Some(Found::new(found.range(), Some(found.range())))
             }
             (Some(regex), _) => {
                 let captures = regex.captures_from_pos(text, from).ok()??;
                 let group = captures.get(group).map(|m| m.range());
-                Some(Found { whole: captures.get(0)?.range(), group })
+                Some(Found::new(captures.get(0)?.range(), group))
             }
             (None, Engine::Linear(regex, _)) if group == 0 => {
                 let range = regex.find_at(text, from)?.range();
-                Some(Found { whole: range.clone(), group: Some(range) })
+                Some(Found::new(range.clone(), Some(range)))
             }
             (None, Engine::Linear(regex, places)) => {
                 let mut places = places.borrow_mut();
                 regex.captures_read_at(&mut places, text, from)?;
                 let range = |(start, end)| Range { start, end };
-                Some(Found { whole: range(places.get(0)?), group: places.get(group).map(range) })
+                Some(Found::new(range(places.get(0)?), places.get(group).map(range)))
             }
             (None, Engine::Backtracking(_)) => None,
         }
@@ -128,8 +128,15 @@ impl Pattern {
             let Some(found) = self.find_at(text, from, group) else { return };
             let Range { start, end } = found.whole.clone();
             visit(found);
-            // An empty match moves on by one character, as Matcher.find does.
-            from = if end > start { end } else { next_char(text, end) };
+            if end > start {
+                from = end;
+                continue;
+            }
+            // An empty match moves on by one UTF-16 unit, as Matcher.find does.
+            from = next_char(text, end);
+            if from - end == '😀'.len_utf8() {
+                visit(Found { whole: end..end, group: Some(end..end), torn: true });
+            }
         }
     }
 }
@@ -138,6 +145,14 @@ impl Pattern {
 pub(crate) struct Found {
     pub whole: Range<usize>,
     pub group: Option<Range<usize>>,
+    /// An empty match between the halves of the character that begins there.
+    pub torn: bool,
+}
+
+impl Found {
+    fn new(whole: Range<usize>, group: Option<Range<usize>>) -> Found {
+        Found { whole, group, torn: false }
+    }
 }
 
 fn next_char(text: &str, at: usize) -> usize {

@@ -5,11 +5,13 @@ use crate::function::Function;
 mod basic;
 mod encode;
 mod inet;
+mod java_order;
 mod java_regex;
 mod printf;
 mod regexp;
 mod similar;
 mod split;
+mod units;
 mod url;
 
 /// Every function of this family.
@@ -26,7 +28,6 @@ pub(crate) const ALL: &[Function] = &[
     basic::LEFT,
     basic::RIGHT,
     basic::CHAR_LENGTH,
-    basic::OCTET_LENGTH,
     basic::POSITION,
     basic::LOCATE,
     basic::INSTR,

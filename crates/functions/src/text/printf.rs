@@ -12,9 +12,9 @@ use crate::function::Kind::{Any, Text as T};
 
 /// `PRINTF(format, value, ...)`
 ///
-/// The format with the values in place of `%s`, `%d`, `%x`, `%X`, `%o`, `%c`, `%b`, `%f` and `%e`
-/// as Java's String.format puts them there, with width, precision and flags; `%%` is a percent
-/// sign, `%n` a line's end. NULL for a format that the values do not fit.
+/// The format with the values in place of `%s`, `%d`, `%x`, `%X`, `%o`, `%c`, `%b`, `%f`, `%e`
+/// and `%g` as Java's String.format puts them there, with width, precision and flags; `%%` is a
+/// percent sign, `%n` a line's end. NULL for a format that the values do not fit.
 ///
 /// ```sql
 /// PRINTF('%d-%s', 1, 'a') = '1-a'
@@ -165,9 +165,10 @@ fn converted(out: &mut String, spec: &Spec, c: char, of: &Argument, row: usize) 
         }
         ('f', Value::Float(values)) => fixed(values.get(row)?, spec.precision.unwrap_or(6)),
         ('e', Value::Float(values)) => scientific(values.get(row)?, spec.precision.unwrap_or(6)),
+        ('g', Value::Float(values)) => general(values.get(row)?, spec.precision.unwrap_or(6)),
         _ => return None,
     };
-    signed(out, spec, number, matches!(c, 'd' | 'f'));
+    signed(out, spec, number, matches!(c, 'd' | 'f' | 'g'));
     Some(())
 }
 
@@ -184,7 +185,8 @@ fn fixed(value: f64, digits: usize) -> String {
             let to = digits.min(30) as i64;
             match crate::cast::decimal::rescaled(all, scale, to, 38) {
                 Some(rounded) => {
-                    let mut out = String::new();
+                    let lost = rounded == 0 && value.is_sign_negative();
+                    let mut out = String::from(if lost { "-" } else { "" });
                     crate::cast::decimal::write(&mut out, rounded, to as u8);
                     out
                 }
@@ -195,16 +197,46 @@ fn fixed(value: f64, digits: usize) -> String {
     }
 }
 
+/// Halves up, too.
 fn scientific(value: f64, digits: usize) -> String {
-    let shown = format!("{value:.digits$e}");
-    match shown.split_once('e') {
-        Some((mantissa, exponent)) => {
-            let (sign, exponent) = match exponent.strip_prefix('-') {
-                Some(rest) => ('-', rest),
-                None => ('+', exponent),
-            };
-            format!("{mantissa}e{sign}{exponent:0>2}")
+    let shown = format!("{:e}", value.abs());
+    let Some((mantissa, exponent)) = shown.split_once('e') else { return fixed(value, digits) };
+    let mut exponent: i32 = exponent.parse().unwrap_or_default();
+    let mut all: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).collect();
+    let up = all.get(digits + 1).is_some_and(|next| *next >= b'5');
+    all.resize(digits + 1, b'0');
+    if up {
+        let nines = all.iter().rev().take_while(|digit| **digit == b'9').count();
+        let kept = all.len() - nines;
+        all[kept..].fill(b'0');
+        match kept.checked_sub(1) {
+            Some(last) => all[last] += 1,
+            None => {
+                all[0] = b'1';
+                exponent += 1;
+            }
         }
+    }
+    let mut out = String::from(if value.is_sign_negative() { "-" } else { "" });
+    out.extend(all.iter().map(|digit| char::from(*digit)));
+    if digits > 0 {
+        out.insert(out.len() - digits, '.');
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    out + &format!("e{sign}{:02}", exponent.abs())
+}
+
+/// As many digits as asked for, with an exponent where they would not show the value.
+fn general(value: f64, digits: usize) -> String {
+    let digits = digits.max(1);
+    if value == 0.0 {
+        return fixed(value, digits - 1);
+    }
+    let shown = scientific(value, digits - 1);
+    let exponent = shown.split_once('e').and_then(|(_, e)| e.parse::<i64>().ok());
+    let after = exponent.filter(|e| *e >= -4).map(|e| digits as i64 - 1 - e);
+    match after.and_then(|n| usize::try_from(n).ok()) {
+        Some(after) => fixed(value, after),
         None => shown,
     }
 }

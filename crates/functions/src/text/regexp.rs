@@ -36,8 +36,7 @@ pub(super) const REGEXP_EXTRACT: Function =
 /// REGEXP_REPLACE('a1b22', '[0-9]+', '#') = 'a#b#'
 /// REGEXP_REPLACE('abc', '(b)', '[$1]') = 'a[$1]c'
 /// ```
-pub(super) const REGEXP_REPLACE: Function =
-    Function::text("regexp_replace", &[T, T, T], replace).nullable();
+pub(super) const REGEXP_REPLACE: Function = Function::text("regexp_replace", &[T, T, T], replace);
 
 /// `REGEXP(text, pattern)`
 ///
@@ -162,10 +161,20 @@ fn replace(call: &Call) -> Result<ArrayRef> {
     Ok(write_rows(call.rows, |row, out| {
         let (value, by) = (text.get(row)?, replacement.get(row)?);
         let mut copied = 0;
-        patterns.get(row)??.each(value, 0, |found| {
-            out.push_str(&value[copied..found.whole.start]);
-            out.push_str(by);
-            copied = found.whole.end;
+        patterns.get(row)??.each(value, 0, |found| match found.torn {
+            // The halves stay together.
+            true if by.is_empty() => {}
+            true => {
+                out.push('?');
+                out.push_str(by);
+                out.push('?');
+                copied = found.whole.end + '😀'.len_utf8();
+            }
+            false => {
+                out.push_str(&value[copied..found.whole.start]);
+                out.push_str(by);
+                copied = found.whole.end;
+            }
         });
         out.push_str(&value[copied..]);
         Some(())

@@ -1,13 +1,14 @@
 //! Strings taken apart into arrays and maps.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
 use brooklet_core::types::{Nullable, SqlType};
 use datafusion::common::Result;
 
+use super::java_order::{self, Entries};
 use super::java_regex::{Pattern, compiled};
+use super::units;
 use crate::column::Call;
 use crate::function::Kind::Text as T;
 use crate::function::{Function, Output, Typing};
@@ -56,7 +57,11 @@ fn split(call: &Call) -> Result<ArrayRef> {
             let values = lists.values();
             match (text, delimiter) {
                 ("", _) => {}
-                (_, "") => text.chars().for_each(|c| values.append_value(c.to_string())),
+                (_, "") => text.encode_utf16().for_each(|unit| {
+                    let mut alone = String::new();
+                    units::push(&mut alone, [unit]);
+                    values.append_value(alone);
+                }),
                 _ => text.split(delimiter).for_each(|part| values.append_value(part)),
             }
         }
@@ -81,12 +86,15 @@ fn str_to_map(call: &Call) -> Result<ArrayRef> {
         };
         let parts = text.get(row).zip(of(&lists, ",").zip(of(&pairs, "=")));
         if let Some((text, (list, pair))) = parts.as_ref() {
-            let mut found: BTreeMap<&str, Option<&str>> = BTreeMap::new();
-            for entry in pieces(list, text, usize::MAX) {
+            let mut found = Entries::new();
+            let all = if text.is_empty() { vec![] } else { pieces(list, text, usize::MAX) };
+            let expected = all.len();
+            for (came, entry) in all.into_iter().enumerate() {
                 let mut both = pieces(pair, entry, 2).into_iter();
-                found.insert(both.next().unwrap_or_default(), both.next());
+                let entry = found.entry(both.next().unwrap_or_default()).or_insert((came, None));
+                entry.1 = both.next();
             }
-            for (key, value) in found {
+            for (key, value) in java_order::sorted(found, expected) {
                 maps.keys().append_value(key);
                 maps.values().append_option(value);
             }
@@ -101,13 +109,17 @@ fn str_to_map(call: &Call) -> Result<ArrayRef> {
 fn pieces<'a>(pattern: &Pattern, text: &'a str, most: usize) -> Vec<&'a str> {
     let (mut all, mut from) = (Vec::new(), 0);
     pattern.each(text, 0, |found| {
-        if all.len() + 1 < most {
+        // An empty match cuts off nothing at the start.
+        if all.len() + 1 < most && found.whole.end > 0 && !found.torn {
             all.push(&text[from..found.whole.start]);
             from = found.whole.end;
         }
     });
+    if all.is_empty() {
+        return vec![text];
+    }
     all.push(&text[from..]);
-    while most == usize::MAX && all.len() > 1 && all.last() == Some(&"") {
+    while most == usize::MAX && all.last() == Some(&"") {
         all.pop();
     }
     all

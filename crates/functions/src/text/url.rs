@@ -140,7 +140,7 @@ impl<'a> Url<'a> {
             "PATH" => Some(self.path),
             "QUERY" => self.query,
             "REF" => self.fragment,
-            "PROTOCOL" => Some(self.protocol),
+            "PROTOCOL" => PROTOCOLS.into_iter().find(|p| p.eq_ignore_ascii_case(self.protocol)),
             "FILE" => Some(self.file),
             "AUTHORITY" => self.authority,
             "USERINFO" => self.user(),

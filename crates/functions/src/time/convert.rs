@@ -309,7 +309,8 @@ fn from_unixtime(call: &Call) -> Result<ArrayRef> {
     let patterns = Patterns::of(call, 1, Dialect::Simple)?;
     write_patterned(call, &patterns, |row| {
         // Further than any date can be written.
-        seconds.get(row).filter(|s| s.unsigned_abs() < 1 << 50).map(|s| (call.zone.local(s), 0))
+        let near = seconds.get(row).filter(|s| s.unsigned_abs() < 1 << 50);
+        near.map(|s| (s + call.zone.offset_early(s), 0))
     })
 }
 
@@ -325,7 +326,7 @@ fn convert_tz(call: &Call) -> Result<ArrayRef> {
     Ok(write_rows(call.rows, |row, out| {
         let (seconds, _) = read::parsed(text.get(row)?, &default)?;
         let utc = zone(from.get(row)?).instant_late(seconds);
-        let local = zone(to.get(row)?).local(utc);
+        let local = utc + zone(to.get(row)?).offset_early(utc);
         write::formatted(out, &default, &Moment::of(local, 0));
         Some(())
     }))

@@ -1,11 +1,13 @@
 //! Fields of a date or timestamp: EXTRACT and its short forms.
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::Int64Type;
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType};
+use brooklet_core::types::SqlType;
 use datafusion::common::{Result, plan_err};
 
 use super::civil::{Moment, iso_week, weekday};
 use super::instants::Instants;
+use super::interval::DAY_NANOS;
 use super::unit::Unit;
 use crate::column::{Call, value_rows};
 use crate::function::Kind::{Moment as M, Text as T};
@@ -13,9 +15,9 @@ use crate::function::{Body, Function, Output, SqlTypeOf};
 
 /// `EXTRACT(unit FROM moment)`; as a plain function `extract('unit', moment)`
 ///
-/// One field of a DATE, TIME or TIMESTAMP as BIGINT. Units: MILLENNIUM, CENTURY, DECADE, YEAR,
-/// ISOYEAR, QUARTER, MONTH, WEEK (ISO 8601), DAY, DOY, DOW (Sunday is 1), ISODOW (Monday is 1),
-/// HOUR, MINUTE, SECOND, MILLISECOND, MICROSECOND, NANOSECOND (of the second), EPOCH (seconds).
+/// One field of a DATE, TIME, TIMESTAMP or INTERVAL as BIGINT. Units: MILLENNIUM, CENTURY, DECADE,
+/// YEAR, ISOYEAR, QUARTER, MONTH, WEEK (ISO 8601), DAY, DOY, DOW (Sunday is 1), ISODOW (Monday is
+/// 1), HOUR, MINUTE, SECOND, MILLISECOND, MICROSECOND, NANOSECOND (of the second), EPOCH (seconds).
 ///
 /// ```sql
 /// EXTRACT(YEAR FROM TIMESTAMP '2020-01-02 15:04:05.678') = 2020
@@ -24,7 +26,9 @@ use crate::function::{Body, Function, Output, SqlTypeOf};
 /// EXTRACT(MILLISECOND FROM TIMESTAMP '2020-01-02 15:04:05.678') = 678
 /// ```
 pub(super) const EXTRACT: Function =
-    Function::new("extract", &[T, M], Output::Is(SqlTypeOf::Long), extract).aliases(&["date_part"]);
+    Function::new("extract", &[T, M], Output::Is(SqlTypeOf::Long), extract)
+        .aliases(&["date_part"])
+        .coerced(operands);
 
 /// `YEAR(moment)`: the same as `EXTRACT(YEAR FROM moment)`.
 ///
@@ -96,13 +100,68 @@ pub(super) const MINUTE: Function = field("minute", |c| short(c, Unit::Minute));
 /// ```
 pub(super) const SECOND: Function = field("second", |c| short(c, Unit::Second));
 
+/// `UNIX_TIMESTAMP()`: the seconds of the clock since 1970-01-01 00:00:00 UTC; as a plain function
+/// `__unix_timestamp(moment)`, those of any moment.
+///
+/// ```sql
+/// __UNIX_TIMESTAMP(TO_TIMESTAMP_LTZ(1700000000, 0)) = 1700000000
+/// ```
+pub(super) const NOW: Function = field("__unix_timestamp", |call| {
+    let moments = Instants::new(call.any(0))?;
+    Ok(value_rows::<Int64Type>(call.rows, |row| Some(moments.get(row)?.0)))
+});
+
 const fn field(name: &'static str, body: Body) -> Function {
     Function::new(name, &[M], Output::Is(SqlTypeOf::Long), body)
 }
 
 fn extract(call: &Call) -> Result<ArrayRef> {
     let unit = Unit::argument(&call.text(0)?, "EXTRACT")?;
-    fields(call, 1, unit)
+    match call.any(1).array.data_type() {
+        DataType::Interval(_) => of_interval(call, unit),
+        _ => fields(call, 1, unit),
+    }
+}
+
+/// A unit, and a moment or an interval.
+fn operands(_: &str, types: &[DataType]) -> Result<Vec<DataType>> {
+    let [_, of] = types else {
+        return plan_err!("EXTRACT takes 2 arguments; {} were given", types.len());
+    };
+    let of = match of {
+        DataType::Null => SqlType::Timestamp(3).arrow(),
+        DataType::Date32
+        | DataType::Time32(_)
+        | DataType::Timestamp(..)
+        | DataType::Interval(_) => of.clone(),
+        other => {
+            let got = SqlType::from_arrow(other).map_or(other.to_string(), |t| t.to_string());
+            return plan_err!(
+                "argument 2 of EXTRACT must be a DATE, TIME or TIMESTAMP, not {got}; write a CAST"
+            );
+        }
+    };
+    Ok(vec![DataType::Utf8, of])
+}
+
+/// One field of an interval, without what larger units hold.
+fn of_interval(call: &Call, unit: Unit) -> Result<ArrayRef> {
+    let column = call.any(1);
+    let intervals = column.array.as_primitive::<IntervalMonthDayNanoType>();
+    let of: fn(IntervalMonthDayNano) -> i64 = match unit {
+        Unit::Year => |v| i64::from(v.months / 12),
+        Unit::Month => |v| i64::from(v.months % 12),
+        Unit::Day => |v| i64::from(v.days) + v.nanoseconds / DAY_NANOS,
+        Unit::Hour => |v| v.nanoseconds % DAY_NANOS / 3_600_000_000_000,
+        Unit::Minute => |v| v.nanoseconds % 3_600_000_000_000 / 60_000_000_000,
+        Unit::Second => |v| v.nanoseconds % 60_000_000_000 / 1_000_000_000,
+        Unit::Millisecond => |v| v.nanoseconds % 1_000_000_000 / 1_000_000,
+        _ => return plan_err!("an INTERVAL has no {unit:?}"),
+    };
+    Ok(value_rows::<Int64Type>(call.rows, |row| {
+        let at = column.at(row);
+        intervals.is_valid(at).then(|| of(intervals.value(at)))
+    }))
 }
 
 fn short(call: &Call, unit: Unit) -> Result<ArrayRef> {
@@ -141,7 +200,7 @@ fn fields(call: &Call, argument: usize, unit: Unit) -> Result<ArrayRef> {
     let before = moments.clock == super::instants::Clock::Timestamp;
     Ok(value_rows::<Int64Type>(call.rows, |row| {
         let (seconds, nanos) = moments.get(row)?;
-        let seconds = zone.local(seconds);
+        let seconds = seconds + zone.offset_early(seconds);
         if before && seconds < 0 {
             return Some(before_1970(unit, seconds, nanos, of));
         }

@@ -12,7 +12,9 @@ pub(crate) mod read;
 pub(crate) mod shift;
 mod unit;
 pub(crate) mod write;
-pub(crate) mod zone;
+pub(crate) mod zone {
+    pub use brooklet_core::zone::Zone;
+}
 
 /// Every function of this family.
 pub(crate) const ALL: &[Function] = &[
@@ -24,6 +26,7 @@ pub(crate) const ALL: &[Function] = &[
     convert::FROM_UNIXTIME,
     convert::CONVERT_TZ,
     fields::EXTRACT,
+    fields::NOW,
     fields::YEAR,
     fields::QUARTER,
     fields::MONTH,

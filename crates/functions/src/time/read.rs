@@ -107,8 +107,9 @@ pub(crate) fn time(text: &str) -> Option<i64> {
     let mut r = Reader::new(text.trim());
     let hour = r.one_or_two()?;
     let minute = if r.take(b':') { r.one_or_two()? } else { 0 };
-    let second = if r.take(b':') { r.one_or_two()? } else { 0 };
-    let nanos = if r.take(b'.') { r.nanos()? } else { 0 };
+    let second = if r.take(b':') { Some(r.one_or_two()?) } else { None };
+    let nanos = if second.is_some() && r.take(b'.') { r.nanos()? } else { 0 };
+    let second = second.unwrap_or(0);
     if !r.done() || hour > 23 || minute > 59 || second > 59 {
         return None;
     }

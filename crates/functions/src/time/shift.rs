@@ -150,7 +150,7 @@ pub(crate) fn rounded(call: &Call, up: bool) -> Result<ArrayRef> {
     moment_rows(call.rows, &call.result, |row| {
         let Some((seconds, nanos)) = moments.get(row) else { return Ok(None) };
         // Back by the offset that the clock had at the moment, as Flink does.
-        let offset = zone.local(seconds) - seconds;
+        let offset = zone.offset_early(seconds);
         let (seconds, nanos) = to_unit(unit, (seconds + offset, nanos), up)?;
         Ok(Some((seconds - offset, nanos)))
     })

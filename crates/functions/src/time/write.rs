@@ -41,6 +41,22 @@ pub(crate) fn time(out: &mut String, moment: &Moment, precision: usize) {
     }
 }
 
+/// `HH:mm:ss` and behind a point as much of the fraction as there is: `precision` digits at most,
+/// one at least.
+pub(crate) fn time_of_day(out: &mut String, moment: &Moment, precision: usize) {
+    time(out, moment, 0);
+    let mut rest = moment.nanos / 1_000_000;
+    for place in 0..precision {
+        if place == 0 {
+            out.push('.');
+        } else if rest == 0 {
+            break;
+        }
+        number(out, i64::from(rest / 100), 1);
+        rest = rest % 100 * 10;
+    }
+}
+
 /// `yyyy-MM-dd HH:mm:ss` and `precision` digits of the second's fraction.
 pub(crate) fn timestamp(out: &mut String, moment: &Moment, precision: usize) {
     date(out, moment.date);

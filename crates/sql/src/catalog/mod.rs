@@ -1,8 +1,10 @@
 //! The tables, views and functions that a script has created.
 //!
-//! [`build`] makes a checked table from CREATE TABLE, [`options`] checks WITH and table settings,
-//! [`like`] copies another table's declaration, [`functions`] makes functions.
+//! [`alter`] changes what is declared, [`build`] makes a checked table from CREATE TABLE,
+//! [`options`] checks WITH and table settings, [`like`] copies another table's declaration,
+//! [`functions`] makes functions.
 
+mod alter;
 pub mod build;
 pub mod functions;
 pub mod like;
@@ -18,7 +20,7 @@ use sqlparser::ast::{Expr, Ident, ObjectName, Query};
 use sqlparser::tokenizer::Span;
 
 use crate::fault::Fault;
-use crate::parse::ast::{CreateTable, CreateView, Drop, DropKind};
+use crate::parse::ast::{CreateTable, CreateView, Drop, DropKind, WithOption};
 use crate::query::Names;
 use functions::Functions;
 
@@ -26,8 +28,17 @@ use functions::Functions;
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     tables: BTreeMap<String, Table>,
+    /// Tables with the options of a hint, by names of their own.
+    hinted: BTreeMap<String, Hinted>,
     views: BTreeMap<String, View>,
     pub functions: Functions,
+}
+
+/// A table with other options than it was declared with.
+#[derive(Debug, Clone)]
+struct Hinted {
+    base: String,
+    table: Table,
 }
 
 /// A table and those parts of its declaration that are still expressions.
@@ -47,6 +58,7 @@ pub struct View {
     pub columns: Vec<Ident>,
     pub query: Box<Query>,
     pub comment: Option<String>,
+    pub temporary: bool,
 }
 
 /// What tables can be made of.
@@ -58,7 +70,7 @@ pub struct Registry {
 
 impl Catalog {
     pub fn table(&self, name: &str) -> Option<&Table> {
-        self.tables.get(name)
+        self.tables.get(name).or_else(|| self.hinted.get(name).map(|h| &h.table))
     }
     pub fn view(&self, name: &str) -> Option<&View> {
         self.views.get(name)
@@ -96,7 +108,8 @@ impl Catalog {
             return taken(&name, &ddl.name, ddl.if_not_exists);
         }
         let (columns, query) = (ddl.columns.clone(), ddl.query.clone());
-        self.views.insert(name, View { columns, query, comment: ddl.comment.clone() });
+        let (comment, temporary) = (ddl.comment.clone(), ddl.temporary);
+        self.views.insert(name, View { columns, query, comment, temporary });
         Ok(())
     }
 
@@ -115,12 +128,41 @@ impl Catalog {
 
     /// Puts a table's `brooklet.table.<name>.*` settings, without that prefix, among its options.
     pub fn extend(&mut self, name: &str, settings: &BTreeMap<String, String>) {
-        let Some(table) = self.tables.get_mut(name) else { return };
-        let def = Arc::make_mut(&mut table.def);
-        def.options.0.retain(|key, _| !key.starts_with(options::EXTENSION));
-        for (key, value) in settings {
-            def.options.0.insert(format!("{}{key}", options::EXTENSION), value.clone());
+        let hinted = self.hinted.values_mut().filter(|h| h.base == name).map(|h| &mut h.table);
+        for table in self.tables.get_mut(name).into_iter().chain(hinted) {
+            let def = Arc::make_mut(&mut table.def);
+            def.options.0.retain(|key, _| !key.starts_with(options::EXTENSION));
+            for (key, value) in settings {
+                def.options.0.insert(format!("{}{key}", options::EXTENSION), value.clone());
+            }
         }
+    }
+
+    /// The name of the table with these options beside its own; equal ones are one table.
+    pub fn with_options(
+        &mut self,
+        name: &str,
+        given: Vec<WithOption>,
+        registry: Registry,
+    ) -> Result<String, Vec<Fault>> {
+        let Some(base) = self.tables.get(name) else { return Ok(name.to_string()) };
+        let mut ddl = base.ddl.clone();
+        for option in given {
+            ddl.options.retain(|own| own.key != option.key);
+            ddl.options.push(option);
+        }
+        let pairs = |ddl: &CreateTable| -> BTreeMap<String, String> {
+            ddl.options.iter().map(|o| (o.key.clone(), o.value.clone())).collect()
+        };
+        let same = |h: &&Hinted| h.base == name && pairs(&h.table.ddl) == pairs(&ddl);
+        if let Some((known, _)) = self.hinted.iter().find(|(_, hinted)| same(hinted)) {
+            return Ok(known.clone());
+        }
+        let free = |n: &String| !self.has(n) && !self.hinted.contains_key(n);
+        let new = (1..).map(|n| format!("{name}${n}")).find(free).unwrap_or_default();
+        let table = build::table(&new, ddl, self, registry)?;
+        self.hinted.insert(new.clone(), Hinted { base: name.to_string(), table });
+        Ok(new)
     }
 
     /// A fault that says there is no such table, view or function.
@@ -134,10 +176,10 @@ impl Catalog {
 
 impl Names for Catalog {
     fn table(&self, name: &str) -> Option<Arc<TableDef>> {
-        self.tables.get(name).map(|t| Arc::clone(&t.def))
+        Catalog::table(self, name).map(|t| Arc::clone(&t.def))
     }
     fn computed(&self, table: &str, column: &str) -> Option<Expr> {
-        self.tables.get(table)?.computed.get(column).cloned()
+        Catalog::table(self, table)?.computed.get(column).cloned()
     }
     fn view(&self, name: &str) -> Option<crate::query::View> {
         let view = self.views.get(name)?;

@@ -13,6 +13,7 @@ use super::needs::Need;
 use super::rel::{self, Rel};
 use super::slices::Slices;
 use super::{Lowering, error, facts, grouping_sets, names_of, needs};
+use crate::query::state_ttl;
 
 /// The columns a Reduce reads, each distinct expression once.
 #[derive(Default)]
@@ -44,6 +45,7 @@ pub(super) struct Grouped {
     pub emit: Emit,
     pub calls: Vec<AggCall>,
     pub fields: Vec<Field>,
+    pub ttl_ms: Option<i64>,
 }
 
 impl Lowering<'_> {
@@ -94,7 +96,9 @@ impl Lowering<'_> {
             }
             None => Emit::EveryEpoch,
         };
-        let mut grouped = Grouped { keys, emit, calls, fields };
+        let idle = (emit == Emit::EveryEpoch).then(|| self.ttl_of(&aggregate.input));
+        let ttl_ms = idle.transpose()?.flatten();
+        let mut grouped = Grouped { keys, emit, calls, fields, ttl_ms };
         let (node, places) = match several {
             true => {
                 let input = self.for_each_set(map, &grouped.keys, &sets, below)?;
@@ -133,7 +137,7 @@ impl Lowering<'_> {
     }
 
     fn reduce(&mut self, input: usize, grouped: Grouped, need: Need) -> Result<usize> {
-        let Grouped { keys, emit, calls, fields: gives } = grouped;
+        let Grouped { keys, emit, calls, fields: gives, ttl_ms } = grouped;
         let below = self.plan.node(input).clone();
         let mut fields: Vec<Field> = keys.iter().map(|k| below.schema.field(*k).clone()).collect();
         fields.extend(results(&calls, gives, &below.schema));
@@ -156,7 +160,7 @@ impl Lowering<'_> {
                 keys,
                 kind: ReduceKind::Aggregate { calls },
                 emit,
-                ttl_ms: if emit == Emit::EveryEpoch { self.ttl()? } else { None },
+                ttl_ms,
             }),
             inputs: vec![input],
             ord,
@@ -165,6 +169,14 @@ impl Lowering<'_> {
             label: String::new(),
         };
         Ok(self.push(node, dealt))
+    }
+
+    /// For how long rows of an input are known: its hint, else what is set.
+    pub(super) fn ttl_of(&self, input: &LogicalPlan) -> Result<Option<i64>> {
+        match state_ttl::of(input) {
+            Some(ttl) => Ok((ttl > 0).then_some(ttl)),
+            None => self.ttl(),
+        }
     }
 
     /// `table.exec.state.ttl`; None when off.

@@ -2,13 +2,13 @@
 //! them: STDDEV and VARIANCE are made of squared deviations and counts.
 
 use arrow::datatypes::{DataType, Field};
-use brooklet_core::types::SqlType;
 use brooklet_plan::node::{AggCall, AggFunc, Percentages};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment};
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable, when};
+use datafusion::logical_expr::{Expr, ExprSchemable};
 
 use super::aggregate::{Columns, key_name};
+use super::deviation::Deviation;
 use super::{error, grouping_sets, rel};
 use crate::query::aggregates::{self, Function};
 
@@ -112,25 +112,7 @@ impl Calls {
         let squares = self.one(AggFunc::SquaredDeviations, args, squares, scope);
         let count = Field::new("count", DataType::Int64, true);
         let count = self.one(AggFunc::Count, args, count, scope);
-        let double = |e: Expr| Expr::Cast(Cast::new(Box::new(e), DataType::Float64));
-        let one = || rel::bigint(1);
-        let divisor = match all {
-            true => double(count),
-            false => when(count.clone().gt(one()), double(count - one())).end()?,
-        };
-        let mut result = squares / divisor;
-        if root {
-            let functions = brooklet_functions::all();
-            let sqrt = functions.iter().find(|f| f.name() == "sqrt");
-            let sqrt = sqrt.ok_or_else(|| error("there is no function SQRT", None))?;
-            result = sqrt.call(vec![result]);
-        }
-        Ok(match rel::sql_type(field) {
-            Some(ty) if ty != SqlType::Double => {
-                brooklet_functions::cast_udf(ty, false).call(vec![result])
-            }
-            _ => result,
-        })
+        Deviation { all, root, field }.of_squares(squares, count)
     }
 }
 
@@ -278,6 +260,7 @@ fn percentages(arg: Option<&Expr>) -> Result<Percentages> {
             Ok(Percentages::Many(each.collect::<Result<_>>()?))
         }
         Some(Expr::Literal(value, _)) => Ok(Percentages::One(number(value)?)),
+        Some(Expr::Cast(cast)) => percentages(Some(&cast.expr)),
         _ => Err(wrong()),
     }
 }

@@ -76,17 +76,19 @@ pub fn columns(plan: &LogicalPlan, names: &dyn Names) -> Vec<Facts> {
         }
         LogicalPlan::Aggregate(a) => of_aggregate(a, width, names),
         LogicalPlan::Join(j) => {
-            let (left, right) = (columns(&j.left, names), columns(&j.right, names));
+            let sides = of_sides(j, names);
+            let keeps_time = keeps_time(j, &sides);
+            let [left, right] = sides;
             match j.join_type {
-                JoinType::LeftSemi | JoinType::LeftAnti if keeps_time(j, names) => left,
+                JoinType::LeftSemi | JoinType::LeftAnti if keeps_time => left,
                 JoinType::LeftSemi | JoinType::LeftAnti => untimed(left),
                 JoinType::LeftMark => [untimed(left), vec![Facts::default()]].concat(),
-                JoinType::RightSemi | JoinType::RightAnti if keeps_time(j, names) => right,
+                JoinType::RightSemi | JoinType::RightAnti if keeps_time => right,
                 JoinType::RightSemi | JoinType::RightAnti => untimed(right),
                 _ => {
                     let mut facts = [left, right].concat();
                     facts.resize(width, Facts::default());
-                    if keeps_time(j, names) { facts } else { untimed(facts) }
+                    if keeps_time { facts } else { untimed(facts) }
                 }
             }
         }
@@ -124,7 +126,7 @@ fn of_aggregate(a: &Aggregate, width: usize, names: &dyn Names) -> Vec<Facts> {
     for (key, facts) in facts.iter_mut().enumerate() {
         *facts = if everywhere(key) { *facts } else { Facts::default() };
     }
-    if window_end(a, names).is_none() {
+    if window_end_of(a, &inner).is_none() {
         facts.iter_mut().for_each(|f| *f = Facts::default());
     }
     facts.resize(width, Facts::default());
@@ -132,11 +134,17 @@ fn of_aggregate(a: &Aggregate, width: usize, names: &dyn Names) -> Vec<Facts> {
 }
 
 /// Rows that are joined at any time have none to go by any more.
-fn keeps_time(join: &Join, names: &dyn Names) -> bool {
+fn keeps_time(join: &Join, sides: &[Vec<Facts>; 2]) -> bool {
     temporal::looked_up(join).is_some()
         || as_of::right_of(join).is_some()
-        || interval::of(join, names).is_some()
-        || window_join::of(join, names).is_some()
+        || interval::of_columns(join, sides).is_some()
+        || window_join::of_columns(join, sides).is_some()
+}
+
+/// What is known of both inputs of a join. It is asked for once a join, or else the time to plan
+/// many joins is their number to the power of how often.
+pub fn of_sides(join: &Join, names: &dyn Names) -> [Vec<Facts>; 2] {
+    [columns(&join.left, names), columns(&join.right, names)]
 }
 
 /// Where rows come out later than their time says, it is a plain column.
@@ -167,11 +175,11 @@ fn of_window(tvf: &WindowTvf, plan: &LogicalPlan, names: &dyn Names) -> Vec<Fact
     let mut facts = columns(&tvf.input, names);
     let id = hash_bytes(plan.display_indent().to_string().as_bytes(), 0);
     let time = tvf.time_index().and_then(|i| facts[i].time);
-    let shape = hash_bytes(format!("{:?} {time:?}", tvf.kind).as_bytes(), 0);
     let clock = match time {
         Some(TimeKind::Proctime) => Clock::Now,
-        _ => Clock::Watermark,
+        _ => tvf.zone.map_or(Clock::Watermark, Clock::Wall),
     };
+    let shape = hash_bytes(format!("{:?} {time:?} {clock:?}", tvf.kind).as_bytes(), 0);
     facts.iter_mut().for_each(|f| f.window = None);
     for bound in [Bound::Start, Bound::End] {
         let window = Some(WindowBound { bound, id, shape, clock });
@@ -225,8 +233,12 @@ pub fn trace(expr: &Expr, input: &LogicalPlan) -> Option<usize> {
 /// The group key that holds window_end, when both bounds of one window are in every grouping set:
 /// such an aggregate emits each group once, when its window closes.
 pub fn window_end(aggregate: &Aggregate, names: &dyn Names) -> Option<(usize, WindowBound)> {
+    window_end_of(aggregate, &columns(&aggregate.input, names))
+}
+
+fn window_end_of(aggregate: &Aggregate, inner: &[Facts]) -> Option<(usize, WindowBound)> {
     let (keys, sets) = grouping_sets::of(aggregate);
-    let mut bounds = bounds(&keys, &aggregate.input, names);
+    let mut bounds = bounds(&keys, &aggregate.input, inner);
     for (key, bound) in bounds.iter_mut().enumerate() {
         if !sets.iter().all(|set| set.contains(&key)) {
             *bound = None;
@@ -241,11 +253,10 @@ pub fn closing(
     input: &LogicalPlan,
     names: &dyn Names,
 ) -> Option<(usize, WindowBound)> {
-    end_of(&bounds(exprs, input, names))
+    end_of(&bounds(exprs, input, &columns(input, names)))
 }
 
-fn bounds(exprs: &[Expr], input: &LogicalPlan, names: &dyn Names) -> Vec<Option<WindowBound>> {
-    let inner = columns(input, names);
+fn bounds(exprs: &[Expr], input: &LogicalPlan, inner: &[Facts]) -> Vec<Option<WindowBound>> {
     exprs.iter().map(|e| trace(e, input).and_then(|i| inner[i].window)).collect()
 }
 

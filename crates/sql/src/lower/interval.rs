@@ -64,17 +64,21 @@ impl Bounds {
 /// The interval of a join whose condition bounds the distance of both sides' times both ways. Semi
 /// and anti joins have none, as in Flink; joins of windows need none.
 pub fn of(join: &Join, names: &dyn Names) -> Option<Interval> {
+    of_columns(join, &facts::of_sides(join, names))
+}
+
+/// The same of what is known of both sides.
+pub fn of_columns(join: &Join, sides: &[Vec<facts::Facts>; 2]) -> Option<Interval> {
     if !matches!(
         join.join_type,
         JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full
     ) {
         return None;
     }
-    if window_join::of(join, names).is_some() {
+    if window_join::of_columns(join, sides).is_some() {
         return None;
     }
-    let sides = [facts::columns(&join.left, names), facts::columns(&join.right, names)];
-    let moment = |e: &Expr| moment(e, join, &sides);
+    let moment = |e: &Expr| moment(e, join, sides);
     let mut bounds = Bounds::default();
     for (l, r) in &join.on {
         if let (Some(a), Some(b)) = (moment(l), moment(r)) {

@@ -119,13 +119,13 @@ impl Lowering<'_> {
     /// end; otherwise the state's TTL decides.
     fn retain(&self, join: &Join) -> Result<[Retain; 2]> {
         let names = self.provider.names();
-        if let Some(close) = window_join::of(join, names).filter(|c| c.clock == Clock::Watermark) {
-            return Ok(close
-                .window_ends
-                .map(|column| Retain::UntilWatermark { column, after_ms: 0 }));
+        if let Some(close) = window_join::of(join, names).filter(|c| c.clock != Clock::Now) {
+            // No wall is further behind.
+            let after_ms = if close.clock == Clock::Watermark { 0 } else { 86_400_000 };
+            return Ok(close.window_ends.map(|column| Retain::UntilWatermark { column, after_ms }));
         }
-        let retain = self.ttl()?.map_or(Retain::Forever, |ms| Retain::Idle { ms });
-        Ok([retain, retain])
+        let of = |ttl: Option<i64>| ttl.map_or(Retain::Forever, |ms| Retain::Idle { ms });
+        Ok([of(self.ttl_of(&join.left)?), of(self.ttl_of(&join.right)?)])
     }
 
     fn join_time(&self, interval: Option<Interval>, sides: [&Side; 2]) -> Result<JoinTime> {
@@ -166,18 +166,11 @@ impl Lowering<'_> {
             }
             false => ord.extend(b.ord.iter().map(|i| offset + i)),
         }
-        let shift = |k: &Vec<usize>| k.iter().map(|i| offset + i).collect::<Vec<_>>();
-        let covers = |side: &Node, keys: &[usize]| {
-            // Where either column may be equal, neither says which row is met.
-            let keys = if join.on.is_empty() { &[] } else { keys };
-            side.key.as_ref().is_some_and(|k| k.iter().all(|c| keys.contains(c)))
-        };
-        let key = match (&a.key, &b.key) {
-            _ if one_sided => a.key.clone(),
-            (Some(k), _) if covers(&b, &sides[1].keys) && !outer_right(kind) => Some(k.clone()),
-            (_, Some(k)) if covers(&a, &sides[0].keys) && !outer_left(kind) => Some(shift(k)),
-            (Some(l), Some(r)) => Some(l.iter().copied().chain(shift(r)).collect()),
-            _ => None,
+        // Where either column may be equal, neither says which row is met.
+        let met = |side: &Side| if join.on.is_empty() { vec![] } else { side.keys.clone() };
+        let key = match one_sided {
+            true => a.key.clone(),
+            false => key([&a, &b], sides.map(met), kind),
         };
         let in_interval = matches!(time, JoinTime::Interval { .. });
         let on_close = window_join::of_sides(join, self.provider.names());
@@ -212,6 +205,22 @@ impl Lowering<'_> {
             false => Some(sides[0].keys.clone()),
         };
         Ok(self.push(node, dealt))
+    }
+}
+
+/// Columns that identify a pair of rows: those of one side where a row of it meets one row at most,
+/// by the columns on which they meet.
+fn key([a, b]: [&Node; 2], met: [Vec<usize>; 2], kind: JoinKind) -> Option<Vec<usize>> {
+    let offset = a.schema.fields().len();
+    let shift = |k: &Vec<usize>| k.iter().map(|i| offset + i).collect::<Vec<_>>();
+    let covers = |side: &Node, met: &[usize]| {
+        side.key.as_ref().is_some_and(|k| k.iter().all(|c| met.contains(c)))
+    };
+    match (&a.key, &b.key) {
+        (Some(k), _) if covers(b, &met[1]) && !outer_right(kind) => Some(k.clone()),
+        (_, Some(k)) if covers(a, &met[0]) && !outer_left(kind) => Some(shift(k)),
+        (Some(l), Some(r)) => Some(l.iter().copied().chain(shift(r)).collect()),
+        _ => None,
     }
 }
 

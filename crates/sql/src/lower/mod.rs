@@ -7,6 +7,7 @@ pub mod facts;
 
 mod aggregate;
 mod aggregate_calls;
+mod deviation;
 mod either;
 mod fingerprint;
 mod firing;

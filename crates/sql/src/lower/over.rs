@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 };
 
 use super::aggregate_calls::{engines, is_constant};
+use super::deviation::{Deviation, cast, sums};
 use super::facts::{self, TimeKind};
 use super::needs::Need;
 use super::rel::{self, Rel};
@@ -65,11 +66,21 @@ impl Lowering<'_> {
         }
         let order = self.over_order(&params, source, &mut columns)?;
         let unit = unit_of(&params.order_by, source, &order)?;
-        let mut specs = Vec::new();
+        let (mut specs, mut results) = (Vec::new(), Vec::new());
         let fields = &plan.schema().fields()[source.schema().fields().len()..];
         for (call, field) in calls.iter().zip(fields) {
             let made = Made { order: &order, unit: &unit, batch };
-            specs.push(made.call(call, field.data_type(), &mut columns)?);
+            let first = specs.len();
+            match deviation(call, field) {
+                Some(deviation) => {
+                    specs.extend(made.sums(call, &mut columns)?);
+                    results.push((first, Some(deviation)));
+                }
+                None => {
+                    specs.push(made.call(call, field.data_type(), &mut columns)?);
+                    results.push((first, None));
+                }
+            }
         }
         if !batch {
             check_stream(&order, &specs)?;
@@ -81,7 +92,14 @@ impl Lowering<'_> {
         let node = self.over_node(input, keys, OverSpec { order, calls: specs })?;
         let label = self.plan.node(node).label.clone();
         let mut out = Rel::of_node(&self.plan, node, label);
-        out.exprs.drain(width..map.exprs.len());
+        out.exprs.truncate(width);
+        let column = |number: usize| rel::column(map.exprs.len() + number);
+        for (first, deviation) in results {
+            out.exprs.push(match deviation {
+                None => column(first),
+                Some(it) => it.of_sums(column(first), column(first + 1), column(first + 2))?,
+            });
+        }
         out.names = names_of(plan);
         Ok(out)
     }
@@ -167,6 +185,15 @@ fn call(expr: &Expr) -> Result<WindowFunction> {
     match expr.clone().unalias() {
         Expr::WindowFunction(f) => Ok(*f),
         other => Err(error(format!("{other} is no call with OVER"), None)),
+    }
+}
+
+/// STDDEV and VARIANCE.
+fn deviation<'a>(call: &WindowFunction, field: &'a Field) -> Option<Deviation<'a>> {
+    let WindowFunctionDefinition::AggregateUDF(udf) = &call.fun else { return None };
+    match aggregates::function(udf) {
+        Some(aggregates::Function::Deviation { all, root }) => Some(Deviation { all, root, field }),
+        _ => None,
     }
 }
 
@@ -270,6 +297,35 @@ impl Made<'_> {
         // On a stream all rows of one time are there when LAG counts back.
         let unit = if self.batch { FrameUnit::Rows } else { FrameUnit::Range };
         Ok(OverCall { func, frame: self.as_run(everything(unit)), ty })
+    }
+
+    /// What STDDEV and VARIANCE are made of: the sums of squares and of values, and their number.
+    fn sums(&self, call: &WindowFunction, columns: &mut Columns<'_>) -> Result<[OverCall; 3]> {
+        let params = &call.params;
+        if self.batch && params.distinct {
+            return Err(error("in batch mode OVER takes no DISTINCT", None));
+        }
+        if params.filter.is_some() {
+            return Err(error("FILTER and OVER do not go together", None));
+        }
+        let [value] = params.args.as_slice() else {
+            return Err(error("STDDEV and VARIANCE take one number", None));
+        };
+        let frame = self.as_run(self.frame(&params.window_frame)?);
+        let ty = sums(&value.get_type(columns.source.schema())?);
+        let value = cast(value.clone(), &ty);
+        let (square, value) =
+            (columns.add(&(value.clone() * value.clone()))?, columns.add(&value)?);
+        let call = |func, arg, ty: &DataType| {
+            let (args, distinct, ty) = (vec![arg], params.distinct, ty.clone());
+            let call = AggCall { func, args, distinct, filter: None, ty: ty.clone() };
+            OverCall { func: OverFunc::Aggregate(call), frame, ty }
+        };
+        Ok([
+            call(AggFunc::Sum, square, &ty),
+            call(AggFunc::Sum, value, &ty),
+            call(AggFunc::Count, value, &DataType::Int64),
+        ])
     }
 
     /// By arrival no two rows are equal as long as all rows before count.

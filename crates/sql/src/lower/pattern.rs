@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use brooklet_core::types::SqlType;
 use brooklet_plan::node::{AggCall, AggFunc, Emit, NOW, ReduceKind, ReduceSpec, SortKey};
 use brooklet_plan::pattern::{End, Fold, Formulas, MATCH_TIME, MatchSpec, Read, Skip, Variable};
 use brooklet_plan::{Node, NodeOp};
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 
+use super::aggregate_calls::{engines, is_constant};
+use super::deviation::{Deviation, cast};
 use super::facts::{self, TimeKind};
 use super::needs::Need;
 use super::rel::{self, Physical, Rel};
@@ -131,7 +134,22 @@ struct Placed {
 
 struct PlacedFormula {
     reads: Vec<Read>,
-    folds: Vec<Fold>,
+    folds: Vec<Folds>,
+}
+
+/// What an aggregate of a formula is made of: itself, or squared deviations and their number.
+enum Folds {
+    One(Fold),
+    Deviation(Box<OfDeviation>),
+}
+
+struct OfDeviation {
+    squares: Fold,
+    sum: Option<Fold>,
+    count: Fold,
+    all: bool,
+    root: bool,
+    result: Field,
 }
 
 fn placed(pattern: &RowPattern, time: TimeKind, columns: &mut Columns<'_>) -> Result<Placed> {
@@ -164,22 +182,54 @@ fn placed_formula(formula: &Formula, columns: &mut Columns<'_>) -> Result<Placed
     Ok(PlacedFormula { reads, folds: folds.collect::<Result<_>>()? })
 }
 
-fn fold(folded: &Folded, columns: &mut Columns<'_>) -> Result<Fold> {
-    let Some(func) = aggregates::function(&folded.func).and_then(super::aggregate_calls::plain)
-    else {
-        let name = folded.func.name().to_uppercase();
-        return Err(error(format!("aggregate {name} is not supported in MATCH_RECOGNIZE"), None));
+fn fold(folded: &Folded, columns: &mut Columns<'_>) -> Result<Folds> {
+    use aggregates::Function as F;
+    let name = aggregates::shown_name(&folded.func);
+    let function = match aggregates::function(&folded.func) {
+        Some(function) if !matches!(function, F::JsonArrayAgg { .. } | F::JsonObjectAgg { .. }) => {
+            function
+        }
+        _ => {
+            let message = format!("aggregate {name} is not supported in MATCH_RECOGNIZE");
+            return Err(error(message, None));
+        }
     };
     let mut args = Vec::new();
-    for arg in &folded.args {
+    for (place, arg) in folded.args.iter().enumerate() {
         let never_null = matches!(arg, Expr::Literal(v, _) if !v.is_null());
-        if func == AggFunc::Count && never_null {
+        if function == F::Count && never_null || is_constant(function, place) {
             continue;
         }
         args.push(columns.add(arg)?);
     }
-    let call = AggCall { func, args, distinct: false, filter: None, ty: folded.ty.clone() };
-    Ok(Fold { variable: folded.variable, call })
+    let made = |func, ty| {
+        let call = AggCall { func, args: args.clone(), distinct: false, filter: None, ty };
+        Fold { variable: folded.variable, call }
+    };
+    if let F::Deviation { all, root } = function {
+        let result = match SqlType::from_arrow(&folded.ty) {
+            Some(ty) => ty.field("deviation", true),
+            None => Field::new("deviation", folded.ty.clone(), true),
+        };
+        let count = made(AggFunc::Count, DataType::Int64);
+        let mut squares = made(AggFunc::SquaredDeviations, DataType::Float64);
+        let mut sum = None;
+        if let (true, [value]) = (folded.ty.is_integer(), folded.args.as_slice()) {
+            let value = cast(value.clone(), &DataType::Int64);
+            let mut of = |e: Expr| -> Result<Fold> {
+                let (func, args) = (AggFunc::Sum, vec![columns.add(&e)?]);
+                let call =
+                    AggCall { func, args, distinct: false, filter: None, ty: DataType::Int64 };
+                Ok(Fold { variable: folded.variable, call })
+            };
+            squares = of(value.clone() * value.clone())?;
+            sum = Some(of(value)?);
+        }
+        let of = OfDeviation { squares, sum, count, all, root, result };
+        return Ok(Folds::Deviation(Box::new(of)));
+    }
+    let func = engines(function, &folded.args, None, &name)?;
+    Ok(Folds::One(made(func, folded.ty.clone())))
 }
 
 impl Placed {
@@ -230,8 +280,16 @@ fn formulas(
         let of_reads: Vec<usize> =
             placed.reads.iter().map(|r| index_of(&mut reads, r, |a, b| a == b)).collect();
         let same = |a: &Fold, b: &Fold| format!("{a:?}") == format!("{b:?}");
-        let of_folds: Vec<usize> =
-            placed.folds.iter().map(|fold| index_of(&mut folds, fold, same)).collect();
+        let mut place = |fold: &Fold| index_of(&mut folds, fold, same);
+        let of_folds = placed.folds.iter().map(|made| match made {
+            Folds::One(fold) => (place(fold), None),
+            Folds::Deviation(of) => {
+                let deviation = Deviation { all: of.all, root: of.root, field: &of.result };
+                let (squares, sum) = (place(&of.squares), of.sum.as_ref().map(&mut place));
+                (squares, Some((sum, place(&of.count), deviation)))
+            }
+        });
+        let of_folds: Vec<_> = of_folds.collect();
         places.push((of_reads, of_folds));
     }
     let schema = Arc::new(Schema::new(fields(&reads, &folds, input, names)));
@@ -240,9 +298,20 @@ fn formulas(
     let physical = Physical { schema: &schema, scope: &scope, needs_now: true };
     let mut exprs = Vec::new();
     for ((formula, _), (of_reads, of_folds)) in each.iter().zip(places) {
-        let of_folds = of_folds.into_iter().map(|fold| reads.len() + fold);
-        let by = of_reads.into_iter().chain(of_folds).chain([time]);
-        let by: Vec<Expr> = by.map(rel::column).collect();
+        let mut by: Vec<Expr> = of_reads.into_iter().map(rel::column).collect();
+        for (fold, deviation) in of_folds {
+            let column = |fold: usize| rel::column(reads.len() + fold);
+            by.push(match deviation {
+                None => column(fold),
+                Some((Some(sum), count, deviation)) => {
+                    deviation.of_sums(column(fold), column(sum), column(count))?
+                }
+                Some((None, count, deviation)) => {
+                    deviation.of_squares(column(fold), column(count))?
+                }
+            });
+        }
+        by.push(rel::column(time));
         let expr = rel::substitute(formula.expr.clone(), &formula.schema, &by)?;
         exprs.push(physical.expr(&expr)?);
     }

@@ -98,7 +98,7 @@ impl Lowering<'_> {
         let rel = self.lower(source, below)?;
         let width = rel.exprs.len();
         let mut map = rel.clone();
-        let mut add = |e: &Expr, rel: &Rel| -> Result<usize> {
+        let mut add = |e: &Expr| -> Result<usize> {
             let new = rel::substitute(e.clone(), source.schema(), &rel.exprs)?;
             let known = map.exprs.iter().position(|old| *old == new);
             Ok(known.unwrap_or_else(|| {
@@ -109,35 +109,13 @@ impl Lowering<'_> {
         };
         let mut keys = Vec::new();
         for e in &ranked.partition_by {
-            keys.push(add(e, &rel)?);
+            keys.push(add(e)?);
         }
         let names = self.provider.names();
         let closing = facts::closing(&ranked.partition_by, source, names);
         let closing = closing.map(|(end, bound)| (keys[end], bound.clock));
         let times = times(ranked, names);
-        let kind = match (ranked.order_by.as_slice(), times.as_slice(), ranked.n) {
-            // Arrival is the order; no column of it is kept.
-            ([by], [Some(TimeKind::Proctime)], 1) if closing.is_none() => {
-                ReduceKind::Dedup { keep: keep(by), time: None }
-            }
-            ([by], [Some(TimeKind::Rowtime)], 1) if closing.is_none() => {
-                ReduceKind::Dedup { keep: keep(by), time: Some(add(&by.expr, &rel)?) }
-            }
-            _ => {
-                let mut order = Vec::new();
-                let arrival = |t: &Option<TimeKind>| *t == Some(TimeKind::Proctime);
-                for (s, time) in ranked.order_by.iter().zip(&times) {
-                    // Within a window arrival is what decides among equal rows anyway.
-                    if closing.is_some() && arrival(time) {
-                        continue;
-                    }
-                    let column = add(&s.expr, &rel)?;
-                    let (descending, nulls_first) = (!s.asc, s.nulls_first);
-                    order.push(SortKey { column, descending, nulls_first });
-                }
-                ReduceKind::TopN { order, n: ranked.n, rank: ranked.rank && ranked.n > 1 }
-            }
-        };
+        let kind = kind(ranked, &times, closing.is_some(), &mut add)?;
         let kind = match (closing, self.within(&kind, source, &rel)?) {
             (None, Some(within)) => within.over(&mut map),
             _ => kind,
@@ -290,6 +268,38 @@ impl Lowering<'_> {
         out.exprs.truncate(width);
         out.names = rel.names;
         Ok(out)
+    }
+}
+
+/// What a rank is: a deduplication by one time, or the first rows in an order. `add` gives the
+/// column of an expression; `closes`: the rows are a window's.
+fn kind(
+    ranked: &Ranked,
+    times: &[Option<TimeKind>],
+    closes: bool,
+    add: &mut dyn FnMut(&Expr) -> Result<usize>,
+) -> Result<ReduceKind> {
+    match (ranked.order_by.as_slice(), times, ranked.n) {
+        // Arrival is the order; no column of it is kept.
+        ([by], [Some(TimeKind::Proctime)], 1) if !closes => {
+            Ok(ReduceKind::Dedup { keep: keep(by), time: None })
+        }
+        ([by], [Some(TimeKind::Rowtime)], 1) if !closes => {
+            Ok(ReduceKind::Dedup { keep: keep(by), time: Some(add(&by.expr)?) })
+        }
+        _ => {
+            let mut order = Vec::new();
+            for (s, time) in ranked.order_by.iter().zip(times) {
+                // Within a window arrival is what decides among equal rows anyway.
+                if closes && *time == Some(TimeKind::Proctime) {
+                    continue;
+                }
+                let column = add(&s.expr)?;
+                let (descending, nulls_first) = (!s.asc, s.nulls_first);
+                order.push(SortKey { column, descending, nulls_first });
+            }
+            Ok(ReduceKind::TopN { order, n: ranked.n, rank: ranked.rank && ranked.n > 1 })
+        }
     }
 }
 

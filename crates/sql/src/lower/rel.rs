@@ -92,6 +92,12 @@ impl Rel {
         }
     }
 
+    /// Without the columns from that one on.
+    pub fn truncate(&mut self, width: usize) {
+        self.exprs.truncate(width);
+        self.names.truncate(width);
+    }
+
     fn is_identity(&self, plan: &StreamPlan) -> bool {
         self.filter.is_none()
             && self.window.is_none()

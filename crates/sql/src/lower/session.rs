@@ -29,18 +29,23 @@ impl Lowering<'_> {
         let below = session_need(need);
         let (rel, time) = self.timed(tvf, below)?;
         let names = rel.names.clone();
+        let width = tvf.input.schema().fields().len();
         let input = self.emit(&rel, below)?;
         // The Map passes its columns on in the order of the input's.
-        let time = match input == rel.node {
-            true => time,
-            false => tvf.time_index().unwrap_or(time),
+        let time = match (input == rel.node, names.len() > width) {
+            (true, _) => time,
+            (false, true) => width,
+            (false, false) => tvf.time_index().unwrap_or(time),
         };
         let kind = ReduceKind::Session { gap_ms: gap, calls: None };
         let node =
             self.session(input, tvf, (tvf.partition_indices(), time), (kind, vec![]), need)?;
         let label = self.plan.node(node).label.clone();
-        let all = names.into_iter().chain(WINDOW_COLUMNS.map(String::from)).collect();
-        Ok(Rel { names: all, ..Rel::of_node(&self.plan, node, label) })
+        let all = names.iter().take(width).cloned().chain(WINDOW_COLUMNS.map(String::from));
+        let mut rel = Rel { names: all.collect(), ..Rel::of_node(&self.plan, node, label) };
+        rel.exprs.drain(width..names.len());
+        self.off_the_wall(tvf, &mut rel.exprs[width + 2])?;
+        Ok(rel)
     }
 
     /// An aggregate whose groups are the sessions themselves; None for any other.
@@ -56,40 +61,26 @@ impl Lowering<'_> {
         }
         let input_need = session_need(need);
         self.time_attribute(below.tvf)?;
-        let (rel, time) = self.timed(below.tvf, input_need)?;
-        let of_tvf: Vec<Expr> = rel
-            .exprs
-            .iter()
-            .cloned()
-            .chain((0..WINDOW_COLUMNS.len()).map(rel::window_column))
-            .collect();
+        let (mut rel, time) = self.timed(below.tvf, input_need)?;
+        rel.truncate(below.tvf.input.schema().fields().len());
+        let bounds = (0..WINDOW_COLUMNS.len()).map(rel::window_column);
+        let of_tvf: Vec<Expr> = rel.exprs.iter().cloned().chain(bounds).collect();
         let exprs = below.exprs(of_tvf)?;
         let schema = aggregate.input.schema();
         let over = |e: &Expr| rel::substitute(e.clone(), schema, &exprs);
         let partition: Vec<Expr> =
             below.tvf.partition_indices().iter().map(|i| rel.exprs[*i].clone()).collect();
         let mut columns = aggregate::Columns::default();
-        let mut groups = Vec::new();
         for (i, e) in partition.iter().enumerate() {
             columns.add(e.clone(), rel.names[below.tvf.partition_indices()[i]].clone());
         }
         let keys: Vec<usize> = (0..columns.exprs.len()).collect();
         let time = columns.add(rel::column(time), "$time".into());
-        for e in &aggregate.group_expr {
-            let e = over(&e.clone().unalias())?;
-            let bound = (0..WINDOW_COLUMNS.len()).find(|i| e == rel::window_column(*i));
-            match (bound, partition.iter().position(|p| *p == e)) {
-                (Some(bound), _) => groups.push(Group::Bound(bound)),
-                (None, Some(_)) => groups.push(Group::Key(columns.add(e, String::new()))),
-                (None, None) => return Ok(None),
-            }
-        }
-        let covers = |key: &usize| groups.iter().any(|g| matches!(g, Group::Key(k) if k == key));
-        let has_bounds =
-            (0..2).all(|b| groups.iter().any(|g| matches!(g, Group::Bound(i) if *i == b)));
-        if !keys.iter().all(covers) || !has_bounds {
+        let grouped = aggregate.group_expr.iter().map(|e| over(&e.clone().unalias()));
+        let grouped = grouped.collect::<Result<Vec<_>>>()?;
+        let Some(groups) = groups(grouped, &partition, &keys, &mut columns) else {
             return Ok(None);
-        }
+        };
         let sets = [(0..groups.len()).collect()];
         let scope = Scope {
             input: schema,
@@ -117,9 +108,27 @@ impl Lowering<'_> {
         let node = self.session(input, below.tvf, (keys, time), (kind, fields), need)?;
         let label = aggregate::label(&aggregate.group_expr, aggregate);
         self.plan.nodes[node].label = label.clone();
-        let groups = groups.iter().map(|group| group.column(width, given));
-        let exprs = groups.chain(results).collect();
+        let mut exprs = self.of_sessions(&groups, (width, given), below.tvf)?;
+        exprs.extend(results);
         Ok(Some(Rel { exprs, names: names_of(plan), ..Rel::of_node(&self.plan, node, label) }))
+    }
+
+    /// The groups' columns over the node's.
+    fn of_sessions(
+        &self,
+        groups: &[Group],
+        (keys, results): (usize, usize),
+        tvf: &WindowTvf,
+    ) -> Result<Vec<Expr>> {
+        let mut exprs = Vec::with_capacity(groups.len());
+        for group in groups {
+            let mut column = group.column(keys, results);
+            if matches!(group, Group::Bound(2)) {
+                self.off_the_wall(tvf, &mut column)?;
+            }
+            exprs.push(column);
+        }
+        Ok(exprs)
     }
 
     fn session(
@@ -132,7 +141,7 @@ impl Lowering<'_> {
     ) -> Result<usize> {
         let (_, time_kind) = self.time_attribute(tvf)?;
         let clock = match time_kind {
-            TimeKind::Rowtime => Clock::Watermark,
+            TimeKind::Rowtime => tvf.zone.map_or(Clock::Watermark, Clock::Wall),
             TimeKind::Proctime => Clock::Now,
         };
         let input = self.exchange(input, &keys, false);
@@ -197,6 +206,28 @@ enum Group {
     Key(usize),
     /// Which window column.
     Bound(usize),
+}
+
+/// What GROUP BY names, if that is the session itself: its bounds and all columns that have
+/// sessions of their own, at the places `keys`.
+fn groups(
+    grouped: Vec<Expr>,
+    partition: &[Expr],
+    keys: &[usize],
+    columns: &mut aggregate::Columns,
+) -> Option<Vec<Group>> {
+    let mut groups = Vec::new();
+    for e in grouped {
+        let bound = (0..WINDOW_COLUMNS.len()).find(|i| e == rel::window_column(*i));
+        match (bound, partition.iter().position(|p| *p == e)) {
+            (Some(bound), _) => groups.push(Group::Bound(bound)),
+            (None, Some(_)) => groups.push(Group::Key(columns.add(e, String::new()))),
+            (None, None) => return None,
+        }
+    }
+    let covers = |key: &usize| groups.iter().any(|g| matches!(g, Group::Key(k) if k == key));
+    let has_bounds = (0..2).all(|b| groups.iter().any(|g| matches!(g, Group::Bound(i) if *i == b)));
+    (keys.iter().all(covers) && has_bounds).then_some(groups)
 }
 
 impl Group {

@@ -1,9 +1,10 @@
 //! TUMBLE, HOP, CUMULATE: a window assignment in a Map.
 
-use arrow::datatypes::DataType;
+use brooklet_core::types::SqlType;
+use brooklet_functions::cast_udf_in;
 use brooklet_plan::node::{WindowAssign, WindowKind};
 use datafusion::common::Result;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::facts::{self, TimeKind};
 use super::needs::Need;
@@ -18,33 +19,42 @@ impl Lowering<'_> {
             TvfKind::Aligned(kind) => kind,
             TvfKind::Session { gap } => return self.session_rows(tvf, gap, need),
         };
-        let (rel, time) = self.timed(tvf, need)?;
-        let mut rel = match rel.window.is_some() {
-            true => self.settle(rel, need)?,
-            false => rel,
-        };
+        let (mut rel, time) = self.timed(tvf, need)?;
+        rel.truncate(tvf.input.schema().fields().len());
         rel.window = Some(WindowAssign { time, kind });
         rel.exprs.extend((0..WINDOW_COLUMNS.len()).map(rel::window_column));
+        if let Some(time) = rel.exprs.last_mut() {
+            self.off_the_wall(tvf, time)?;
+        }
         rel.names.extend(WINDOW_COLUMNS.map(String::from));
         Ok(rel)
     }
 
-    /// The input of a window function, and which column of its node is the time.
+    /// Makes the last millisecond of a window that is cut in a time zone an instant.
+    pub(super) fn off_the_wall(&self, tvf: &WindowTvf, time: &mut Expr) -> Result<()> {
+        let rowtime = self.time_attribute(tvf)?.1 == TimeKind::Rowtime;
+        if let Some(zone) = tvf.zone.filter(|_| rowtime) {
+            *time = cast_udf_in(SqlType::TimestampLtz(3), false, zone).call(vec![time.clone()]);
+        }
+        Ok(())
+    }
+
+    /// The input of a window function, and which column of its node is the time. In a zone it is
+    /// what the wall shows, and stands behind the input's columns.
     pub(super) fn timed(&mut self, tvf: &WindowTvf, need: Need) -> Result<(Rel, usize)> {
         let (index, kind) = self.time_attribute(tvf)?;
-        let instant = tvf.input.schema().field(index).data_type().clone();
-        if kind == TimeKind::Rowtime
-            && matches!(instant, DataType::Timestamp(_, Some(_)))
-            && self.provider.zone() != brooklet_functions::Zone::UTC
-        {
-            let name = time_name(tvf);
-            let message = format!(
-                "windows over '{name}', a TIMESTAMP_LTZ, need SET 'table.local-time-zone' = 'UTC': \
-                 in another zone declare the watermark for a TIMESTAMP"
-            );
-            return Err(error(message, tvf.place.0));
+        let mut rel = self.lower(&tvf.input, need)?;
+        if let (TimeKind::Rowtime, Some(zone)) = (kind, tvf.zone) {
+            if rel.window.is_some() {
+                rel = self.settle(rel, need)?;
+            }
+            let wall = cast_udf_in(SqlType::Timestamp(3), false, zone);
+            rel.exprs.push(wall.call(vec![rel.exprs[index].clone()]));
+            rel.names.push("$wall".into());
+            let rel = self.settle(rel, need)?;
+            let time = rel.exprs.len() - 1;
+            return Ok((rel, time));
         }
-        let rel = self.lower(&tvf.input, need)?;
         let bare = rel::position(&rel.exprs[index]).is_some();
         let rel = match rel.window.is_some() || !bare {
             true => self.settle(rel, need)?,

@@ -7,13 +7,17 @@ use brooklet_plan::node::{Clock, JoinOnClose};
 use datafusion::common::JoinType;
 use datafusion::logical_expr::{Join, LogicalPlan};
 
-use super::facts::{self, Bound, WindowBound};
+use super::facts::{self, Bound, Facts, WindowBound};
 use crate::query::Names;
 use crate::query::window_tvf::{TvfKind, as_window};
 
 /// Where the windows' ends stand in the left and in the right input, and what closes them.
 pub fn of(join: &Join, names: &dyn Names) -> Option<JoinOnClose> {
-    let (left, right) = (facts::columns(&join.left, names), facts::columns(&join.right, names));
+    of_columns(join, &facts::of_sides(join, names))
+}
+
+/// The same of what is known of both sides.
+pub fn of_columns(join: &Join, [left, right]: &[Vec<Facts>; 2]) -> Option<JoinOnClose> {
     let bounds = join.on.iter().filter_map(|(l, r)| {
         let (l, r) = (facts::trace(l, &join.left)?, facts::trace(r, &join.right)?);
         let (a, b) = (left[l].window?, right[r].window?);
@@ -53,7 +57,7 @@ pub fn judges_rows(join: &Join, names: &dyn Names) -> bool {
     let mut tables = BTreeSet::new();
     tables_of(&join.left, &mut tables);
     tables_of(&join.right, &mut tables);
-    close.clock == Clock::Watermark && tables.len() == 1
+    close.clock != Clock::Now && tables.len() == 1
 }
 
 fn tables_of(plan: &LogicalPlan, tables: &mut BTreeSet<String>) {

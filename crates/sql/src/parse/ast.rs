@@ -31,6 +31,7 @@ pub enum StatementKind {
     /// RESET 'key', or everything.
     Reset(Option<String>),
     Drop(Drop),
+    Alter(Box<Alter>),
     Describe(ObjectName),
     Show(Show),
     Use(ObjectName),
@@ -159,4 +160,50 @@ pub enum DropKind {
     Table,
     View,
     Function,
+}
+
+/// ALTER TABLE, VIEW or DATABASE.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alter {
+    pub what: Altered,
+    pub name: ObjectName,
+    pub if_exists: bool,
+    pub change: Change,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Altered {
+    Table,
+    View,
+    Database,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    Rename(ObjectName),
+    RenameColumn(Ident, Ident),
+    Set(Vec<WithOption>),
+    /// Keys and where they stand.
+    Reset(Vec<(String, Span)>),
+    Add(Elements),
+    Modify(Elements),
+    DropColumns(Vec<Ident>),
+    DropKey(Span),
+    DropWatermark(Span),
+    /// A view's new query.
+    As(Box<Query>),
+}
+
+/// What ADD and MODIFY give a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Elements {
+    pub columns: Vec<(Column, Option<Position>)>,
+    pub watermark: Option<Watermark>,
+    pub primary_key: Vec<Ident>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Position {
+    First,
+    After(Ident),
 }

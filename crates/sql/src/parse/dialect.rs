@@ -31,6 +31,9 @@ impl Dialect for Flink {
     fn supports_window_function_null_treatment_arg(&self) -> bool {
         true
     }
+    fn supports_comment_optimizer_hint(&self) -> bool {
+        true
+    }
     fn supports_match_recognize(&self) -> bool {
         true
     }

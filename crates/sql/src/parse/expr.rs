@@ -18,6 +18,7 @@
 //! `NULL ON ERROR` is `on_error => 'NULL'` (as are `on_empty` and `on_null`), and
 //! `DEFAULT d ON EMPTY` is `on_empty => 'DEFAULT', on_empty_default => d`.
 
+use brooklet_core::types::{Nullable, SqlType};
 use sqlparser::ast::{
     BinaryOperator, CastKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator,
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, SetExpr, TableFactor,
@@ -28,7 +29,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::dialect::Flink;
-use super::types::{carry, parse_type};
+use super::types::{carry, parse_cast_type, parse_type};
 use super::words::{expect, is, kw, kws, peek_word};
 
 pub const TABLE: &str = "__table";
@@ -45,6 +46,9 @@ const JSON_FUNCTIONS: &[&str] = &[
     "JSON_ARRAYAGG",
 ];
 
+/// What may say the encoding of a text, as in _UTF8'é'.
+const CHARSETS: &[&str] = &["_UTF8", "_UTF16", "_LATIN1", "_ISO_8859_1"];
+
 type Parsed<T = Expr> = Result<T, ParserError>;
 
 /// Our grammar at the start of an expression; None leaves it to sqlparser.
@@ -59,6 +63,14 @@ pub fn prefix(p: &mut Parser) -> Option<Parsed> {
     }
     if is(p, 0, "TABLE") {
         return Some(table(p));
+    }
+    if is(p, 0, "UNKNOWN") {
+        return Some(unknown(p));
+    }
+    if matches!(next, Token::SingleQuotedString(_)) && CHARSETS.iter().any(|set| is(p, 0, set)) {
+        // The text is Unicode whatever the words before it say.
+        p.advance_token();
+        return None;
     }
     if p.peek_token_ref().token == Token::LParen && (is(p, 1, "SELECT") || is(p, 1, "WITH")) {
         return Some(subquery(p));
@@ -113,7 +125,7 @@ fn cast(p: &mut Parser) -> Parsed {
     p.expect_token(&Token::LParen)?;
     let expr = Box::new(p.parse_expr()?);
     expect(p, "AS")?;
-    let data_type = carry(&parse_type(p)?);
+    let data_type = carry(&parse_cast_type(p)?);
     p.expect_token(&Token::RParen)?;
     Ok(Expr::Cast { kind, expr, data_type, array: false, format: None })
 }
@@ -127,6 +139,15 @@ fn map(p: &mut Parser) -> Parsed {
     };
     p.expect_token(&Token::RBracket)?;
     Ok(call(Ident { value: MAP.into(), ..name }, args.into_iter().map(arg).collect()))
+}
+
+/// UNKNOWN, the BOOLEAN that is NULL.
+fn unknown(p: &mut Parser) -> Parsed {
+    let span = p.peek_token_ref().span;
+    p.advance_token();
+    let expr = Box::new(Expr::Value(Value::Null.with_span(span)));
+    let data_type = carry(&Nullable { ty: SqlType::Boolean, nullable: true });
+    Ok(Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None })
 }
 
 fn timestamp_shift(p: &mut Parser) -> Parsed {

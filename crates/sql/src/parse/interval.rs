@@ -1,7 +1,10 @@
 //! Interval literals as durations.
 
 use brooklet_core::time::Millis;
-use sqlparser::ast::{DateTimeField, Expr, Interval, UnaryOperator, Value};
+use sqlparser::ast::{
+    DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Interval,
+    UnaryOperator, Value,
+};
 
 /// The milliseconds of `INTERVAL '1:30' MINUTE TO SECOND`, `INTERVAL '0.001' SECOND`, with or
 /// without a sign; None for other expressions, for months and years, and for what does not fit.
@@ -11,9 +14,31 @@ pub fn millis(expr: &Expr) -> Option<Millis> {
         Expr::Interval(interval) => of_literal(interval),
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => millis(expr)?.checked_neg(),
         Expr::Nested(inner) => millis(inner),
+        Expr::Function(call) => of_call(call),
         _ => None,
     }
 }
+
+/// `__interval('SECOND', n)`, which a prepared query has in the place of a range of units.
+fn of_call(call: &Function) -> Option<Millis> {
+    let FunctionArguments::List(list) = &call.args else { return None };
+    let value = |argument: &FunctionArg| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(v))) => Some(v.value.clone()),
+        _ => None,
+    };
+    let values: Vec<Value> = list.args.iter().map(value).collect::<Option<_>>()?;
+    match values.as_slice() {
+        [Value::SingleQuotedString(unit), Value::Number(n, _)]
+            if unit == "SECOND" && call.name.to_string() == INTERVAL =>
+        {
+            n.parse().ok()
+        }
+        _ => None,
+    }
+}
+
+/// The function that makes an interval of a number of milliseconds or months.
+pub const INTERVAL: &str = "__interval";
 
 /// Units from days down: how many of the next one a unit has, and its milliseconds.
 const UNITS: [Millis; 4] = [86_400_000, 3_600_000, 60_000, 1_000];

@@ -1,12 +1,14 @@
 //! SQL text to statements.
 //!
 //! sqlparser cuts the text into tokens and reads queries and expressions; [`statement`] and
-//! [`table`] read Flink's statements, [`types`] its types, [`expr`] its own expressions and
-//! [`pattern`] MATCH_RECOGNIZE.
+//! [`table`] and [`alter`] read Flink's statements, [`types`] its types, [`expr`] its own
+//! expressions, [`hints`] its hints and [`pattern`] MATCH_RECOGNIZE.
 
+pub mod alter;
 pub mod ast;
 pub mod dialect;
 pub mod expr;
+pub mod hints;
 pub mod interval;
 pub mod pattern;
 pub mod show;
@@ -16,7 +18,7 @@ pub mod types;
 mod words;
 
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
 use self::ast::{Explain, Statement, StatementKind};
 use self::dialect::Flink;
@@ -39,8 +41,8 @@ pub fn parse_all(text: &str) -> (Vec<Statement>, Vec<Fault>) {
     if let Err(e) = Tokenizer::new(&Flink, text).tokenize_with_location_into_buf(&mut tokens) {
         faults.push(Fault::new(e.message, Span::new(e.location, e.location)));
     }
-    refuse_hints(&tokens, &mut faults);
-    tokens.retain(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF));
+    let mut tokens = hints::kept(tokens, &mut faults);
+    drop_lateral(&mut tokens);
     let chunks = tokens.split(|t| t.token == Token::SemiColon).filter(|chunk| !chunk.is_empty());
     let mut reader = Reader { statements: Vec::new(), faults, set: None };
     chunks.for_each(|chunk| reader.chunk(chunk));
@@ -157,6 +159,7 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
                        texts in single quotes";
         return Err(Fault::new(message, quoted.span));
     }
+    check_doubling(chunk)?;
     let mut parser = Parser::new(&Flink)
         .with_recursion_limit(200)
         .with_tokens_with_locations(pattern::rewritten(chunk));
@@ -170,26 +173,53 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
     Ok(kind)
 }
 
+/// How deep CAST and CASE may stand in each other: the type of each is asked for twice, so that
+/// every further one doubles the time of planning.
+const DOUBLING: usize = 12;
+
+fn check_doubling(tokens: &[TokenWithSpan]) -> Result<(), Fault> {
+    // What is open: a CASE or the parenthesis of a CAST, or another parenthesis.
+    let mut open: Vec<bool> = Vec::new();
+    let mut cast = false;
+    for t in tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))) {
+        let word = word(t);
+        match (&t.token, word.as_deref()) {
+            (Token::LParen, _) => open.push(cast),
+            (_, Some("CASE")) => open.push(true),
+            (Token::RParen, _) | (_, Some("END")) => open.truncate(open.len().saturating_sub(1)),
+            _ => {}
+        }
+        cast = matches!(word.as_deref(), Some("CAST" | "TRY_CAST"));
+        if open.iter().filter(|doubles| **doubles).count() > DOUBLING {
+            let message = format!("more than {DOUBLING} CASTs and CASEs within each other");
+            return Err(Fault::new(message, t.span));
+        }
+    }
+    Ok(())
+}
+
 /// Widens a fault's place from a point to the token that stands there.
 fn underline(mut fault: Fault, chunk: &[TokenWithSpan]) -> Fault {
     let start = fault.span.start;
     if let Some(token) = chunk.iter().find(|t| t.span.start == start) {
         fault.span = token.span;
+        if token.token == Token::Period && token.span.start.column + 1 < token.span.end.column {
+            fault.message = hints::MISPLACED.into();
+        }
     }
     fault
 }
 
-/// Hints that would change the result must not be passed over in silence.
-fn refuse_hints(tokens: &[TokenWithSpan], faults: &mut Vec<Fault>) {
-    for t in tokens {
-        let Token::Whitespace(Whitespace::MultiLineComment(text)) = &t.token else { continue };
-        let Some(hints) = text.strip_prefix('+') else { continue };
-        let hints = hints.to_uppercase();
-        if let Some(name) = ["OPTIONS", "STATE_TTL"].iter().find(|name| hints.contains(*name)) {
-            let message = format!("the hint {name} is not supported: put it into WITH or SET");
-            faults.push(Fault::new(message, t.span));
-        }
-    }
+/// UNNEST reads what stands to its left without being told so.
+fn drop_lateral(tokens: &mut Vec<TokenWithSpan>) {
+    let is = |t: &TokenWithSpan, text: &str| word(t).as_deref() == Some(text);
+    let unneeded = |pair: &[TokenWithSpan]| is(&pair[0], "LATERAL") && is(&pair[1], "UNNEST");
+    let drops: Vec<bool> = tokens.windows(2).map(unneeded).collect();
+    let mut at = 0;
+    tokens.retain(|_| {
+        at += 1;
+        !drops.get(at - 1).copied().unwrap_or(false)
+    });
 }
 
 fn word(t: &TokenWithSpan) -> Option<String> {

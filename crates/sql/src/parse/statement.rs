@@ -4,6 +4,7 @@ use sqlparser::ast::{Expr, Ident};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use super::alter::alter;
 use super::ast::{
     CreateFunction, CreateView, Drop, DropKind, Explain, Insert, OnConflict, Set, Statement,
     StatementKind, WithOption,
@@ -16,7 +17,7 @@ use crate::fault::{DID_YOU_MEAN, closest};
 
 const STARTS: &[&str] = &[
     "CREATE", "INSERT", "SELECT", "WITH", "VALUES", "SET", "RESET", "EXPLAIN", "EXECUTE", "DROP",
-    "DESCRIBE", "DESC", "SHOW", "USE", "BEGIN",
+    "DESCRIBE", "DESC", "SHOW", "USE", "BEGIN", "ALTER",
 ];
 
 /// Reads one statement; the parser then stands behind it.
@@ -51,8 +52,9 @@ pub fn statement(p: &mut Parser) -> Result<StatementKind, ParserError> {
             kw(p, "CATALOG");
             p.parse_object_name(false).map(StatementKind::Use)
         }
-        "ALTER" | "UPDATE" | "DELETE" | "TRUNCATE" | "ANALYZE" | "LOAD" | "UNLOAD" | "ADD"
-        | "REMOVE" | "COMPILE" | "CALL" | "STOP" => {
+        "ALTER" => alter(p).map(|alter| StatementKind::Alter(Box::new(alter))),
+        "UPDATE" | "DELETE" | "TRUNCATE" | "ANALYZE" | "LOAD" | "UNLOAD" | "ADD" | "REMOVE"
+        | "COMPILE" | "CALL" | "STOP" => {
             let message = format!("{word} statements are not supported{}", first.span.start);
             Err(ParserError::ParserError(message))
         }

@@ -11,10 +11,10 @@ use super::words::{comment, expect, is, kw, kws, names, text};
 
 /// What stands between the parentheses.
 #[derive(Default)]
-struct Body {
-    columns: Vec<Column>,
-    watermark: Option<Watermark>,
-    primary_key: Vec<Ident>,
+pub(super) struct Body {
+    pub columns: Vec<Column>,
+    pub watermark: Option<Watermark>,
+    pub primary_key: Vec<Ident>,
 }
 
 /// Reads what follows CREATE TABLE.
@@ -56,7 +56,7 @@ pub fn create_table(p: &mut Parser, temporary: bool) -> Result<CreateTable, Pars
     })
 }
 
-fn element(p: &mut Parser, body: &mut Body) -> Result<(), ParserError> {
+pub(super) fn element(p: &mut Parser, body: &mut Body) -> Result<(), ParserError> {
     if is(p, 0, "WATERMARK") && is(p, 1, "FOR") {
         if body.watermark.is_some() {
             return fail(p, "a table has one watermark");
@@ -124,7 +124,7 @@ fn not_enforced(p: &mut Parser) -> Result<(), ParserError> {
 }
 
 /// `('key' = 'value', …)`.
-fn options(p: &mut Parser) -> Result<Vec<WithOption>, ParserError> {
+pub(super) fn options(p: &mut Parser) -> Result<Vec<WithOption>, ParserError> {
     p.expect_token(&Token::LParen)?;
     if p.consume_token(&Token::RParen) {
         return Ok(Vec::new());

@@ -318,8 +318,12 @@ fn faults_name_the_place() {
         ("SELECT TIMESTAMPADD(MINUET, 1, t)", "f.sql:1:21: expected a unit such as MINUTE"),
         ("SELECT 1 1", "f.sql:1:10: expected the end of the statement, found '1'"),
         ("CREATE TABLE t (a INT PRIMARY KEY)", "NOT ENFORCED: keys are declared"),
-        ("ALTER TABLE t ADD a INT", "f.sql:1:1: ALTER statements are not supported"),
-        ("SELECT * FROM t /*+ OPTIONS('a'='b') */", "f.sql:1:17: the hint OPTIONS"),
+        (
+            "ALTER TABLE t ADDD a INT",
+            "f.sql:1:15: expected ADD, MODIFY, DROP, RENAME, SET or RESET",
+        ),
+        ("SELECT * FROM t x /*+ OPTIONS('a'='b') */", "f.sql:1:19: a hint stands behind SELECT"),
+        ("SELECT (1) /*+ OPTIONS('a'='b') */", "f.sql:1:12: a hint stands behind SELECT"),
         ("CREATE TABLE t (a INT) WITH ('password' 's3cret')", "found a text literal"),
         ("INSERT t SELECT 1", "expected INTO or OVERWRITE, found 't'"),
     ] {

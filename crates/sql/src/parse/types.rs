@@ -49,7 +49,12 @@ pub fn parse_type_text(text: &str) -> Result<Nullable> {
 
 /// Reads a type from a parser that stands at its first token.
 pub fn parse_type(p: &mut Parser) -> Result<Nullable, ParserError> {
-    TypeParser { p, open: 0, depth: 0 }.nullable()
+    TypeParser { p, open: 0, depth: 0, most_digits: 38 }.nullable()
+}
+
+/// The same for a CAST, where a DECIMAL of more digits than there are has as many as there are.
+pub fn parse_cast_type(p: &mut Parser) -> Result<Nullable, ParserError> {
+    TypeParser { p, open: 0, depth: 0, most_digits: u64::from(u8::MAX) }.nullable()
 }
 
 /// Deeper types are refused before they exhaust the stack.
@@ -60,6 +65,8 @@ struct TypeParser<'p, 'a> {
     /// Closing brackets of a `>>` that are still to be used.
     open: usize,
     depth: usize,
+    /// That a DECIMAL may be written with.
+    most_digits: u64,
 }
 
 impl TypeParser<'_, '_> {
@@ -107,6 +114,7 @@ impl TypeParser<'_, '_> {
             }
             "ROW" => self.row()?,
             "INTERVAL" => interval_type(self.p)?,
+            "DECIMAL" | "DEC" | "NUMERIC" => decimal(self.p, self.most_digits)?,
             _ => atomic(self.p, &name)?,
         })
     }
@@ -207,7 +215,6 @@ fn atomic(p: &mut Parser, name: &str) -> Result<SqlType, ParserError> {
             kw(p, "PRECISION");
             SqlType::Double
         }
-        "DECIMAL" | "DEC" | "NUMERIC" => decimal(p)?,
         "CHAR" | "CHARACTER" => match kw(p, "VARYING") {
             true => SqlType::Varchar(length(p)?),
             false => SqlType::Char(length(p)?),
@@ -247,11 +254,12 @@ fn atomic(p: &mut Parser, name: &str) -> Result<SqlType, ParserError> {
     })
 }
 
-fn decimal(p: &mut Parser) -> Result<SqlType, ParserError> {
+fn decimal(p: &mut Parser, most: u64) -> Result<SqlType, ParserError> {
+    p.advance_token();
     if !p.consume_token(&Token::LParen) {
         return Ok(SqlType::Decimal(10, 0));
     }
-    let precision = number(p, 1, 38)? as u8;
+    let precision = number(p, 1, most)?.min(38) as u8;
     let scale = match p.consume_token(&Token::Comma) {
         true => number(p, 0, u64::from(precision))? as u8,
         false => 0,

@@ -18,7 +18,9 @@ pub fn rewritten(function: &Function) -> Option<Expr> {
         "ROW" => renamed("__row", list),
         "JSON" => renamed("__json", list),
         "BTRIM" => renamed("__btrim", list),
-        "CURRENT_DATABASE" if list.args.is_empty() => Some(text("default_database")),
+        "CURRENT_DATABASE" if list.args.is_empty() => {
+            Some(cast_call(false, &SqlType::STRING, &text("default_database")))
+        }
         "UNIX_TIMESTAMP" if list.args.is_empty() => Some(seconds_of_now()),
         "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" => json_read(&name, list),
         "JSON_OBJECT" | "JSON_ARRAY" => json_made(&name, list),
@@ -95,7 +97,7 @@ fn renamed(name: &str, list: &FunctionArgumentList) -> Option<Expr> {
 
 /// UNIX_TIMESTAMP(): the seconds of the clock.
 fn seconds_of_now() -> Expr {
-    call("extract", vec![text("EPOCH"), call("current_timestamp", vec![])])
+    call("__unix_timestamp", vec![call("current_timestamp", vec![])])
 }
 
 /// The clauses of JSON_VALUE, JSON_QUERY and JSON_EXISTS as arguments; RETURNING as a CAST.

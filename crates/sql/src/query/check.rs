@@ -12,7 +12,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::{Location, Span};
 
 use super::walk::{Changed, Seen, walk, walk_mut};
-use super::{Names, Provider, bind, errors};
+use super::{Names, Provider, bind, errors, nulls, refused, reserved};
 use crate::catalog::{name_of, span_of};
 use crate::fault::Fault;
 
@@ -34,6 +34,11 @@ pub fn bind_all(
     }
     let mut tables = unknown_tables(provider.names(), query);
     tables.extend(wrong_joins(query));
+    tables.extend(reserved::faults(query));
+    tables.extend(refused::faults(query));
+    let own = provider.names().functions();
+    let own = |name: &str| own.iter().any(|f| f.name().eq_ignore_ascii_case(name));
+    tables.extend(nulls::faults(query, &own));
     if !tables.is_empty() {
         return Err(tables);
     }

@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use brooklet_core::time::Millis;
 use brooklet_core::types::UTC;
 use brooklet_plan::node::NOW;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result, ScalarValue, plan_err};
-use datafusion::logical_expr::{Cast, ColumnarValue, Expr, ScalarUDF, Volatility, create_udf};
+use datafusion::logical_expr::{
+    Cast, ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility,
+};
 
 /// TIMESTAMP_LTZ(3), the type of `__now`.
 pub fn now_type() -> DataType {
@@ -41,11 +44,37 @@ pub fn functions() -> BTreeMap<String, Arc<ScalarUDF>> {
     ];
     let udf = |name: &str| {
         let ty = result_type(name)?;
-        let never = Arc::new(|_: &[ColumnarValue]| plan_err!("the clock is read by the engine"));
-        let udf = create_udf(name, vec![], ty, Volatility::Volatile, never);
+        let signature = Signature::nullary(Volatility::Volatile);
+        let udf = ScalarUDF::from(Reading { name: name.to_string(), ty, signature });
         Some((name.to_string(), Arc::new(udf)))
     };
     names.into_iter().filter_map(udf).collect()
+}
+
+/// A function of the clock, which is never NULL.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Reading {
+    name: String,
+    ty: DataType,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Reading {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.ty.clone())
+    }
+    fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
+        Ok(Arc::new(Field::new(&self.name, self.ty.clone(), false)))
+    }
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        plan_err!("the clock is read by the engine")
+    }
 }
 
 /// Whether this is PROCTIME(), a processing-time attribute.

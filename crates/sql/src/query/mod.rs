@@ -1,12 +1,14 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`], [`calls`], [`predicates`], [`membership`], [`grouping`] and [`frames`] rewrite the
-//! parsed text (names, literals, calls, rows with IN, grouping sets, OVER), [`provider`] says what
-//! names mean, [`window_tvf`], [`group_windows`], [`pattern`], [`clock`], [`operators`],
-//! [`aggregates`] (run by [`folds`] where no engine does), [`row_number`], [`window_functions`],
-//! [`unnest`], [`sets`], [`watermark`], [`order`], [`temporal`] (with [`as_of`]), [`types`] and
-//! [`typing`] teach Flink's meaning, [`parameters`] stand for values, [`optimize`] runs the rules,
-//! [`errors`] and [`check`] turn what goes wrong into faults, [`numbers`] refuses literals.
+//! [`prepare`], [`calls`], [`predicates`], [`membership`], [`named_values`], [`grouping`],
+//! [`frames`] and [`row_fields`] rewrite the parsed text (names, literals, calls, rows with IN,
+//! VALUES, grouping sets, OVER, `r.*`), [`provider`] says what names mean, [`window_tvf`],
+//! [`group_windows`], [`pattern`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`] where
+//! no engine does), [`row_number`], [`window_functions`], [`unnest`], [`sets`], [`watermark`],
+//! [`order`], [`state_ttl`], [`temporal`] (with [`as_of`]), [`types`] and [`typing`] teach Flink's
+//! meaning, [`parameters`] stand for values, [`optimize`] runs the rules, behind [`lateral`] and
+//! [`subqueries`], which make joins; [`errors`] and [`check`] turn what goes wrong into faults,
+//! [`numbers`], [`nulls`], [`refused`] and [`reserved`] refuse what Flink refuses.
 
 pub mod aggregates;
 pub mod as_of;
@@ -18,7 +20,10 @@ mod folds;
 mod frames;
 mod group_windows;
 mod grouping;
+mod lateral;
 mod membership;
+mod named_values;
+mod nulls;
 mod numbers;
 pub mod operators;
 pub mod optimize;
@@ -28,8 +33,13 @@ pub mod pattern;
 mod predicates;
 pub mod prepare;
 pub mod provider;
+mod refused;
+mod reserved;
+mod row_fields;
 pub mod row_number;
 mod sets;
+pub(crate) mod state_ttl;
+mod subqueries;
 pub mod temporal;
 pub mod types;
 mod typing;
@@ -54,17 +64,20 @@ pub use provider::{Names, Provider, View};
 pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
     numbers::check(&query)?;
     prepare::prepare(&mut query);
+    state_ttl::mark(&mut query);
+    row_fields::spread(provider, &mut query);
     query_plan(provider, query)
 }
 
 /// The same for a query that is prepared already.
 fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
-    let plan = group_windows::resolve(plan)?;
+    let plan = window_tvf::in_zone(group_windows::resolve(plan)?, provider.zone())?;
     let plan = parameters::typed(plan, provider.parameters())?;
     let plan = typing::typed(plan, provider.zone())?;
     let plan = sets::counted(plan)?;
     operators::check_choices(&plan)?;
+    let plan = subqueries::single(plan)?;
     let plan = optimize::coerce(plan, provider.options())?;
     temporal::resolve(plan, provider.names())
 }

@@ -108,6 +108,9 @@ impl ExprPlanner for FlinkOperators {
             return Ok(PlannerResult::Planned(planned));
         }
         let op = &expr.op;
+        if let Some(planned) = truth_as_text(&expr, &left, &right) {
+            return Ok(PlannerResult::Planned(planned));
+        }
         if let Some(wrong) = mismatch(op, &left, &right) {
             let plain = DataFusionError::Plan(wrong.clone());
             let place = place(&[&expr.left, &expr.right]);
@@ -211,11 +214,35 @@ fn floats(
     Ok(match (left, right) {
         (Float32, r) if r.is_integer() => Some(within(Float32)),
         (l, Float32) if l.is_integer() => Some(within(Float32)),
-        (Float32, Float64) => Some(cast(within(Float64), Float32)),
+        (Float32, Float64) => Some(within(Float32)),
         (Float32 | Float64, r) if is_decimal(r) => Some(within(Float64)),
         (l, Float32 | Float64) if is_decimal(l) => Some(within(Float64)),
         _ => None,
     })
+}
+
+/// A BOOLEAN beside a text is compared as a text, TRUE or FALSE.
+fn truth_as_text(e: &RawBinaryExpr, left: &DataType, right: &DataType) -> Option<Expr> {
+    let operator = match e.op {
+        BinaryOperator::Eq => Operator::Eq,
+        BinaryOperator::NotEq => Operator::NotEq,
+        BinaryOperator::Lt => Operator::Lt,
+        BinaryOperator::LtEq => Operator::LtEq,
+        BinaryOperator::Gt => Operator::Gt,
+        BinaryOperator::GtEq => Operator::GtEq,
+        _ => return None,
+    };
+    let text =
+        |e: &Expr| brooklet_functions::cast_udf(SqlType::STRING, false).call(vec![e.clone()]);
+    match (left, right) {
+        (DataType::Boolean, DataType::Utf8) => {
+            Some(binary_expr(text(&e.left), operator, e.right.clone()))
+        }
+        (DataType::Utf8, DataType::Boolean) => {
+            Some(binary_expr(e.left.clone(), operator, text(&e.right)))
+        }
+        _ => None,
+    }
 }
 
 /// Whether this is a literal of months.

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
@@ -24,6 +22,8 @@ use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Analyzer, Optimizer, OptimizerContext, OptimizerRule};
 
+use super::{lateral, subqueries};
+
 /// Types made alike where Flink does so by itself.
 pub fn coerce(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
     let analyzer = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())]);
@@ -35,7 +35,8 @@ pub fn coerce(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan>
 /// carry windows), empty relations (a table must still be read for its watermark).
 pub fn optimize(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
     let plan = coerce(plan, options)?;
-    check_membership(&plan)?;
+    let plan = lateral::joined(plan)?;
+    let plan = subqueries::rewritten(plan)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(SimplifyExpressions::new()),
@@ -56,42 +57,9 @@ pub fn optimize(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPla
     options.optimizer.filter_null_join_keys = true;
     let context = OptimizerContext::new_with_config_options(Arc::new(options))
         .without_query_execution_start_time();
-    Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {})
-}
-
-/// IN of a subquery under OR knows TRUE and FALSE only: NULL is as good as FALSE there, but not
-/// where it is negated or shown.
-fn check_membership(plan: &LogicalPlan) -> Result<()> {
-    plan.apply_with_subqueries(|node| {
-        let LogicalPlan::Filter(filter) = node else { return Ok(TreeNodeRecursion::Continue) };
-        for part in split_conjunction(&filter.predicate) {
-            let part = match part {
-                Expr::Not(inner) => inner,
-                other => other,
-            };
-            if !matches!(part, Expr::InSubquery(_) | Expr::Exists(_)) && negates(part)? {
-                return plan_err!(
-                    "NOT IN of a subquery under OR or CASE is not supported: NOT EXISTS can stand \
-                     there"
-                );
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(())
-}
-
-/// Whether a subquery's IN is negated inside of the expression, or its NULL could be seen.
-fn negates(expr: &Expr) -> Result<bool> {
-    let has_in = |e: &Expr| e.exists(|e| Ok(matches!(e, Expr::InSubquery(_))));
-    expr.exists(|e| match e {
-        Expr::InSubquery(i) => Ok(i.negated),
-        Expr::BinaryExpr(b) if matches!(b.op, Operator::And | Operator::Or) => Ok(false),
-        other => match other {
-            Expr::Not(_) | Expr::Case(_) | Expr::BinaryExpr(_) | Expr::IsNull(_) => has_in(other),
-            _ => Ok(false),
-        },
-    })
+    let plan = Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {})?;
+    subqueries::check(&plan)?;
+    Ok(plan)
 }
 
 /// Coerces types and folds constants, nothing else.

@@ -1,9 +1,9 @@
-//! What means another expression: SIMILAR TO, OVERLAPS, intervals over a range of units.
+//! What means another expression: SIMILAR TO, OVERLAPS, intervals of several units or of weeks.
 
 use sqlparser::ast::{BinaryOperator, DateTimeField, Expr, Interval, UnaryOperator, Value};
 
 use super::calls::call;
-use crate::parse::interval::millis;
+use crate::parse::interval::{INTERVAL, millis};
 
 /// What a predicate stands for, if not for itself.
 pub fn rewritten(expr: &Expr) -> Option<Expr> {
@@ -48,10 +48,30 @@ fn span(expr: &Expr) -> Option<(Expr, Expr)> {
     Some((start.clone(), end))
 }
 
-/// `INTERVAL '1 02:03' DAY TO MINUTE`, `INTERVAL '1-2' YEAR TO MONTH` as milliseconds or months.
+/// `INTERVAL '1 02:03' DAY TO MINUTE`, `INTERVAL '1-2' YEAR TO MONTH`, `INTERVAL '1' WEEK` as
+/// milliseconds or months; None for those that DataFusion reads as they stand.
 pub fn range(interval: &Interval) -> Option<Expr> {
     let text = |value: &str| Expr::value(Value::SingleQuotedString(value.to_string()));
     let number = |n: i64| Expr::value(Value::Number(n.to_string(), true));
+    let plain = interval.last_field.is_none()
+        && interval.leading_precision.is_none()
+        && interval.fractional_seconds_precision.is_none();
+    let of_others = match (&interval.leading_field, &interval.last_field) {
+        (Some(DateTimeField::Week(_)), None) => Some(("SECOND", 7 * 86_400_000)),
+        (Some(DateTimeField::Quarter), None) => Some(("MONTH", 3)),
+        (Some(DateTimeField::Year), None) if !plain => Some(("MONTH", 12)),
+        (Some(DateTimeField::Month), None) if !plain => Some(("MONTH", 1)),
+        _ => None,
+    };
+    if let Some((unit, each)) = of_others {
+        let Expr::Value(value) = interval.value.as_ref() else { return None };
+        let Value::SingleQuotedString(count) = &value.value else { return None };
+        let all = count.trim().parse::<i64>().ok()?.checked_mul(each)?;
+        return Some(call("__interval", vec![text(unit), number(all)]));
+    }
+    if plain {
+        return None;
+    }
     if interval.leading_field == Some(DateTimeField::Year) {
         let Expr::Value(value) = interval.value.as_ref() else { return None };
         let Value::SingleQuotedString(written) = &value.value else { return None };
@@ -61,8 +81,8 @@ pub fn range(interval: &Interval) -> Option<Expr> {
         };
         let (years, months) = written.split_once('-')?;
         let all = years.parse::<i64>().ok()? * 12 + months.parse::<i64>().ok()?;
-        return Some(call("__interval", vec![text("MONTH"), number(sign * all)]));
+        return Some(call(INTERVAL, vec![text("MONTH"), number(sign * all)]));
     }
     let millis = millis(&Expr::Interval(interval.clone()))?;
-    Some(call("__interval", vec![text("SECOND"), number(millis)]))
+    Some(call(INTERVAL, vec![text("SECOND"), number(millis)]))
 }

@@ -14,7 +14,7 @@ use sqlparser::ast::{
 
 use super::types::flink_type;
 use super::walk::{Changed, walk_mut};
-use super::{calls, frames, group_windows, grouping, membership, predicates, unnest};
+use super::{calls, frames, group_windows, grouping, membership, named_values, predicates, unnest};
 use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.
@@ -44,9 +44,13 @@ const TYPED_BY_VALUE: [&str; 3] = ["round", "truncate", "to_timestamp_ltz"];
 
 fn change(changed: Changed<'_>) {
     match changed {
-        Changed::Query(query) => fetch_as_limit(query),
+        Changed::Query(query) => {
+            fetch_as_limit(query);
+            named_values::name(&mut query.body);
+        }
         Changed::Select(select) => {
             group_windows::mark(select);
+            membership::filters(select);
             name_columns(select);
             grouping::prepare(select);
             frames::named(select);
@@ -105,12 +109,14 @@ fn change_expr(expr: &mut Expr) {
             }
         }
         Expr::InSubquery { .. } | Expr::AnyOp { .. } | Expr::AllOp { .. } => {
-            if let Some(other) = membership::rewritten(expr) {
+            if let Some(other) = membership::value(expr) {
                 *expr = other;
             }
         }
-        Expr::CompoundFieldAccess { access_chain, .. } => quoted_fields(access_chain),
-        Expr::Interval(interval) if interval.last_field.is_some() => {
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            quoted_fields(matches!(**root, Expr::Identifier(_)), access_chain);
+        }
+        Expr::Interval(interval) => {
             if let Some(other) = predicates::range(interval) {
                 *expr = other;
             }
@@ -137,17 +143,20 @@ fn literal_type(text: &str) -> Option<DataType> {
     if text.contains(['e', 'E']) {
         return Some(DataType::Double(ExactNumberInfo::None));
     }
-    if let Some((whole, fraction)) = text.split_once('.') {
+    if let Some((whole, fraction)) =
+        text.split_once('.').filter(|(_, fraction)| !fraction.is_empty())
+    {
         let (digits, scale) = ((whole.len() + fraction.len()) as u64, fraction.len() as i64);
         let info = ExactNumberInfo::PrecisionAndScale(digits, scale);
         return (1..=38).contains(&digits).then_some(DataType::Decimal(info));
     }
-    text.parse::<i32>().is_ok().then_some(DataType::Int(None))
+    text.trim_end_matches('.').parse::<i32>().is_ok().then_some(DataType::Int(None))
 }
 
-/// Fields behind an index (`a[1].b`) as texts, the way DataFusion reads them.
-fn quoted_fields(chain: &mut [AccessExpr]) {
-    for access in chain.iter_mut().skip_while(|a| matches!(a, AccessExpr::Dot(_))) {
+/// Fields behind an index (`a[1].b`) or a value (`ROW(1).f`) as texts, the way DataFusion reads
+/// them; those directly behind a name belong to it.
+fn quoted_fields(of_name: bool, chain: &mut [AccessExpr]) {
+    for access in chain.iter_mut().skip_while(|a| of_name && matches!(a, AccessExpr::Dot(_))) {
         if let AccessExpr::Dot(Expr::Identifier(id)) = access {
             let name = Value::SingleQuotedString(id.value.clone());
             *access = AccessExpr::Dot(Expr::value(name));
@@ -155,16 +164,24 @@ fn quoted_fields(chain: &mut [AccessExpr]) {
     }
 }
 
-/// `LIKE 'a|%' ESCAPE '|'` as `LIKE 'a\%'`, the one escape that DataFusion knows.
+/// `LIKE 'a|%' ESCAPE '|'` as `LIKE 'a\%'`, the one escape that DataFusion knows and Flink has only
+/// where it is named: a backslash of any other pattern is doubled.
 fn escape_as_backslash(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) {
-    let Some(with) = escape.as_ref().and_then(|v| v.value.clone().into_string()) else { return };
-    let (mut one, Expr::Value(text)) = (with.chars(), pattern) else { return };
-    let (Some(with), None) = (one.next(), one.next()) else { return };
-    let Value::SingleQuotedString(text) = &mut text.value else { return };
+    let with = escape.as_ref().and_then(|v| v.value.clone().into_string()).unwrap_or_default();
+    let mut one = with.chars();
+    let (with, None) = (one.next(), one.next()) else { return };
+    let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = pattern else {
+        if with.is_none() && !is_parameter(pattern) {
+            let [one, two] = ["\\", "\\\\"].map(|t| Value::SingleQuotedString(t.into()));
+            let arguments = vec![pattern.clone(), Expr::value(one), Expr::value(two)];
+            *pattern = calls::call("replace", arguments);
+        }
+        return;
+    };
     let mut written = String::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        if c == with {
+        if Some(c) == with {
             written.push('\\');
             written.extend(chars.next());
         } else if c == '\\' {
@@ -175,6 +192,11 @@ fn escape_as_backslash(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) {
     }
     *text = written;
     *escape = None;
+}
+
+/// Its type is told by what it is compared with.
+fn is_parameter(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(v) if matches!(v.value, Value::Placeholder(_)))
 }
 
 /// Names of the functions that CAST and TRY_CAST become: the type follows.
@@ -246,9 +268,6 @@ fn name_columns(select: &mut Select) {
                 Expr::CompoundIdentifier(ids) => {
                     (ids.last().map(|i| i.value.clone()).unwrap_or_default(), false)
                 }
-                Expr::CompoundFieldAccess { access_chain, .. } => {
-                    (field_name(access_chain).unwrap_or(format!("EXPR${position}")), false)
-                }
                 _ => (format!("EXPR${position}"), false),
             },
             _ => continue,
@@ -270,12 +289,5 @@ fn name_columns(select: &mut Select) {
             }
             other => other,
         };
-    }
-}
-
-fn field_name(chain: &[AccessExpr]) -> Option<String> {
-    match chain.last()? {
-        AccessExpr::Dot(Expr::Identifier(id)) => Some(id.value.clone()),
-        _ => None,
     }
 }

@@ -23,7 +23,10 @@ use sqlparser::ast::{Ident, Query};
 use super::parameters::Parameters;
 use super::types::FlinkTypes;
 use super::window_tvf::FlinkRelations;
-use super::{aggregates, clock, group_windows, prepare, row_number, watermark, window_functions};
+use super::{
+    aggregates, clock, group_windows, prepare, row_fields, row_number, state_ttl, watermark,
+    window_functions,
+};
 
 /// A view as a query sees it.
 #[derive(Debug, Clone)]
@@ -167,6 +170,8 @@ impl<'a> Provider<'a> {
 
     fn plan_view(&self, name: &str, mut view: View) -> Result<LogicalPlan> {
         prepare::prepare(&mut view.query);
+        state_ttl::mark(&mut view.query);
+        row_fields::spread(self, &mut view.query);
         let plan = super::query_plan(self, view.query)?;
         if view.columns.is_empty() {
             return Ok(plan);

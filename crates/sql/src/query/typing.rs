@@ -4,7 +4,7 @@
 //! alike here. What Arrow's types cannot say is said in metadata, see [`SqlType::field`].
 
 use brooklet_core::types::{SQL_TYPE, SqlType};
-use brooklet_functions::{NULL, Zone, cast_udf_in, common_type, retyped_udf};
+use brooklet_functions::{NULL, Zone, cast_udf_in, common_type, retyped_udf, type_text};
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
@@ -49,11 +49,7 @@ impl Typing {
     fn expr(&self, expr: Expr) -> Result<Transformed<Expr>> {
         Ok(match expr {
             Expr::Literal(value, None) => match literal_type(&value) {
-                Some(ty) => {
-                    let said = [(SQL_TYPE.to_string(), ty.to_string())].into();
-                    let said: std::collections::BTreeMap<String, String> = said;
-                    Transformed::yes(Expr::Literal(value, Some(FieldMetadata::from(said))))
-                }
+                Some(ty) => Transformed::yes(Expr::Literal(value, Some(metadata(&ty)))),
                 None => Transformed::no(Expr::Literal(value, None)),
             },
             Expr::Case(case) => Transformed::yes(self.case(case)?),
@@ -109,6 +105,20 @@ impl Typing {
             "nullif" => {
                 let ty = self.of(&f.args[0])?;
                 Ok(Transformed::yes(said(Expr::ScalarFunction(f), &ty)))
+            }
+            // Only here is it known what may be NULL.
+            "typeof" => {
+                let Some(value) = f.args.first() else {
+                    return plan_err!("TYPEOF takes a value and perhaps TRUE or FALSE");
+                };
+                let (_, field) = value.to_field(&self.schema)?;
+                let long = match f.args.get(1) {
+                    None => false,
+                    Some(Expr::Literal(ScalarValue::Boolean(Some(long)), _)) => *long,
+                    Some(_) => return plan_err!("TYPEOF takes a value and perhaps TRUE or FALSE"),
+                };
+                let text = ScalarValue::Utf8(Some(type_text(&field, long)));
+                Ok(Transformed::yes(Expr::Literal(text, Some(metadata(&SqlType::STRING)))))
             }
             // What the wall shows now.
             "localtimestamp" | "current_date" | "current_time" | "localtime"
@@ -174,6 +184,10 @@ impl Typing {
             return Ok(e);
         }
         let (l, r) = (self.beside(*e.left, &right)?, self.beside(*e.right, &left)?);
+        let r = match (e.op, &left, &right) {
+            (Operator::Eq, SqlType::Float, SqlType::Double) => self.into(r, &SqlType::Float)?,
+            _ => r,
+        };
         Ok(BinaryExpr { left: Box::new(l), right: Box::new(r), op: e.op })
     }
 
@@ -222,7 +236,11 @@ impl Typing {
                 | S::Float
                 | S::Double
         );
-        let text = matches!(self.of(&expr)?, S::Char(_) | S::Varchar(_));
+        let of = self.of(&expr)?;
+        let text = matches!(of, S::Char(_) | S::Varchar(_));
+        if matches!(ty, S::Char(_) | S::Varchar(_)) && of.arrow().is_numeric() {
+            return self.into(expr, &S::STRING);
+        }
         if own && !(text && ty.arrow().is_floating()) { self.beside(expr, ty) } else { Ok(expr) }
     }
 
@@ -263,6 +281,13 @@ fn said(expr: Expr, ty: &SqlType) -> Expr {
         return expr;
     }
     retyped_udf(ty.clone()).call(vec![expr])
+}
+
+/// What a literal says of its type.
+fn metadata(ty: &SqlType) -> FieldMetadata {
+    let said = [(SQL_TYPE.to_string(), ty.to_string())].into();
+    let said: std::collections::BTreeMap<String, String> = said;
+    FieldMetadata::from(said)
 }
 
 /// The type of a literal where it is not what its Arrow type stands for.

@@ -7,7 +7,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
+use brooklet_functions::Zone;
 use brooklet_plan::node::WindowKind;
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, DataFusionError, ExprSchema};
 use datafusion::common::{DFSchema, DFSchemaRef, Diagnostic, Result, ScalarValue, Span, plan_err};
 use datafusion::logical_expr::planner::{
@@ -18,6 +20,9 @@ use sqlparser::ast::{
     self, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArguments, ObjectName,
     Spanned, TableFactor,
 };
+
+use super::state_ttl;
+use crate::parse::interval::INTERVAL;
 
 /// The columns a window function adds.
 pub const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
@@ -48,6 +53,8 @@ pub struct WindowTvf {
     pub grouped: bool,
     /// Where DESCRIPTOR names the time column.
     pub place: Place,
+    /// The time zone, not UTC, whose wall cuts windows over instants.
+    pub zone: Option<Zone>,
     pub input: LogicalPlan,
     schema: DFSchemaRef,
 }
@@ -86,11 +93,17 @@ impl WindowTvf {
             fields.push((qualifier.clone(), Arc::new(Field::new(name, ty, false))));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-        Ok(WindowTvf { kind, time, partition, grouped: false, place, input, schema })
+        Ok(WindowTvf { kind, time, partition, grouped: false, place, zone: None, input, schema })
     }
     /// The same, as written in GROUP BY.
     pub fn grouped(self) -> Self {
         WindowTvf { grouped: true, ..self }
+    }
+    /// The same in a session with this time zone.
+    fn in_zone(self, zone: Zone) -> Self {
+        let time = self.time_index().map(|i| self.input.schema().field(i).data_type());
+        let instant = matches!(time, Some(DataType::Timestamp(_, Some(_))));
+        WindowTvf { zone: (instant && zone != Zone::UTC).then_some(zone), ..self }
     }
     /// Index of the time column in the input.
     pub fn time_index(&self) -> Option<usize> {
@@ -144,7 +157,7 @@ impl UserDefinedLogicalNodeCore for WindowTvf {
             return plan_err!("a window function has one time column and one input");
         };
         let new = Self::new(self.kind, (time, self.place), exprs, input)?;
-        Ok(WindowTvf { grouped: self.grouped, ..new })
+        Ok(WindowTvf { grouped: self.grouped, zone: self.zone, ..new })
     }
     fn necessary_children_exprs(&self, output: &[usize]) -> Option<Vec<Vec<usize>>> {
         let width = self.input.schema().fields().len();
@@ -168,6 +181,10 @@ impl RelationPlanner for FlinkRelations {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        if let Some((factor, mark)) = state_ttl::unmarked(&relation) {
+            let plan = state_ttl::named(context.plan(factor)?, &mark)?;
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))));
+        }
         if let Some(plan) = super::unnest::plan(&relation, context)? {
             return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))));
         }
@@ -363,6 +380,12 @@ pub fn interval_millis(expr: &Expr) -> Option<i64> {
             Some(i64::from(v.days) * 86_400_000 + i64::from(v.milliseconds))
         }
         Expr::Negative(inner) => interval_millis(inner).map(|v| -v),
+        Expr::ScalarFunction(f) if f.name() == INTERVAL => match f.args.as_slice() {
+            [Expr::Literal(unit, _), Expr::Literal(ScalarValue::Int64(n), _)] => {
+                n.filter(|_| unit.try_as_str().flatten() == Some("SECOND"))
+            }
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -412,6 +435,21 @@ fn window_kind(function: &str, given: &[(Option<String>, i64)]) -> Result<TvfKin
             WindowKind::Cumulate { size, step, offset }
         }
     }))
+}
+
+/// The plan with its windows in the session's time zone.
+pub fn in_zone(plan: LogicalPlan, zone: Zone) -> Result<LogicalPlan> {
+    let placed = plan.transform_up_with_subqueries(|plan| match &plan {
+        LogicalPlan::Extension(e) => match as_window(e) {
+            Some(tvf) => {
+                let node = Arc::new(tvf.clone().in_zone(zone));
+                Ok(Transformed::yes(LogicalPlan::Extension(Extension { node })))
+            }
+            None => Ok(Transformed::no(plan)),
+        },
+        _ => Ok(Transformed::no(plan)),
+    })?;
+    Ok(placed.data)
 }
 
 /// The UNNEST behind an extension node.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use brooklet_core::{Error, Result};
 use brooklet_pipeline::compile::SqlFile;
 use brooklet_pipeline::rows::{cells, net};
+use brooklet_pipeline::wall::on_the_wall;
 use brooklet_plan::{NodeOp, StreamPlan};
 use brooklet_testkit::dice::Dice;
 use brooklet_testkit::oracle::{self, Excuses, Question, questions};
@@ -69,18 +70,25 @@ async fn check(question: &Question, seed: u64) -> Result<()> {
     let mut rows = Vec::new();
     for batch in net(&table.write_schema(), &changes)? {
         let shown = |cell: Option<String>| cell.unwrap_or_else(|| "NULL".into());
-        let texts = cells(&table.columns, &batch)?.into_iter();
+        let (columns, batch) = on_the_wall(&table.columns, &batch, &compiled.settings)?;
+        let texts = cells(&columns, &batch)?.into_iter();
         rows.extend(texts.map(|row| row.into_iter().map(shown).collect::<Vec<_>>().join("\t")));
     }
     rows.sort();
     let mut wanted = question.rows().unwrap_or_default();
     wanted.sort();
-    let same = rows.len() == wanted.len() && rows.iter().zip(&wanted).all(|(a, b)| nearly(a, b));
+    let sql = question.shown();
+    let loose = ROUNDED.iter().any(|function| sql.contains(function));
+    let same = rows.len() == wanted.len()
+        && rows.iter().zip(&wanted).all(|(a, b)| a == b || loose && nearly(a, b));
     match same {
         true => Ok(()),
         false => Err(Error::data(format!("{rows:?}, not {wanted:?}"))),
     }
 }
+
+/// Java's libraries round their last digits otherwise, also when nothing is disturbed.
+const ROUNDED: [&str; 4] = ["STDDEV", "VAR", "POWER(", "SIN("];
 
 /// Equal up to the last digits of numbers.
 fn nearly(a: &str, b: &str) -> bool {
@@ -94,7 +102,8 @@ fn nearly(a: &str, b: &str) -> bool {
 
 /// By the clock the answer hangs on when rows are read.
 fn is_left_out(question: &Question) -> bool {
-    question.shown().contains(" pt ")
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    question.shown().split(|c| !is_word(c)).any(|word| word == "pt")
 }
 
 /// The plan with its rows given to the simulation.

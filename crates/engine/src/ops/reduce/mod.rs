@@ -1,9 +1,9 @@
 //! Reduce: per key, in meaning a function rows → rows.
 //!
 //! [`aggregate`] emits changes every epoch, [`window`] once when a window closes ([`firing`] before
-//! and after as well), [`slices`] is for windows that overlap, [`session`] for those that grow; they
-//! keep their groups in a [`group::GroupSet`] of [`accumulator`]s, with a [`multiset`] where values
-//! must be counted or taken back. [`topn`] (within windows: [`window_topn`]), [`dedup`],
+//! and after as well), [`slices`] is for windows that overlap, [`session`] for those that grow;
+//! they keep their groups in a [`group::GroupSet`] of [`accumulator`]s, with a [`multiset`] where
+//! values must be counted or taken back. [`topn`] (within windows: [`window_topn`]), [`dedup`],
 //! [`upserts`] and [`over`] keep rows instead; [`pattern`] finds row patterns.
 
 pub mod accumulator;

@@ -141,8 +141,8 @@ impl Session {
         for row in 0..rows.len() {
             let late_before = match (self.clock, limits) {
                 (Clock::Now, _) => ctx.now - 1,
-                (Clock::Watermark, Some(limits)) => limits.value(row),
-                (Clock::Watermark, None) => ctx.late_before,
+                (clock, Some(limits)) => clock.reached(limits.value(row)),
+                (clock, None) => clock.reached(ctx.late_before),
             };
             let key: &[u8] = keys.as_ref().map_or(&[], |keys| keys.row(row).data());
             self.open.add(key, row as u32, times.value(row), late_before);

@@ -2,7 +2,8 @@
 //! sets.
 
 use datafusion::common::Result;
-use sqlparser::ast::{MatchRecognizePattern, MatchRecognizeSymbol, RepetitionQuantifier, Spanned};
+use sqlparser::ast::{MatchRecognizePattern, MatchRecognizeSymbol, RepetitionQuantifier};
+use sqlparser::tokenizer::Span;
 
 use super::PatternVariable;
 use crate::query::window_tvf::fault;
@@ -11,20 +12,39 @@ use crate::query::window_tvf::fault;
 pub fn read(pattern: &MatchRecognizePattern) -> Result<Vec<PatternVariable>> {
     let mut found = Vec::new();
     let read = sequence(pattern, &mut found).and_then(|()| check(&found));
-    read.map_err(|message| fault(message, pattern.span()))?;
-    Ok(found)
+    read.map_err(|(message, span)| fault(message, span))?;
+    Ok(found.into_iter().map(|(variable, _)| variable).collect())
+}
+
+/// What is wrong, and where it stands.
+type Wrong = (String, Span);
+
+/// Where the variables of a part stand.
+fn place(pattern: &MatchRecognizePattern) -> Span {
+    use MatchRecognizePattern as P;
+    let symbol = |symbol: &MatchRecognizeSymbol| match symbol {
+        MatchRecognizeSymbol::Named(name) => name.span,
+        _ => Span::empty(),
+    };
+    match pattern {
+        P::Symbol(one) | P::Exclude(one) => symbol(one),
+        P::Permute(all) => Span::union_iter(all.iter().map(symbol)),
+        P::Concat(parts) | P::Alternation(parts) => Span::union_iter(parts.iter().map(place)),
+        P::Group(inner) | P::Repetition(inner, _) => place(inner),
+    }
 }
 
 fn sequence(
     pattern: &MatchRecognizePattern,
-    found: &mut Vec<PatternVariable>,
-) -> Result<(), String> {
+    found: &mut Vec<(PatternVariable, Span)>,
+) -> Result<(), Wrong> {
     use MatchRecognizePattern as P;
+    let at = place(pattern);
     match pattern {
         P::Concat(parts) => parts.iter().try_for_each(|part| sequence(part, found)),
         P::Group(inner) => sequence(inner, found),
         P::Symbol(_) => {
-            found.push(quantified(pattern, (1, Some(1)), true)?);
+            found.push((quantified(pattern, (1, Some(1)), true)?, at));
             Ok(())
         }
         P::Repetition(inner, quantifier) => {
@@ -34,12 +54,13 @@ fn sequence(
                 }
                 _ => (inner, quantifier, true),
             };
-            found.push(quantified(inner, bounds(quantifier)?, greedy)?);
+            let bounds = bounds(quantifier).map_err(|message| (message, at))?;
+            found.push((quantified(inner, bounds, greedy)?, at));
             Ok(())
         }
-        P::Alternation(_) => Err(format!("{pattern}: alternatives are not supported in a pattern")),
-        P::Permute(_) => Err("PERMUTE is not supported in a pattern".into()),
-        P::Exclude(_) => Err(format!("{pattern}: exclusion is not supported in a pattern")),
+        P::Alternation(_) => Err((format!("{pattern}: a pattern has no alternatives"), at)),
+        P::Permute(_) => Err(("PERMUTE is not supported in a pattern".into(), at)),
+        P::Exclude(_) => Err((format!("{pattern}: exclusion is not supported in a pattern"), at)),
     }
 }
 
@@ -64,21 +85,21 @@ fn quantified(
     pattern: &MatchRecognizePattern,
     (least, most): (u32, Option<u32>),
     greedy: bool,
-) -> Result<PatternVariable, String> {
+) -> Result<PatternVariable, Wrong> {
+    let wrong = |message: String| Err((message, place(pattern)));
     let MatchRecognizePattern::Symbol(MatchRecognizeSymbol::Named(name)) = pattern else {
-        return Err(format!("{pattern}: a quantifier stands behind one variable, not a group"));
+        return wrong(format!("{pattern}: a quantifier stands behind one variable, not a group"));
     };
     let name = name.value.clone();
     if most.is_some_and(|most| most < least.max(1)) {
-        return Err(format!(
-            "{name}: the upper bound of a quantifier is at least the lower one and 1"
-        ));
+        let message = "the upper bound of a quantifier is at least the lower one and 1";
+        return wrong(format!("{name}: {message}"));
     }
     if most.unwrap_or(least) > MOST {
-        return Err(format!("{name}: a quantifier counts to {MOST} at most"));
+        return wrong(format!("{name}: a quantifier counts to {MOST} at most"));
     }
     if (least, most, greedy) == (0, Some(1), false) {
-        return Err(format!("{name}??: a reluctant '?' is not supported"));
+        return wrong(format!("{name}??: a reluctant '?' is not supported"));
     }
     Ok(PatternVariable { name, least, most, greedy, condition: None })
 }
@@ -88,26 +109,25 @@ fn is_greedy(v: &PatternVariable) -> bool {
     v.greedy && v.most != Some(v.least) && (v.least, v.most) != (0, Some(1))
 }
 
-fn check(variables: &[PatternVariable]) -> Result<(), String> {
-    for (at, v) in variables.iter().enumerate() {
-        if variables[..at].iter().any(|other| other.name == v.name) {
-            return Err(format!("variable {} stands in the pattern twice", v.name));
+fn check(variables: &[(PatternVariable, Span)]) -> Result<(), Wrong> {
+    for (at, (v, span)) in variables.iter().enumerate() {
+        if variables[..at].iter().any(|(other, _)| other.name == v.name) {
+            return Err((format!("variable {} stands in the pattern twice", v.name), *span));
         }
         let optional = v.least == 0 && matches!(v.most, None | Some(1));
-        if optional && at > 0 && is_greedy(&variables[at - 1]) {
-            return Err(format!(
-                "{}: a variable that may be left out cannot follow a greedy one",
-                v.name
-            ));
+        if optional && at > 0 && is_greedy(&variables[at - 1].0) {
+            let message = "a variable that may be left out cannot follow a greedy one";
+            return Err((format!("{}: {message}", v.name), *span));
         }
     }
-    if variables.iter().all(|v| v.least == 0) {
-        return Err("a pattern needs a variable that takes at least one row".into());
+    let Some((last, span)) = variables.last() else { return Ok(()) };
+    if variables.iter().all(|(v, _)| v.least == 0) {
+        return Err(("a pattern needs a variable that takes at least one row".into(), *span));
     }
-    if variables.last().is_some_and(is_greedy) {
-        return Err("the last variable of a pattern cannot be greedy: end with a plain variable \
-                    or a reluctant quantifier such as +?"
-            .into());
+    if is_greedy(last) {
+        let message = "the last variable of a pattern cannot be greedy: end with a plain variable \
+                       or a reluctant quantifier such as +?";
+        return Err((message.into(), *span));
     }
     Ok(())
 }

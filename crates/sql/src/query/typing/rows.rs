@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use brooklet_core::types::SqlType;
 use brooklet_functions::{NULL, Zone, common_type};
-use datafusion::common::{DFSchema, Result, plan_err};
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Union, Values};
+use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Projection, Union, Values};
 
 use super::{made, type_of};
 use crate::lower::sql_type;
@@ -62,31 +62,46 @@ pub fn union(union: Union, zone: Zone) -> Result<LogicalPlan> {
     Ok(LogicalPlan::Union(Union { inputs, schema: Arc::new(schema) }))
 }
 
-/// Texts of different lengths are VARCHAR of the longest.
-pub fn values(values: Values, _: Zone) -> Result<LogicalPlan> {
+/// Each column of VALUES in the common type of its values.
+pub fn values(values: Values, zone: Zone) -> Result<LogicalPlan> {
     let none = DFSchema::empty();
+    let mut rows: Vec<Vec<Expr>> =
+        values.values.into_iter().map(|row| row.into_iter().map(as_written).collect()).collect();
     let mut fields = vec![];
     for (i, (relation, field)) in values.schema.iter().enumerate() {
-        let types = values.values.iter().map(|row| type_of(&row[i], &none));
-        let types = types.collect::<Result<Vec<_>>>()?;
-        let text = |t: &SqlType| matches!(t, SqlType::Char(_) | SqlType::Varchar(_));
-        let bytes = |t: &SqlType| matches!(t, SqlType::Binary(_) | SqlType::Varbinary(_));
-        let cast_to_text = values.values.iter().any(|row| {
-            matches!(&row[i], Expr::Cast(c) if c.field.data_type().is_string()
-                && !type_of(&c.expr, &none).is_ok_and(|t| text(&t)))
-        });
-        if cast_to_text {
-            return plan_err!("the values of column {} have no type in common", i + 1);
+        let (mut types, mut nullable) = (vec![], false);
+        for row in &rows {
+            let (_, field) = row[i].to_field(&none)?;
+            nullable |= field.is_nullable() || field.data_type().is_null();
+            types.push(type_of(&row[i], &none)?);
         }
-        let moment = |t: &SqlType| matches!(t, SqlType::Timestamp(_) | SqlType::TimestampLtz(_));
-        let whole = types.iter().all(text) || types.iter().all(bytes) || types.iter().all(moment);
-        let ty = common_type(&types).filter(|ty| whole && *ty != NULL);
-        let field = match ty.filter(|ty| ty.arrow() == *field.data_type()) {
-            Some(ty) => Arc::new(ty.field(field.name(), field.is_nullable())),
-            None => Arc::clone(field),
+        let Some(common) = common_type(&types) else {
+            let shown: Vec<String> = types.iter().map(|t| t.to_string()).collect();
+            let shown = shown.join(", ");
+            return plan_err!("the values of column {} have no type in common: {shown}", i + 1);
         };
-        fields.push((relation.cloned(), field));
+        for (row, from) in rows.iter_mut().zip(&types) {
+            let value = std::mem::take(&mut row[i]);
+            row[i] = made(value, from, &common, zone)?;
+        }
+        let ty = if common == NULL { SqlType::STRING } else { common };
+        fields.push((relation.cloned(), Arc::new(ty.field(field.name(), nullable))));
     }
     let schema = DFSchema::new_with_metadata(fields, values.schema.metadata().clone())?;
-    Ok(LogicalPlan::Values(Values { schema: Arc::new(schema), values: values.values }))
+    Ok(LogicalPlan::Values(Values { schema: Arc::new(schema), values: rows }))
+}
+
+/// The value without the cast to a type in common that DataFusion has put around it. A cast of
+/// a small number is a literal's own.
+fn as_written(expr: Expr) -> Expr {
+    match expr {
+        Expr::Cast(cast) => match &*cast.expr {
+            Expr::Literal(ScalarValue::Int64(Some(n)), _) if i32::try_from(*n).is_err() => {
+                *cast.expr
+            }
+            Expr::Literal(value, _) if !value.is_null() => Expr::Cast(cast),
+            _ => as_written(*cast.expr),
+        },
+        other => other,
+    }
 }

@@ -356,11 +356,15 @@ impl TimedOver {
         due
     }
 
-    /// The due rows of each key and life behind those that they can look back to.
-    fn parts(&self, due: &[u32]) -> Result<Vec<Due>> {
+    /// The due rows of each key and life behind those that they can look back to. A key's lives
+    /// come one after the other: one list each, since their accumulators are the key's.
+    fn parts(&self, due: &[u32]) -> Result<Vec<Vec<Due>>> {
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
         let columns = self.rows.key_columns(due)?;
         let keys = self.by_key.find(&columns[..self.keys.len()], due.len())?;
-        let mut parts: Vec<Due> = Vec::new();
+        let mut parts: Vec<Vec<Due>> = Vec::new();
         let mut at = 0;
         while at < due.len() {
             let Some(key) = keys[at] else {
@@ -370,14 +374,17 @@ impl TimedOver {
             let mut lives: Vec<i64> = due[at..end].iter().map(|r| self.of_row(LIFE, *r)).collect();
             lives.sort_unstable();
             lives.dedup();
-            for life in lives {
+            for (nth, life) in lives.into_iter().enumerate() {
                 let of_life = |row: &u32| self.of_row(LIFE, *row) == life;
                 let before = match self.keep.nothing() {
                     true => vec![],
                     false => self.rows_of(key),
                 };
                 let given = |row: &u32| self.of_row(GIVEN, *row) == 1 && of_life(row);
-                parts.push(Due {
+                if parts.len() == nth {
+                    parts.push(Vec::new());
+                }
+                parts[nth].push(Due {
                     key,
                     before: before.into_iter().filter(given).collect(),
                     rows: due[at..end].iter().copied().filter(of_life).collect(),
@@ -389,11 +396,10 @@ impl TimedOver {
     }
 
     /// Computes what is due.
-    fn give(&mut self, ctx: &StepCtx, due: &[u32], out: &mut StepOutput) -> Result<()> {
-        let parts = self.parts(due)?;
+    fn give(&mut self, ctx: &StepCtx, parts: &[Due], out: &mut StepOutput) -> Result<()> {
         let (mut all, mut places, mut first) = (Vec::new(), Vec::new(), Vec::new());
         let mut wanted: Vec<u32> = Vec::new();
-        for part in &parts {
+        for part in parts {
             let start = all.len();
             let many = |row: &u32| std::iter::repeat_n(*row, self.of_row(COUNT, *row) as usize);
             all.extend(part.before.iter().flat_map(many));
@@ -534,8 +540,8 @@ impl Operator for TimedOver {
         if calls {
             self.called(ctx, &due, &mut touched)?;
         }
-        if !due.is_empty() {
-            self.give(ctx, &due, &mut out)?;
+        for parts in self.parts(&due)? {
+            self.give(ctx, &parts, &mut out)?;
         }
         for (key, of_key) in &mut touched {
             of_key.reach(ctx.watermark);

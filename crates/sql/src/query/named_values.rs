@@ -1,0 +1,36 @@
+//! VALUES with Flink's names of columns: `EXPR$0`, `EXPR$1` and so on.
+
+use sqlparser::ast::{SetExpr, TableFactor};
+use sqlparser::parser::Parser;
+
+use crate::parse::dialect::Flink;
+
+/// VALUES as `SELECT * FROM (VALUES …) AS t (EXPR$0, …)`, once.
+pub fn name(body: &mut SetExpr) {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            name(left);
+            name(right);
+        }
+        // The mark of those that are named; it means nothing else.
+        SetExpr::Values(values) if !values.explicit_row => {
+            values.explicit_row = true;
+            let width = values.rows.first().map_or(0, |row| row.content.len());
+            if let Some(named) = around(body.clone(), width) {
+                *body = named;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn around(values: SetExpr, width: usize) -> Option<SetExpr> {
+    let columns: Vec<String> = (0..width).map(|i| format!("`EXPR${i}`")).collect();
+    let frame = format!("SELECT * FROM (SELECT 1) AS `__values` ({})", columns.join(", "));
+    let query = Parser::new(&Flink).try_with_sql(&frame).ok()?.parse_query().ok()?;
+    let SetExpr::Select(mut select) = *query.body else { return None };
+    let from = &mut select.from.first_mut()?.relation;
+    let TableFactor::Derived { subquery, .. } = from else { return None };
+    *subquery.body = values;
+    Some(SetExpr::Select(select))
+}

@@ -1,0 +1,119 @@
+//! Statements nobody would write, against parser, binder and planner: an error is fine; a panic, an
+//! overflow of the stack, a text that takes minutes or gigabytes is a failure.
+//!
+//! [`cases`] what a seed stands for: statements drawn from the [`grammar`] of what brooklet takes,
+//! [`nested`] ones, calls of every function, and texts of `tests/` and `pipelines/` [`mutated`].
+//! [`check`] plans a text and builds the operators of its plan. [`child`] is a process that does so
+//! for one seed after the other, so that nothing takes the tests down with it; [`parent`] starts it
+//! again and says which seed ended it; [`smaller`] cuts the text down to what matters.
+//!
+//! A failure names its seed: `FUZZ_SEED=seed make fuzz` repeats it, `FUZZ_TEXT=file make fuzz`
+//! plans a file.
+
+mod cases;
+mod check;
+mod child;
+mod grammar;
+mod mutated;
+mod nested;
+mod parent;
+mod smaller;
+
+use std::time::Duration;
+
+use brooklet_testkit::dice::Dice;
+
+use crate::cases::Kind;
+use crate::check::Outcome;
+use crate::parent::Fuzzed;
+
+/// What a text may take; most take milliseconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Seeds that `make test` tries.
+const CASES: u64 = 600;
+
+/// `FUZZ_CASES` seeds, the same each time, and that they reach what they are for.
+#[test]
+fn no_text_makes_the_planner_panic() {
+    let cases = number("FUZZ_CASES").unwrap_or(CASES);
+    let fuzzed = parent::fuzz((0..cases).collect::<Vec<_>>().into_iter(), None);
+    println!("{fuzzed}");
+    fuzzed.assert_nothing_failed();
+    assert_accepted(&fuzzed);
+}
+
+/// What is known of the columns below an aggregate is found out once, not twice a level.
+#[test]
+fn aggregates_within_each_other_are_planned_in_no_time() {
+    let (open, close) = ("SELECT COUNT(*) AS c FROM (".repeat(28), ") GROUP BY 1 + 1".repeat(28));
+    let table = "CREATE TABLE t (i INT) WITH ('connector' = 'memory', 'name' = 't')";
+    let text = format!("{table};\n{open}SELECT i FROM t{close};");
+    assert_eq!(check::check(&text), Outcome::Planned);
+}
+
+/// Texts that all fail in the parser would test nothing.
+fn assert_accepted(fuzzed: &Fuzzed) {
+    let least = [
+        (Kind::Query, 0.5),
+        (Kind::Statements, 0.15),
+        (Kind::Call, 0.02),
+        (Kind::Nested, 0.1),
+        (Kind::Mutated, 0.05),
+    ];
+    for (kind, least) in least {
+        let share = fuzzed.accepted(kind);
+        assert!(share >= least, "{kind:?}: a share of {share:.2} was planned, {least} is wanted");
+    }
+    let never = fuzzed.words_never_planned(grammar::WORDS);
+    assert!(never.len() * 5 <= grammar::WORDS.len(), "never in a planned statement: {never:?}");
+}
+
+/// `FUZZ_SECONDS` with new seeds, half an hour without it; `FUZZ_SEED` repeats one.
+#[test]
+#[ignore = "for as long as wanted: make fuzz"]
+fn for_as_long_as_wanted() {
+    if let Ok(file) = std::env::var("FUZZ_TEXT") {
+        let text = std::fs::read_to_string(file).expect("a file that can be read");
+        return println!("{:?}", check::check(&text));
+    }
+    if let Some(seed) = number("FUZZ_SEED") {
+        let case = cases::of_seed(seed);
+        println!("seed {seed}, {:?}:\n{}", case.kind, case.text);
+        println!("{:?}", check::check(&case.text));
+        return;
+    }
+    let seconds = number("FUZZ_SECONDS").unwrap_or(1_800);
+    #[allow(clippy::disallowed_methods, reason = "new seeds")]
+    let start = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let mut seeds = Dice::new(start.map_or(0, |d| d.as_nanos() as u64));
+    let seeds = std::iter::repeat_with(move || seeds.draw());
+    let fuzzed = parent::fuzz(seeds, Some(Duration::from_secs(seconds)));
+    println!("{fuzzed}");
+    fuzzed.assert_nothing_failed();
+}
+
+/// The process that [`parent`] starts.
+#[test]
+#[ignore = "started by the other tests"]
+fn child() {
+    child::run();
+}
+
+/// A planted panic, an overflow and an endless loop are found, with their seeds and small texts.
+#[test]
+fn what_is_planted_is_found() {
+    let found = parent::one("SELECT 'planted panic' FROM t WHERE a = b", Duration::from_secs(20));
+    assert!(matches!(&found, Outcome::Panicked(what) if what.contains("planted")), "{found:?}");
+    let small = smaller::smaller("SELECT a, 'planted panic' FROM t WHERE a = b", &found);
+    assert_eq!(small.trim(), "'planted panic'");
+    let found = parent::one("SELECT 'planted overflow'", Duration::from_secs(20));
+    assert!(matches!(found, Outcome::Died(_)), "{found:?}");
+    let found = parent::one("SELECT 'planted wait'", Duration::from_secs(1));
+    assert!(matches!(found, Outcome::Endless), "{found:?}");
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}

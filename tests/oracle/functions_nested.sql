@@ -1,0 +1,23 @@
+-- Types within ARRAY, MAP, ROW and VALUES, their fields, and names of columns.
+CREATE TABLE t (id INT, s STRING, c3 CHAR(3), i INT, r ROW<p INT, q STRING>, rs ARRAY<ROW<f INT, g STRING>>, nn INT NOT NULL) WITH ('connector'='filesystem','path'='${DATA}/functions_nested.json','format'='json');
+SELECT ARRAY['a', 'bbb'], ARRAY[1, 2.5], MAP['a', 1, 'bb', 2], ROW(1, 'a', s), ARRAY[s, 'a'], ARRAY[c3], ARRAY[X'01', X'0203'], ARRAY[TIMESTAMP '2020-01-01 00:00:00', TIMESTAMP '2020-01-01 00:00:00.123'] FROM t WHERE id = 1;
+SELECT TYPEOF(ARRAY['a', 'bbb']), TYPEOF(MAP['a', 1, 'bb', 2]), TYPEOF(ROW(1, 'a', s)), TYPEOF(ARRAY[nn, 1]), TYPEOF(ARRAY[ARRAY['a'], ARRAY['bb']]), TYPEOF(MAP[nn, s]), TYPEOF(rs), TYPEOF(r.p), TYPEOF(rs[1].g) FROM t WHERE id = 1;
+SELECT TYPEOF(nn + 1), TYPEOF(nn + i), TYPEOF(nn / 2), TYPEOF(c3 || 'x'), TYPEOF(CAST(nn AS DECIMAL(5, 2))), TYPEOF(TRY_CAST(s AS INT)), TYPEOF(nn = 1), TYPEOF(i = 1), TYPEOF(i IS NULL), TYPEOF(CASE WHEN i > 1 THEN nn END), TYPEOF(COALESCE(i, nn)) FROM t WHERE id = 1;
+SELECT ROW(1, 'a').EXPR$0, ROW(s, i).EXPR$1, (r).p, rs[1].g, rs[1], r.q, t.r.p FROM t;
+SELECT ARRAY['a', 'bbb'][1], ARRAY['a', 'bbb'][2] || 'x', MAP['a', 1]['a'], ARRAY[ROW(1, 'x')][1].EXPR$1, ARRAY[ARRAY['a'], ARRAY['bb', 'c']][2] FROM t WHERE id = 1;
+SELECT ARRAY_APPEND(ARRAY['a'], 'bcd'), ARRAY_CONCAT(ARRAY['a'], ARRAY['bc']), ARRAY_DISTINCT(ARRAY['a', 'a']), ARRAY_REVERSE(ARRAY['a', 'bc']), ARRAY_SLICE(ARRAY['a', 'bc'], 1, 1), ARRAY_UNION(ARRAY['a'], ARRAY['bcd']), MAP_KEYS(MAP['a', 1]), MAP_VALUES(MAP['a', 'bc']), MAP_ENTRIES(MAP['a', 1]) FROM t WHERE id = 1;
+SELECT ARRAY['a'] = ARRAY['b'], ARRAY['a', 'bb'] = ARRAY[s, 'bb'], ROW(1, 'a') = ROW(1, s), ROW(1, 'a') = r FROM t;
+SELECT CASE WHEN i > 1 THEN ARRAY['a'] ELSE ARRAY['bcd'] END, COALESCE(r, ROW(1, 'a')), IF(i > 1, ROW(1, 'a'), ROW(2, 'bcd')) FROM t;
+SELECT ARRAY['a'] AS x FROM t UNION ALL SELECT ARRAY['bcd'] FROM t;
+SELECT CAST(ARRAY['a', 'bb'] AS STRING), CAST(ROW(1, X'41') AS STRING), CAST(MAP['a', ARRAY[1]] AS STRING) FROM t WHERE id = 1;
+SELECT ARRAY[X'01ff', X'02'], ROW(X'41'), MAP['a', X'00'], X'4142' FROM t WHERE id = 1;
+SELECT x FROM t CROSS JOIN UNNEST(ARRAY['a', 'bb']) AS u(x) WHERE id = 1;
+VALUES (1, 'a'), (2, 'bcd');
+SELECT * FROM (VALUES (1, 'a', 1.5), (2, 'bcd', 10));
+SELECT EXPR$0, EXPR$1 FROM (VALUES (1, 'a'), (2, 'bcd'));
+SELECT * FROM (VALUES (ARRAY['a'], ROW(1, 'x')), (ARRAY['bb'], ROW(2, 'yy'))) AS v(a, r);
+SELECT * FROM (VALUES (CAST('a' AS CHAR(2)), DATE '2020-01-01'), ('bcd', DATE '2020-01-02')) AS v(a, d);
+SELECT x, y, z FROM (VALUES (1, CAST(1 AS SMALLINT), 1.25), (CAST(2 AS BIGINT), CAST(2 AS TINYINT), 100)) AS v(x, y, z);
+(VALUES (1, 'a')) UNION ALL (VALUES (2, 'bcd'));
+SELECT COLLECT(c3), COLLECT(ARRAY[i]) FROM t WHERE id < 3;
+SELECT CARDINALITY(MAP['a', 1]), ARRAY[1, 2, 3][nn] FROM t WHERE nn BETWEEN 1 AND 3;

@@ -1,0 +1,20 @@
+-- Strings as Java has them: UTF-16 units, hash codes, split, base 64, LIKE without an escape.
+SELECT STR_TO_MAP('k1=1'), STR_TO_MAP('k3=1,k4=2,k7=3,k9=4'), STR_TO_MAP('a1,b2,c3,d4,e5'), STR_TO_MAP('q,w,e,r,t,y'), STR_TO_MAP('one,two,three,four,five,six,seven'), STR_TO_MAP('one,two,three,four,five,six,seven,eight,nine,ten,eleven,twelve,thirteen,fourteen'), STR_TO_MAP('😀,a,é'), STR_TO_MAP('') FROM (VALUES (1)) AS v(x);
+SELECT STR_TO_MAP(s), STR_TO_MAP(s, '[;,]', '=+'), STR_TO_MAP(s, '', '='), STR_TO_MAP(s, ',', '') FROM (VALUES ('a=1,b=2,a=3,c'), (',,'), ('a==1;b=2,,'), ('=,=x,y=')) AS v(s);
+SELECT TRANSLATE('abc', CAST(NULL AS STRING), 'x'), TRANSLATE('abc', 'ab', CAST(NULL AS STRING)), TRANSLATE('abc', '', CAST(NULL AS STRING)) FROM (VALUES (1)) AS v(x);
+SELECT OVERLAY(s PLACING 'X' FROM 2 FOR 0), OVERLAY(s PLACING 'X' FROM 2 FOR -1), OVERLAY(s PLACING '' FROM 2), OVERLAY(s PLACING 'XYZ' FROM 6), OVERLAY(s PLACING 'X' FROM 6), OVERLAY(s PLACING 'X' FROM 7), OVERLAY(s PLACING 'X' FROM 5 FOR 2000), OVERLAY(s PLACING 'X' FROM 6 FOR 1) FROM (VALUES ('abcdef'), ('a😀b😀')) AS v(s);
+SELECT FROM_BASE64(x) FROM (VALUES ('YWI='), ('YWI'), ('YW'), ('YX=='), ('YWJj'), ('')) AS v(x);
+SELECT FROM_BASE64('Y') FROM (VALUES (1)) AS v(x);
+SELECT FROM_BASE64('YWI=YWI=') FROM (VALUES (1)) AS v(x);
+SELECT FROM_BASE64(x) FROM (VALUES ('YWI='), ('Y W')) AS v(x);
+SELECT x LIKE 'a\%', x LIKE y, x LIKE '\\', x LIKE 'a!%' ESCAPE '!', x NOT LIKE '%\%' FROM (VALUES ('a%', 'a\%'), ('a\b', 'a\_'), ('\\', '%\'), ('a\', 'a\'), ('a\%', CAST(NULL AS STRING))) AS v(x, y);
+SELECT LOCATE('b', 'abcb', -5), LOCATE('b', 'abcb', 0), LOCATE('b', 'abcb', 3), LOCATE('', 'abc', 9), LOCATE('b', '', 1), LOCATE('😀', 'é😀a😀', 3) FROM (VALUES (1)) AS v(x);
+SELECT HASH_CODE(TIMESTAMP '2020-01-02 03:04:05.678'), HASH_CODE(CAST('2020-01-02 03:04:05.123456' AS TIMESTAMP(6))), HASH_CODE(DATE '2020-01-02'), HASH_CODE(TIME '10:00:00'), HASH_CODE(CAST(1.25 AS DECIMAL(10, 2))) FROM (VALUES (1)) AS v(x);
+SELECT HASH_CODE(CAST(-123456789012.34567 AS DECIMAL(30, 5))), HASH_CODE(CAST(12 AS TINYINT)), HASH_CODE(CAST(12 AS SMALLINT)), HASH_CODE(CAST(1.5 AS FLOAT)), HASH_CODE(TRUE), HASH_CODE(1.5e0), HASH_CODE(x) FROM (VALUES ('é😀')) AS v(x);
+SELECT HASH_CODE(TO_TIMESTAMP_LTZ(1700000000123, 3)) FROM (VALUES (1)) AS v(x);
+SELECT HASH_CODE(X'0102') FROM (VALUES (1)) AS v(x);
+SELECT PRINTF('%g|%g|%g|%g|%.3g|%.0g|%12.4g|%,g', x, -x, x * 1000000, x / 1000000, x, x, x, x * 12345) FROM (VALUES (1.5e0), (0e0), (99999.95e0), (123456e0), (0.0001e0)) AS v(x);
+SELECT REGEXP_COUNT('😀a', 'x*'), REGEXP_EXTRACT_ALL('😀a', 'x*', 0), REGEXP_REPLACE('😀a', 'x*', ''), REPLACE('😀a', '', ''), REGEXP_REPLACE('a😀', 'a*', '-') FROM (VALUES (1)) AS v(x);
+SELECT SUBSTRING(x, 2, 1), LEFT(x, 1), RIGHT(x, 1), REVERSE(x), CHAR_LENGTH(x), SUBSTR(x, 1, 1), INSTR(x, 'b'), POSITION('b' IN x) FROM (VALUES ('😀a😀b')) AS v(x);
+SELECT INITCAP(x) FROM (VALUES ('straße ÀB çA 1a_b'), ('éCOLE x-ray O''neil')) AS v(x);
+SELECT SHA2(x, 256) = SHA256(x), SHA2(x, CAST(NULL AS INT)) FROM (VALUES ('a')) AS v(x);
