@@ -355,7 +355,7 @@ impl Side {
         for row in 0..rows {
             met.clear();
             for (index, keys) in self.indexes.iter().zip(keys) {
-                met.extend(index.get(&keys[row]));
+                met.extend(index.get(keys.get(row)));
             }
             if self.indexes.len() > 1 {
                 met.sort_unstable();
@@ -426,13 +426,13 @@ impl Side {
 
     fn link(&mut self, group: u32, keys: &[Keys], row: usize) {
         for (index, keys) in self.indexes.iter_mut().zip(keys) {
-            index.link(group, &keys[row]);
+            index.link(group, keys.get(row));
         }
     }
 
     fn unlink(&mut self, group: u32, keys: &[Keys], row: usize) {
         for (index, keys) in self.indexes.iter_mut().zip(keys) {
-            index.unlink(group, &keys[row]);
+            index.unlink(group, keys.get(row));
         }
     }
 

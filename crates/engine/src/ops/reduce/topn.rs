@@ -24,6 +24,9 @@ use crate::ops::{Counts, Operator, StepCtx, StepOutput};
 use crate::table::Table;
 
 mod again;
+mod contenders;
+
+pub(super) use contenders::Entered;
 
 /// How often the row is there.
 const COUNT: usize = 0;
@@ -228,7 +231,7 @@ impl Operator for TopN {
         let Some(rows) = self.found_again(rows)? else {
             return Ok(StepOutput::default());
         };
-        let (prefixes, entries) = self.entries(&rows)?;
+        let Entered { rows, prefixes, entries } = self.contenders(rows)?;
         let touched: BTreeSet<Box<[u8]>> = prefixes.into_iter().collect();
         let mut changed: BTreeMap<(Box<[u8]>, i64), i64> = BTreeMap::new();
         for prefix in &touched {

@@ -9,7 +9,7 @@ use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Error, Result};
 use brooklet_plan::node::Clock;
 
-use super::topn::TopN;
+use super::topn::{Entered, TopN};
 use super::{MadeOf, ReduceArgs};
 use crate::ops::panes::{ByWindow, pane_name, pane_of};
 use crate::ops::rows::{consolidate, one_by_one};
@@ -104,7 +104,7 @@ impl TopN {
     /// Adds rows whose effect is asked for later.
     fn take_in(&mut self, rows: Delta) -> Result<()> {
         let Some(rows) = self.found_again(rows)? else { return Ok(()) };
-        let (prefixes, entries) = self.entries(&rows)?;
+        let Entered { rows, prefixes, entries } = self.contenders(rows)?;
         self.apply(&rows, &entries, 0)?;
         if self.append_only {
             let touched: BTreeSet<Box<[u8]>> = prefixes.into_iter().collect();
