@@ -6,74 +6,76 @@ use std::ops::Bound;
 
 use brooklet_core::{Delta, Result};
 
-use super::{COUNT, TopN};
+use super::{COUNT, Places, TopN};
 
-/// Rows with their encoded keys and index entries.
+/// Rows to be stored.
 pub(in crate::ops::reduce) struct Entered {
     pub rows: Delta,
-    pub prefixes: Vec<Box<[u8]>>,
+    /// Of each row in the index.
     pub entries: Vec<Box<[u8]>>,
+    /// The encoded keys of the rows, ascending, each once.
+    pub keys: Vec<Box<[u8]>>,
 }
 
 /// How many rows of a key come before one.
 struct Before<I: Iterator> {
     stored: Peekable<I>,
     rows: i64,
-    /// Of the rows that come: those with the entry looked at, and so not before it.
+    /// Of the rows that come: those with the place looked at, and so not before it.
     alike: i64,
 }
 
 impl TopN {
     /// The rows that may be in; all of them where what is out now may be in later.
     pub(in crate::ops::reduce) fn contenders(&self, rows: Delta) -> Result<Entered> {
-        let (mut prefixes, mut entries) = self.entries(&rows)?;
-        if !self.append_only || self.ttl.is_set() {
-            return Ok(Entered { rows, prefixes, entries });
-        }
-        let kept = self.in_reach(&rows, &prefixes, &entries);
-        if kept.len() == rows.len() {
-            return Ok(Entered { rows, prefixes, entries });
-        }
-        let rows = rows.take(&kept)?;
-        let pick = |of: &mut [Box<[u8]>]| {
-            kept.iter().map(|row| std::mem::take(&mut of[*row as usize])).collect()
-        };
-        Ok(Entered { rows, prefixes: pick(&mut prefixes), entries: pick(&mut entries) })
-    }
-
-    /// Rows with fewer than n before them, of those stored and those that come, as they came.
-    fn in_reach(&self, rows: &Delta, prefixes: &[Box<[u8]>], entries: &[Box<[u8]>]) -> Vec<u32> {
+        let places = self.places(&rows)?;
+        let of = |row: &u32| (places.key(*row), places.order(*row));
         let mut sorted: Vec<u32> = (0..rows.len() as u32).collect();
-        sorted.sort_unstable_by_key(|row| &entries[*row as usize]);
-        let mut kept = Vec::new();
-        for of_key in sorted.chunk_by(|a, b| prefixes[*a as usize] == prefixes[*b as usize]) {
-            let prefix = &*prefixes[of_key[0] as usize];
-            let from = (Bound::Included(prefix), Bound::Unbounded);
-            let stored = self.index.range::<[u8], _>(from);
-            let stored = stored.take_while(|(entry, _)| entry.starts_with(prefix)).peekable();
-            let mut before = Before { stored, rows: 0, alike: 0 };
-            let mut last: Option<&[u8]> = None;
-            for row in of_key {
-                let entry = &*entries[*row as usize];
-                if last != Some(entry) {
-                    before.rows += std::mem::take(&mut before.alike);
-                    last = Some(entry);
-                }
-                while before.rows < self.n
-                    && let Some((_, group)) =
-                        before.stored.next_if(|(stored, _)| ***stored < *entry)
-                {
-                    before.rows += *self.table.columns[COUNT].i64().get(*group);
-                }
-                if before.rows >= self.n {
-                    break;
-                }
-                before.alike += rows.weight(*row as usize);
-                kept.push(*row);
+        sorted.sort_unstable_by(|a, b| of(a).cmp(&of(b)));
+        let out_for_ever = self.append_only && !self.ttl.is_set();
+        let (mut kept, mut keys) = (Vec::with_capacity(rows.len()), Vec::new());
+        for of_key in sorted.chunk_by(|a, b| places.key(*a) == places.key(*b)) {
+            let others = kept.len();
+            match out_for_ever {
+                true => self.in_reach(&rows, &places, of_key, &mut kept),
+                false => kept.extend(of_key),
+            }
+            if kept.len() > others {
+                keys.push(places.key(of_key[0]).into());
             }
         }
         kept.sort_unstable();
-        kept
+        let entries = kept.iter().map(|row| places.entry(*row)).collect();
+        let rows = if kept.len() == rows.len() { rows } else { rows.take(&kept)? };
+        Ok(Entered { rows, entries, keys })
+    }
+
+    /// Of a key's rows, in order, those with fewer than n before them, of those stored and those
+    /// that come.
+    fn in_reach(&self, rows: &Delta, places: &Places, of_key: &[u32], kept: &mut Vec<u32>) {
+        let key = places.key(of_key[0]);
+        let stored = self.index.range::<[u8], _>((Bound::Included(key), Bound::Unbounded));
+        let stored = stored.take_while(|(entry, _)| entry.starts_with(key)).peekable();
+        let mut before = Before { stored, rows: 0, alike: 0 };
+        let mut last: Option<&[u8]> = None;
+        for row in of_key {
+            let order = places.order(*row);
+            if last != Some(order) {
+                before.rows += std::mem::take(&mut before.alike);
+                last = Some(order);
+            }
+            while before.rows < self.n
+                && let Some((_, group)) =
+                    before.stored.next_if(|(stored, _)| &stored[key.len()..] < order)
+            {
+                before.rows += *self.table.columns[COUNT].i64().get(*group);
+            }
+            if before.rows >= self.n {
+                break;
+            }
+            before.alike += rows.weight(*row as usize);
+            kept.push(*row);
+        }
     }
 }
 
@@ -186,7 +188,7 @@ mod tests {
         let next = [(1, 5, 3), (1, 4, 4), (1, 6, 5), (2, 0, 6)];
         let entered = top.contenders(rows(&next)).unwrap();
         assert_eq!(entered.rows.rows, rows(&[(1, 6, 5), (2, 0, 6)]).rows);
-        assert_eq!((entered.prefixes.len(), entered.entries.len()), (2, 2));
+        assert_eq!((entered.keys.len(), entered.entries.len()), (2, 2));
         // The best three of an epoch's own rows.
         let many: Vec<Record> = (0..9).map(|n| (3, n, 10 + n)).collect();
         let entered = top.contenders(rows(&many)).unwrap();
