@@ -18,7 +18,7 @@ use brooklet_plan::node::{JoinKind, JoinSpec, JoinTime, Node, Retain};
 use super::exprs::Prepared;
 use super::filter::passing;
 use super::map::{batch, millis};
-use super::rows::{consolidate, fields_at, one_by_one};
+use super::rows::{fields_at, in_turn, one_by_one};
 use super::ttl::Ttl;
 use super::{BadRows, Counts, Operator, StepCtx, StepOutput};
 use crate::column::ValueType;
@@ -528,7 +528,7 @@ impl Operator for Join {
         let mut counts = Counts::default();
         for (side, deltas) in inputs.iter().enumerate() {
             let schema = self.sides[side].schema.clone();
-            if let Some(rows) = consolidate(&schema, deltas)? {
+            for rows in in_turn(&schema, deltas)? {
                 counts.rows_in += rows.len() as u64;
                 for rows in self.portions(side, rows)? {
                     self.change(ctx, side, &rows, &mut out)?;
