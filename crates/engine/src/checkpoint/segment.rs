@@ -21,7 +21,7 @@ use super::manifest::SegmentRef;
 use crate::column::{CHUNK, ValueType};
 
 /// A segment is closed when it has grown to this.
-const SEGMENT_BYTES: usize = 32 << 20;
+const SEGMENT_BYTES: usize = 16 << 20;
 /// A batch of a stream ends at as many rows or bytes: an increment has few rows in each chunk, and
 /// a row may be long.
 const BATCH_ROWS: usize = 64 * CHUNK;

@@ -10,7 +10,7 @@ use brooklet_core::{Delta, Result, Weights};
 use brooklet_plan::node::{AggCall, AggFunc, Node};
 
 use super::ReduceArgs;
-use super::accumulator::{self, Accumulator, Batch, CallArgs};
+use super::accumulator::{self, Batch, CallArgs, Placed};
 use crate::column::{Cell, ValueType};
 use crate::table::{Groups, Table};
 
@@ -33,7 +33,7 @@ pub struct GroupLayout {
 pub struct GroupSet {
     layout: GroupLayout,
     pub table: Table,
-    calls: Vec<(Box<dyn Accumulator>, usize)>,
+    calls: Vec<Placed>,
     /// As many ones as the largest batch had rows: the weights of insertions.
     ones: Vec<i64>,
 }
@@ -69,10 +69,9 @@ impl GroupSet {
         let mut values = Vec::new();
         values.extend(layout.retracts.then_some(ValueType::I64));
         values.extend(layout.touched.then_some(ValueType::I64));
-        let mut calls = Vec::new();
-        for (number, call) in layout.calls.iter().enumerate() {
+        let args = layout.calls.iter().enumerate().map(|(number, call)| {
             let is_ord = number >= layout.calls.len() - layout.ord_calls;
-            let accumulator = accumulator::build(&CallArgs {
+            CallArgs {
                 call,
                 input: &layout.input.schema,
                 keys: &layout.keys,
@@ -80,11 +79,10 @@ impl GroupSet {
                 ord: &layout.input.ord,
                 retracts: layout.retracts && !is_ord,
                 number,
-            })?;
-            let at = values.len();
-            values.extend(accumulator.columns());
-            calls.push((accumulator, at));
-        }
+            }
+        });
+        let calls = accumulator::build(&args.collect::<Vec<_>>(), values.len())?;
+        values.extend(calls.iter().flat_map(|(call, _)| call.columns()));
         let dealt = layout.dealt_by.clone();
         let table = Table::new(format!("{name}groups"), layout.key_fields(), dealt, &values)?;
         let mut set = GroupSet { layout: layout.clone(), table, calls, ones: Vec::new() };
@@ -128,8 +126,8 @@ impl GroupSet {
                 *counts.get_mut(*group) += weight;
             }
         }
-        for (call, at) in &mut self.calls {
-            call.update(&batch, &mut self.table, *at)?;
+        for (call, place) in &mut self.calls {
+            call.update(&batch, &mut self.table, place.start)?;
         }
         groups.iter().for_each(|g| self.table.touch(*g));
         Ok(())
@@ -168,9 +166,8 @@ impl GroupSet {
         if let (true, Cell::I64(count)) = (self.layout.retracts, &cells[0]) {
             *self.table.columns[0].i64_mut().get_mut(group) += count;
         }
-        for (number, (call, at)) in self.calls.iter().enumerate() {
-            let end = self.calls.get(number + 1).map_or(cells.len(), |(_, next)| *next);
-            call.merge(&mut self.table, *at, group, &cells[*at..end])?;
+        for (call, place) in &self.calls {
+            call.merge(&mut self.table, place.start, group, &cells[place.clone()])?;
         }
         self.table.touch(group);
         Ok(())
@@ -208,15 +205,16 @@ impl GroupSet {
     /// Keys, results, then ord columns of these groups.
     pub fn rows(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let mut columns = self.table.key_columns(groups)?;
-        for (call, at) in &self.calls {
-            columns.push(call.evaluate(&self.table, *at, groups)?);
+        for (call, place) in &self.calls {
+            columns.push(call.evaluate(&self.table, place.start, groups)?);
         }
         Ok(columns)
     }
 
     /// Results alone of these groups.
     pub fn results(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        self.calls.iter().map(|(call, at)| call.evaluate(&self.table, *at, groups)).collect()
+        let evaluate = |(call, place): &Placed| call.evaluate(&self.table, place.start, groups);
+        self.calls.iter().map(evaluate).collect()
     }
 
     pub fn tables(&mut self) -> Vec<&mut Table> {

@@ -12,7 +12,7 @@ use brooklet_core::Result;
 use crate::column::ValueType;
 use crate::table::Table;
 
-/// A table (group key ++ value) → count. With `ordered`, the values of a group are found in order
+/// A table (group key ++ value) → count, or several. With `ordered`, the values of a group are found in order
 /// through an index that is derived from the table.
 pub struct Multiset {
     pub table: Table,
@@ -30,10 +30,57 @@ impl Multiset {
         dealt_by: Vec<usize>,
         ordered: bool,
     ) -> Result<Self> {
+        let of_one = Multiset::counting(name, keys, values, dealt_by, 1)?;
+        Ok(Multiset { ordered: ordered.then(BTreeMap::new), ..of_one })
+    }
+
+    /// The same without an order, and with several counts of each value.
+    pub fn counting(
+        name: String,
+        keys: &[Arc<Field>],
+        values: &[Arc<Field>],
+        dealt_by: Vec<usize>,
+        counts: usize,
+    ) -> Result<Self> {
         let fields = keys.iter().chain(values).cloned().collect();
-        let table = Table::new(name, fields, dealt_by, &[ValueType::I64])?;
-        let ordered = ordered.then(BTreeMap::new);
-        Ok(Multiset { table, ordered, key_columns: keys.len() })
+        let table = Table::new(name, fields, dealt_by, &vec![ValueType::I64; counts])?;
+        Ok(Multiset { table, ordered: None, key_columns: keys.len() })
+    }
+
+    /// Adds weights to those counts of each row's value that the row is counted by; returns for
+    /// each count the rows at which the value appeared (+1) or vanished (−1).
+    pub fn count(
+        &mut self,
+        columns: &[ArrayRef],
+        weights: &[i64],
+        counted: &[Vec<bool>],
+    ) -> Result<Vec<Vec<(u32, i64)>>> {
+        let found = self.table.find_or_create(columns, weights.len())?;
+        let mut turned = vec![Vec::new(); counted.len()];
+        for ((column, counted), turned) in
+            self.table.columns.iter_mut().zip(counted).zip(&mut turned)
+        {
+            let counts = column.i64_mut();
+            for (row, group) in found.groups.iter().enumerate().filter(|(row, _)| counted[*row]) {
+                let count = counts.get_mut(*group);
+                let before = *count;
+                *count += weights[row];
+                match i64::from(*count > 0) - i64::from(before > 0) {
+                    0 => {}
+                    turn => turned.push((row as u32, turn)),
+                }
+            }
+        }
+        let is_zero = |group: &u32| {
+            let mut counts = self.table.columns.iter();
+            counts.all(|counts| *counts.i64().get(*group) == 0)
+        };
+        let mut gone: Vec<u32> = found.groups.iter().copied().filter(is_zero).collect();
+        found.groups.iter().for_each(|group| self.table.touch(*group));
+        gone.sort_unstable();
+        gone.dedup();
+        gone.into_iter().for_each(|group| self.table.remove(group));
+        Ok(turned)
     }
 
     /// Adds weights to the values of rows; returns for each row whether its value appeared (+1),

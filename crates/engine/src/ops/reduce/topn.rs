@@ -19,7 +19,7 @@ use brooklet_plan::node::{ReduceKind, SortKey};
 use super::ReduceArgs;
 use crate::column::ValueType;
 use crate::ops::map::batch;
-use crate::ops::rows::{columns_at, consolidate};
+use crate::ops::rows::columns_at;
 use crate::ops::ttl::Ttl;
 use crate::ops::{Counts, Operator, StepCtx, StepOutput};
 use crate::table::Table;
@@ -271,12 +271,12 @@ fn differ(
 impl Operator for TopN {
     fn step(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {
         self.sweep(ctx.now);
-        let Some(rows) = consolidate(&self.input_schema, &inputs[0])? else {
-            return Ok(StepOutput::default());
-        };
-        let rows_in = rows.len() as u64;
-        let Some(rows) = self.found_again(rows)? else {
-            return Ok(StepOutput::default());
+        let rows_in = inputs[0].iter().map(|delta| delta.len() as u64).sum();
+        let rows = self.brought_together(&inputs[0])?;
+        let rows = rows.map(|rows| self.found_again(rows)).transpose()?.flatten();
+        let Some(rows) = rows else {
+            let counts = Counts { rows_in, ..Counts::default() };
+            return Ok(StepOutput { counts, ..StepOutput::default() });
         };
         let mut entered = self.contenders(rows)?;
         let touched = std::mem::take(&mut entered.keys);

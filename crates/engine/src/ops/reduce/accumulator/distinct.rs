@@ -1,66 +1,121 @@
-//! A call over the distinct values of its argument.
+//! Calls over the distinct values of one argument: they share the values, each with a count of its
+//! own for the rows that its filter lets through.
 
-use arrow::array::{ArrayRef, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute;
 
-use brooklet_core::Result;
+use brooklet_core::{Error, Result};
 
-use super::rows::{counted, picked, weights_of};
+use super::rows::picked;
 use super::{Accumulator, Batch, CallArgs};
 use crate::column::ValueType;
 use crate::ops::reduce::multiset::Multiset;
 use crate::table::Table;
 
+/// The first of the calls; it keeps the state of all.
 pub struct Distinct {
     arg: usize,
-    filter: Option<usize>,
     multiset: Multiset,
-    inner: Box<dyn Accumulator>,
+    calls: Vec<Call>,
 }
 
+/// What is made of the values that appear and vanish.
+struct Call {
+    filter: Option<usize>,
+    inner: Box<dyn Accumulator>,
+    columns: Vec<ValueType>,
+}
+
+/// One of the others: its state stands behind the first's.
+pub struct Sharing(pub Box<dyn Accumulator>);
+
 impl Distinct {
-    pub fn new(args: &CallArgs<'_>, inner: Box<dyn Accumulator>) -> Result<Self> {
-        let arg = args.arg(0)?;
-        let multiset = args.multiset(&[arg], false)?;
-        Ok(Distinct { arg, filter: args.call.filter, multiset, inner })
+    /// `calls` are over the same values; `inner` makes what counts them.
+    pub fn new(
+        calls: &[&CallArgs<'_>],
+        inner: impl Fn(&CallArgs<'_>) -> Result<Box<dyn Accumulator>>,
+    ) -> Result<Self> {
+        let first = calls.first().ok_or_else(|| Error::bug("distinct values without a call"))?;
+        let arg = first.arg(0)?;
+        let call = |args: &&CallArgs<'_>| {
+            let inner = inner(args)?;
+            Ok(Call { filter: args.call.filter, columns: inner.columns(), inner })
+        };
+        let calls = calls.iter().map(call).collect::<Result<Vec<_>>>()?;
+        Ok(Distinct { arg, multiset: first.counts(&[arg], calls.len())?, calls })
     }
 }
 
 impl Accumulator for Distinct {
     fn columns(&self) -> Vec<ValueType> {
-        self.inner.columns()
+        self.calls.iter().flat_map(|call| call.columns.iter().copied()).collect()
     }
     fn update(&mut self, batch: &Batch<'_>, table: &mut Table, at: usize) -> Result<()> {
         let arg = &batch.columns[self.arg];
-        let rows = counted(batch, self.filter, Some(arg));
-        let columns = picked(batch, std::slice::from_ref(arg), &rows)?;
-        let transitions = self.multiset.add(&columns, &weights_of(batch, &rows))?;
-        let mut groups = Vec::new();
-        let mut weights = Vec::new();
-        let mut moved: Vec<u32> = Vec::new();
-        for (row, weight) in rows.iter().zip(transitions) {
-            if weight != 0 {
-                groups.push(batch.groups[*row as usize]);
-                weights.push(weight);
-                moved.push(*row);
+        let passes = |call: &Call, row: usize| {
+            let filter = call.filter.map(|filter| batch.columns[filter].as_boolean());
+            filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
+        };
+        let wanted = |row: &u32| {
+            let row = *row as usize;
+            arg.is_valid(row) && self.calls.iter().any(|call| passes(call, row))
+        };
+        let rows: Vec<u32> = (0..batch.groups.len() as u32).filter(wanted).collect();
+        let counted = |call| rows.iter().map(|row| passes(call, *row as usize)).collect();
+        let counted: Vec<Vec<bool>> = self.calls.iter().map(counted).collect();
+        let weights: Vec<i64> = rows.iter().map(|row| batch.weights[*row as usize]).collect();
+        let values = picked(batch, std::slice::from_ref(arg), &rows)?;
+        let turned = self.multiset.count(&values, &weights, &counted)?;
+        let mut at = at;
+        for (call, turned) in self.calls.iter_mut().zip(turned) {
+            if !turned.is_empty() {
+                call.update(batch, &rows, turned, self.arg, table, at)?;
             }
+            at += call.columns.len();
         }
-        if moved.is_empty() {
-            return Ok(());
-        }
+        Ok(())
+    }
+    fn evaluate(&self, table: &Table, at: usize, groups: &[u32]) -> Result<ArrayRef> {
+        self.calls[0].inner.evaluate(table, at, groups)
+    }
+    fn side(&mut self) -> Option<&mut Multiset> {
+        Some(&mut self.multiset)
+    }
+}
+
+impl Call {
+    /// Takes values that appeared (+1) or vanished (−1) at some of the rows.
+    fn update(
+        &mut self,
+        batch: &Batch<'_>,
+        rows: &[u32],
+        turned: Vec<(u32, i64)>,
+        arg: usize,
+        table: &mut Table,
+        at: usize,
+    ) -> Result<()> {
+        let (moved, weights): (Vec<u32>, Vec<i64>) =
+            turned.into_iter().map(|(place, weight)| (rows[place as usize], weight)).unzip();
+        let groups: Vec<u32> = moved.iter().map(|row| batch.groups[*row as usize]).collect();
         // The call looks at no other columns.
         let take = UInt32Array::from(moved);
         let mut columns = batch.columns.to_vec();
-        for column in std::iter::once(self.arg).chain(self.filter) {
+        for column in std::iter::once(arg).chain(self.filter) {
             columns[column] = compute::take(&batch.columns[column], &take, None)?;
         }
         let inner = Batch { groups: &groups, keys: &[], columns: &columns, weights: &weights };
         self.inner.update(&inner, table, at)
     }
-    fn evaluate(&self, table: &Table, at: usize, groups: &[u32]) -> Result<ArrayRef> {
-        self.inner.evaluate(table, at, groups)
+}
+
+impl Accumulator for Sharing {
+    fn columns(&self) -> Vec<ValueType> {
+        Vec::new()
     }
-    fn side(&mut self) -> Option<&mut Multiset> {
-        Some(&mut self.multiset)
+    fn update(&mut self, _batch: &Batch<'_>, _table: &mut Table, _at: usize) -> Result<()> {
+        Ok(())
+    }
+    fn evaluate(&self, table: &Table, at: usize, groups: &[u32]) -> Result<ArrayRef> {
+        self.0.evaluate(table, at, groups)
     }
 }

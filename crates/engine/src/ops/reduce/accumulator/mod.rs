@@ -17,6 +17,8 @@ mod shape;
 mod sum;
 mod values;
 
+use std::ops::Range;
+
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
 
@@ -89,6 +91,24 @@ impl CallArgs<'_> {
         }
     }
 
+    /// Both are made of the distinct values of one column.
+    fn shares_values_with(&self, other: &CallArgs<'_>) -> bool {
+        let counts = |func: &AggFunc| {
+            use AggFunc::{Avg, Count, SquaredDeviations, Sum, Sum0};
+            matches!(func, Count | Sum | Sum0 | Avg | SquaredDeviations)
+        };
+        let of_values = |call: &AggCall| call.distinct && counts(&call.func);
+        of_values(self.call) && of_values(other.call) && self.call.args == other.call.args
+    }
+
+    /// Values of each group with several counts of each.
+    fn counts(&self, values: &[usize], counts: usize) -> Result<Multiset> {
+        let (keys, values) =
+            (Table::fields(self.input, self.keys), Table::fields(self.input, values));
+        let dealt = self.dealt_by.to_vec();
+        Multiset::counting(format!("values{}", self.number), &keys, &values, dealt, counts)
+    }
+
     /// Values of each group; `values` are columns of the input.
     fn multiset(&self, values: &[usize], ordered: bool) -> Result<Multiset> {
         self.multiset_of(&Table::fields(self.input, values), ordered)
@@ -105,19 +125,50 @@ impl CallArgs<'_> {
     }
 }
 
-/// The accumulator of a call.
-pub fn build(args: &CallArgs<'_>) -> Result<Box<dyn Accumulator>> {
-    let distinct = args.call.distinct;
+/// An accumulator and the columns of the group table where its state stands.
+pub type Placed = (Box<dyn Accumulator>, Range<usize>);
+
+/// The accumulators of calls, whose state begins at column `at`.
+pub fn build(calls: &[CallArgs<'_>], mut at: usize) -> Result<Vec<Placed>> {
+    let mut built: Vec<Placed> = Vec::with_capacity(calls.len());
+    for (number, call) in calls.iter().enumerate() {
+        let alike = |other: &usize| calls[*other].shares_values_with(call);
+        let sharers: Vec<usize> = (0..calls.len()).filter(alike).collect();
+        match sharers.first() {
+            Some(first) if *first < number => {
+                let before = sharers.iter().take_while(|sharer| **sharer < number);
+                let widths = before.map(|sharer| Ok(numbers(&calls[*sharer])?.columns().len()));
+                let from = built[*first].1.start + widths.sum::<Result<usize>>()?;
+                let inner = numbers(call)?;
+                let place = from..from + inner.columns().len();
+                built.push((Box::new(distinct::Sharing(inner)), place));
+            }
+            _ => {
+                let accumulator = match sharers.is_empty() {
+                    true => alone(call)?,
+                    false => {
+                        let sharers: Vec<_> = sharers.iter().map(|n| &calls[*n]).collect();
+                        Box::new(distinct::Distinct::new(&sharers, numbers)?)
+                    }
+                };
+                let width = accumulator.columns().len();
+                built.push((accumulator, at..at + width));
+                at += width;
+            }
+        }
+    }
+    Ok(built)
+}
+
+/// The accumulator of a call that shares nothing.
+fn alone(args: &CallArgs<'_>) -> Result<Box<dyn Accumulator>> {
     match &args.call.func {
         AggFunc::Count
         | AggFunc::Sum
         | AggFunc::Sum0
         | AggFunc::Avg
-        | AggFunc::SquaredDeviations => match distinct {
-            true => Ok(Box::new(distinct::Distinct::new(args, numbers(args)?)?)),
-            false => numbers(args),
-        },
-        AggFunc::LastValue if distinct => Ok(Box::new(gathered::Gathered::new(args)?)),
+        | AggFunc::SquaredDeviations => numbers(args),
+        AggFunc::LastValue if args.call.distinct => Ok(Box::new(gathered::Gathered::new(args)?)),
         AggFunc::Min | AggFunc::Max | AggFunc::FirstValue | AggFunc::LastValue => {
             match args.retracts {
                 true => Ok(Box::new(extreme::Extreme::new(args)?)),

@@ -7,6 +7,7 @@ use std::ops::Bound;
 use brooklet_core::{Delta, Result};
 
 use super::{COUNT, Places, TopN};
+use crate::ops::rows::{consolidate, in_turn};
 
 /// Rows to be stored.
 pub(in crate::ops::reduce) struct Entered {
@@ -15,6 +16,12 @@ pub(in crate::ops::reduce) struct Entered {
     pub entries: Vec<Box<[u8]>>,
     /// The encoded keys of the rows, ascending, each once.
     pub keys: Vec<Box<[u8]>>,
+}
+
+/// Which rows may be in, and their keys, ascending, each once.
+struct InReach {
+    rows: Vec<u32>,
+    keys: Vec<Box<[u8]>>,
 }
 
 /// How many rows of a key come before one.
@@ -26,18 +33,44 @@ struct Before<I: Iterator> {
 }
 
 impl TopN {
-    /// The rows that may be in; all of them where what is out now may be in later.
+    /// The changes of an epoch as one. Of insertions only those that may be in are brought
+    /// together: the others are not even copied.
+    pub(super) fn brought_together(&self, deltas: &[Delta]) -> Result<Option<Delta>> {
+        if !self.leaves_out() {
+            return consolidate(&self.input_schema, deltas);
+        }
+        let mut kept = Vec::with_capacity(deltas.len());
+        for rows in in_turn(&self.input_schema, deltas)? {
+            let in_reach = self.in_reach(&rows, &self.places(&rows)?).rows;
+            kept.push(if in_reach.len() == rows.len() { rows } else { rows.take(&in_reach)? });
+        }
+        brooklet_core::delta::concat(&self.input_schema, &kept)
+    }
+
+    /// The rows that may be in, as they are stored.
     pub(in crate::ops::reduce) fn contenders(&self, rows: Delta) -> Result<Entered> {
         let places = self.places(&rows)?;
+        let InReach { rows: kept, keys } = self.in_reach(&rows, &places);
+        let entries = kept.iter().map(|row| places.entry(*row)).collect();
+        let rows = if kept.len() == rows.len() { rows } else { rows.take(&kept)? };
+        Ok(Entered { rows, entries, keys })
+    }
+
+    /// Whether rows that are out now are out for ever.
+    fn leaves_out(&self) -> bool {
+        self.append_only && !self.ttl.is_set()
+    }
+
+    /// The rows that may be in, as they came; all of them where what is out now may be in later.
+    fn in_reach(&self, rows: &Delta, places: &Places) -> InReach {
         let of = |row: &u32| (places.key(*row), places.order(*row));
         let mut sorted: Vec<u32> = (0..rows.len() as u32).collect();
         sorted.sort_unstable_by(|a, b| of(a).cmp(&of(b)));
-        let out_for_ever = self.append_only && !self.ttl.is_set();
         let (mut kept, mut keys) = (Vec::with_capacity(rows.len()), Vec::new());
         for of_key in sorted.chunk_by(|a, b| places.key(*a) == places.key(*b)) {
             let others = kept.len();
-            match out_for_ever {
-                true => self.in_reach(&rows, &places, of_key, &mut kept),
+            match self.leaves_out() {
+                true => self.of_key_in_reach(rows, places, of_key, &mut kept),
                 false => kept.extend(of_key),
             }
             if kept.len() > others {
@@ -45,14 +78,18 @@ impl TopN {
             }
         }
         kept.sort_unstable();
-        let entries = kept.iter().map(|row| places.entry(*row)).collect();
-        let rows = if kept.len() == rows.len() { rows } else { rows.take(&kept)? };
-        Ok(Entered { rows, entries, keys })
+        InReach { rows: kept, keys }
     }
 
     /// Of a key's rows, in order, those with fewer than n before them, of those stored and those
     /// that come.
-    fn in_reach(&self, rows: &Delta, places: &Places, of_key: &[u32], kept: &mut Vec<u32>) {
+    fn of_key_in_reach(
+        &self,
+        rows: &Delta,
+        places: &Places,
+        of_key: &[u32],
+        kept: &mut Vec<u32>,
+    ) {
         let key = places.key(of_key[0]);
         let stored = self.index.range::<[u8], _>((Bound::Included(key), Bound::Unbounded));
         let stored = stored.take_while(|(entry, _)| entry.starts_with(key)).peekable();
