@@ -74,6 +74,12 @@ impl Moment {
     }
 }
 
+/// The directories of rows: each once, and for every row which of them is its own.
+struct Partitioned {
+    paths: Vec<String>,
+    of_rows: Vec<u32>,
+}
+
 impl Stage {
     /// `table_schema` is the sink table's; `name` is unique among the tables of its node.
     pub fn new(
@@ -141,48 +147,65 @@ impl Stage {
 
     /// The rows of each open file, without partition columns.
     fn deal(&self, rows: &Delta) -> Result<Vec<(FileKey, Delta)>> {
-        let partitions = self.partitions(rows)?;
+        let Partitioned { paths, of_rows } = self.partitioned(rows)?;
         let writers = self.writers(rows)?;
         let columns: Vec<ArrayRef> =
             self.file_columns.iter().map(|c| rows.column(*c).clone()).collect();
         let content = rows.with_rows(batch(&self.file_schema, columns, rows.len())?);
-        let key = |row: usize| {
-            let partition = partitions.as_ref().map_or("", |p| p[row].as_str());
-            (partition, writers.as_ref().map_or(0, |w| w[row]))
-        };
-        let mut by_file: BTreeMap<(&str, i32), Vec<u32>> = BTreeMap::new();
-        for row in 0..rows.len() {
-            by_file.entry(key(row)).or_default().push(row as u32);
+        let mut by_file: BTreeMap<(u32, i32), Vec<u32>> = BTreeMap::new();
+        for (row, partition) in of_rows.into_iter().enumerate() {
+            let writer = writers.as_ref().map_or(0, |w| w[row]);
+            by_file.entry((partition, writer)).or_default().push(row as u32);
         }
-        by_file
-            .into_iter()
-            .map(|((partition, writer), indices)| {
-                let part = match indices.len() == rows.len() {
-                    true => content.clone(),
-                    false => content.take(&indices)?,
-                };
-                Ok(((partition.to_string(), writer), part))
-            })
-            .collect()
+        let each = by_file.into_iter().map(|((partition, writer), indices)| {
+            let part = match indices.len() == rows.len() {
+                true => content.clone(),
+                false => content.take(&indices)?,
+            };
+            Ok(((paths[partition as usize].clone(), writer), part))
+        });
+        let mut dealt = each.collect::<Result<Vec<(FileKey, Delta)>>>()?;
+        dealt.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(dealt)
     }
 
-    fn partitions(&self, rows: &Delta) -> Result<Option<Vec<String>>> {
-        if self.spec.partition_columns.is_empty() {
-            return Ok(None);
-        }
+    /// Rows that follow each other are mostly of one partition.
+    fn partitioned(&self, rows: &Delta) -> Result<Partitioned> {
         let mut texts: Vec<(&str, StringArray)> = Vec::new();
         for column in &self.spec.partition_columns {
             let text = compute::cast(rows.column(*column), &DataType::Utf8)?;
             let name = self.table_schema.field(*column).name();
             texts.push((name, text.as_string::<i32>().clone()));
         }
-        let path = |row: usize| {
-            let value = |a: &StringArray| a.is_valid(row).then(|| a.value(row).to_string());
-            let parts: Vec<(&str, Option<String>)> =
-                texts.iter().map(|(name, a)| (*name, value(a))).collect();
-            partition_path_named(&parts, &self.spec.default_partition)
+        let value = |a: &StringArray, row: usize| a.is_valid(row).then(|| a.value(row).to_string());
+        let as_before = |row: usize| {
+            let same = |a: &StringArray| {
+                let text = |row: usize| a.is_valid(row).then(|| a.value(row));
+                text(row) == text(row - 1)
+            };
+            row > 0 && texts.iter().all(|(_, a)| same(a))
         };
-        Ok(Some((0..rows.len()).map(path).collect()))
+        let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
+        let mut found = Partitioned { paths: Vec::new(), of_rows: Vec::with_capacity(rows.len()) };
+        for row in 0..rows.len() {
+            let number = match found.of_rows.last() {
+                Some(last) if as_before(row) => *last,
+                _ => {
+                    let parts = texts.iter().map(|(name, a)| (*name, value(a, row)));
+                    let parts: Vec<(&str, Option<String>)> = parts.collect();
+                    let path = match parts.is_empty() {
+                        true => String::new(),
+                        false => partition_path_named(&parts, &self.spec.default_partition),
+                    };
+                    *numbers.entry(path).or_insert_with_key(|path| {
+                        found.paths.push(path.clone());
+                        found.paths.len() as u32 - 1
+                    })
+                }
+            };
+            found.of_rows.push(number);
+        }
+        Ok(found)
     }
 
     /// Fixed key-slot ranges over the whole row, independent of the number of shards.

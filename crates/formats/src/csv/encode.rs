@@ -131,21 +131,24 @@ impl Writer {
         };
         let escape = self.options.dialect.escape;
         to.push(quote);
-        for byte in text {
-            if *byte == quote || Some(*byte) == escape {
-                to.push(*byte);
-            }
-            to.push(*byte);
+        let mut rest = text;
+        while let Some(at) = memchr::memchr2(quote, escape.unwrap_or(quote), rest) {
+            to.extend_from_slice(&rest[..=at]);
+            to.push(rest[at]);
+            rest = &rest[at + 1..];
         }
+        to.extend_from_slice(rest);
         to.push(quote);
     }
 
     fn needs_quotes(&self, text: &[u8]) -> bool {
-        // Java counts UTF-16 units: a continuation byte is none, a character of four bytes two.
+        // Java counts UTF-16 units: a continuation byte is none, a character of four bytes two. No
+        // unit takes more than three bytes.
         let units = |b: &u8| usize::from(b & 0xc0 != 0x80) + usize::from(*b >= 0xf0);
         let escape = self.options.dialect.escape;
-        text.iter().any(|b| *b < self.safe || Some(*b) == escape)
-            || text.iter().map(units).sum::<usize>() > MAX_LOOKED_AT
+        text.len() > 3 * MAX_LOOKED_AT
+            || (text.len() > MAX_LOOKED_AT && text.iter().map(units).sum::<usize>() > MAX_LOOKED_AT)
+            || text.iter().any(|b| *b < self.safe || Some(*b) == escape)
     }
 }
 

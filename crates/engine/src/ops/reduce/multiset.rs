@@ -12,8 +12,8 @@ use brooklet_core::Result;
 use crate::column::ValueType;
 use crate::table::Table;
 
-/// A table (group key ++ value) → count, or several. With `ordered`, the values of a group are found in order
-/// through an index that is derived from the table.
+/// A table (group key ++ value) → count, or several. With `ordered`, the values of a group are
+/// found in order through an index that is derived from the table.
 pub struct Multiset {
     pub table: Table,
     /// Encoded key → group of the table.

@@ -69,7 +69,9 @@ impl Accumulator for Distinct {
         let mut at = at;
         for (call, turned) in self.calls.iter_mut().zip(turned) {
             if !turned.is_empty() {
-                call.update(batch, &rows, turned, self.arg, table, at)?;
+                let turned: Vec<(u32, i64)> =
+                    turned.into_iter().map(|(place, turn)| (rows[place as usize], turn)).collect();
+                call.update(batch, &turned, self.arg, table, at)?;
             }
             at += call.columns.len();
         }
@@ -84,21 +86,19 @@ impl Accumulator for Distinct {
 }
 
 impl Call {
-    /// Takes values that appeared (+1) or vanished (−1) at some of the rows.
+    /// Takes values that appeared (+1) or vanished (−1) at some of a batch's rows.
     fn update(
         &mut self,
         batch: &Batch<'_>,
-        rows: &[u32],
-        turned: Vec<(u32, i64)>,
+        turned: &[(u32, i64)],
         arg: usize,
         table: &mut Table,
         at: usize,
     ) -> Result<()> {
-        let (moved, weights): (Vec<u32>, Vec<i64>) =
-            turned.into_iter().map(|(place, weight)| (rows[place as usize], weight)).unzip();
-        let groups: Vec<u32> = moved.iter().map(|row| batch.groups[*row as usize]).collect();
+        let (rows, weights): (Vec<u32>, Vec<i64>) = turned.iter().copied().unzip();
+        let groups: Vec<u32> = rows.iter().map(|row| batch.groups[*row as usize]).collect();
         // The call looks at no other columns.
-        let take = UInt32Array::from(moved);
+        let take = UInt32Array::from(rows);
         let mut columns = batch.columns.to_vec();
         for column in std::iter::once(arg).chain(self.filter) {
             columns[column] = compute::take(&batch.columns[column], &take, None)?;

@@ -83,13 +83,7 @@ impl TopN {
 
     /// Of a key's rows, in order, those with fewer than n before them, of those stored and those
     /// that come.
-    fn of_key_in_reach(
-        &self,
-        rows: &Delta,
-        places: &Places,
-        of_key: &[u32],
-        kept: &mut Vec<u32>,
-    ) {
+    fn of_key_in_reach(&self, rows: &Delta, places: &Places, of_key: &[u32], kept: &mut Vec<u32>) {
         let key = places.key(of_key[0]);
         let stored = self.index.range::<[u8], _>((Bound::Included(key), Bound::Unbounded));
         let stored = stored.take_while(|(entry, _)| entry.starts_with(key)).peekable();
