@@ -100,6 +100,10 @@ impl Lowering<'_> {
         let ttl_ms = idle.transpose()?.flatten();
         let mut grouped = Grouped { keys, emit, calls, fields, ttl_ms };
         let (node, places) = match several {
+            _ if batch && width == 0 => {
+                let input = self.beside_nothing(map, &mut grouped, below)?;
+                (self.reduce(input, grouped, need)?, vec![])
+            }
             true => {
                 let input = self.for_each_set(map, &grouped.keys, &sets, below)?;
                 grouped.keys.push(set);

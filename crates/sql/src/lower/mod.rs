@@ -17,6 +17,7 @@ mod join;
 mod letters;
 mod lookup;
 mod needs;
+mod of_nothing;
 mod order;
 mod over;
 mod pattern;

@@ -14,11 +14,15 @@ use sqlparser::ast::{
 
 use super::types::flink_type;
 use super::walk::{Changed, walk_mut};
-use super::{calls, frames, group_windows, grouping, membership, named_values, predicates, unnest};
+use super::{
+    calls, frames, group_windows, grouping, membership, named_values, predicates, unnest,
+    with_names,
+};
 use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.
 pub fn prepare(query: &mut Query) {
+    with_names::tell_apart(query);
     walk_mut(query, &mut change);
     if let Some(OrderBy { kind: OrderByKind::Expressions(order), .. }) = &mut query.order_by {
         order.iter_mut().for_each(|by| bare_number(&mut by.expr));
@@ -56,7 +60,7 @@ fn change(changed: Changed<'_>) {
             frames::named(select);
             unnest::nest(select);
         }
-        Changed::Enter(_) => {}
+        Changed::Enter(_) | Changed::QueryEnd | Changed::TableFactor(_) => {}
         Changed::Expr(expr) => change_expr(expr),
     }
 }

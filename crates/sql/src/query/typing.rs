@@ -15,6 +15,7 @@ use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Logical
 
 use crate::lower::sql_type;
 
+mod row_values;
 mod rows;
 
 /// The plan with Flink's types, its schemas computed anew.
@@ -54,7 +55,7 @@ impl Typing {
             },
             Expr::Case(case) => Transformed::yes(self.case(case)?),
             Expr::ScalarFunction(f) => self.function(f)?,
-            Expr::BinaryExpr(e) => Transformed::yes(Expr::BinaryExpr(self.compared(e)?)),
+            Expr::BinaryExpr(e) => Transformed::yes(self.binary(e)?),
             Expr::Between(e) => {
                 let ty = self.of(&e.expr)?;
                 let (low, high) = (self.beside(*e.low, &ty)?, self.beside(*e.high, &ty)?);
@@ -62,6 +63,9 @@ impl Typing {
                 Transformed::yes(Expr::Between(Between { low, high, ..e }))
             }
             Expr::InList(e) => {
+                if let Some(made) = self.row_in(&e)? {
+                    return Ok(Transformed::yes(made));
+                }
                 let ty = self.of(&e.expr)?;
                 let list = e.list.into_iter().map(|item| self.listed(item, &ty));
                 let list = list.collect::<Result<_>>()?;
