@@ -100,7 +100,7 @@ impl Lowering<'_> {
         let ttl_ms = idle.transpose()?.flatten();
         let mut grouped = Grouped { keys, emit, calls, fields, ttl_ms };
         let (node, places) = match several {
-            _ if batch && width == 0 => {
+            _ if width == 0 && self.counts_nothing(&aggregate.input, &grouped.calls) => {
                 let input = self.beside_nothing(map, &mut grouped, below)?;
                 (self.reduce(input, grouped, need)?, vec![])
             }

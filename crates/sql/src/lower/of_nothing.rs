@@ -1,8 +1,10 @@
-//! In batch mode an aggregation without GROUP BY has a result even if it has no input: beside the
-//! input's rows stands one that no call counts.
+//! An aggregation without GROUP BY that has a result even if it has no input: beside the input's
+//! rows stands one that no call counts. In batch mode there always is one; on a stream only where
+//! the query itself says that no row comes, as in `WHERE FALSE`.
 
+use brooklet_plan::node::{AggCall, AggFunc};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::{Expr, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, lit};
 
 use super::aggregate::Grouped;
 use super::needs::Need;
@@ -13,6 +15,13 @@ use super::{Lowering, NodeId};
 const IS_INPUT: &str = "is_input";
 
 impl Lowering<'_> {
+    /// Whether there is a result without rows.
+    pub(super) fn counts_nothing(&self, input: &LogicalPlan, calls: &[AggCall]) -> bool {
+        use AggFunc::{Count, Max, Min, Sum, Sum0};
+        let known = |call: &AggCall| matches!(call.func, Count | Sum | Sum0 | Min | Max);
+        self.settings.is_batch() || (calls.iter().all(known) && is_empty(input))
+    }
+
     /// The rows of `map` and the one beside them, which `grouped`'s calls are told to leave out.
     pub(super) fn beside_nothing(
         &mut self,
@@ -39,5 +48,15 @@ impl Lowering<'_> {
         let label = format!("{} or nothing", map.label);
         let all = self.union_of(inputs, &map.names, label, need)?;
         Ok(self.exchange(all, &[], false))
+    }
+}
+
+fn is_empty(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::EmptyRelation(e) => !e.produce_one_row,
+        LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) => {
+            plan.inputs().into_iter().all(is_empty)
+        }
+        _ => false,
     }
 }

@@ -10,8 +10,21 @@ const ENDS: [&str; 9] =
     ["UNION", "INTERSECT", "EXCEPT", "MINUS", "ORDER", "LIMIT", "OFFSET", "FETCH", "ON"];
 /// Words that a value can begin with.
 const BEGINS: [&str; 15] = [
-    "ARRAY", "CASE", "CAST", "DATE", "FALSE", "INTERVAL", "MAP", "NOT", "NULL", "ROW", "TIME",
-    "TIMESTAMP", "TRUE", "TRY_CAST", "_UTF8",
+    "ARRAY",
+    "CASE",
+    "CAST",
+    "DATE",
+    "FALSE",
+    "INTERVAL",
+    "MAP",
+    "NOT",
+    "NULL",
+    "ROW",
+    "TIME",
+    "TIMESTAMP",
+    "TRUE",
+    "TRY_CAST",
+    "_UTF8",
 ];
 
 /// The tokens with each row in parentheses.

@@ -45,9 +45,10 @@ pub(super) fn joined(join: &Join, subquery: &LogicalPlan) -> Result<Option<Logic
     let predicate = predicate.cloned().map(as_left).transpose()?;
     let collection = as_left(unnest.collection.clone())?;
     let left = join.left.as_ref().clone();
-    let mut node = unnest.with_exprs_and_inputs(vec![collection], vec![left])?;
+    let mut node = unnest.clone();
     node.outer = outer;
     node.filter = predicate.clone().filter(|_| outer);
+    let node = node.with_exprs_and_inputs(vec![collection], vec![left])?;
     let elements = LogicalPlan::Extension(Extension { node: Arc::new(node) });
     let mut made = LogicalPlanBuilder::from(elements);
     if let Some(predicate) = predicate.filter(|_| !outer) {
@@ -57,8 +58,9 @@ pub(super) fn joined(join: &Join, subquery: &LogicalPlan) -> Result<Option<Logic
     let columns = join.schema.iter().enumerate().map(|(at, (qualifier, field))| {
         Ok(match at.checked_sub(width).and_then(|at| selected.get(at)) {
             None => Expr::Column((qualifier, field).into()),
-            Some(e) => as_left(e.clone().unalias())?
-                .alias_qualified(qualifier.cloned(), field.name()),
+            Some(e) => {
+                as_left(e.clone().unalias())?.alias_qualified(qualifier.cloned(), field.name())
+            }
         })
     });
     made = made.project(columns.collect::<Result<Vec<_>>>()?)?;

@@ -60,8 +60,35 @@ fn change(changed: Changed<'_>) {
             frames::named(select);
             unnest::nest(select);
         }
-        Changed::Enter(_) | Changed::QueryEnd | Changed::TableFactor(_) => {}
+        Changed::Enter(expr) => compared_rows(expr),
+        Changed::QueryEnd | Changed::TableFactor(_) => {}
         Changed::Expr(expr) => change_expr(expr),
+    }
+}
+
+/// `(a, b)` as `ROW(a, b)` where it is compared.
+fn compared_rows(expr: &mut Expr) {
+    match expr {
+        Expr::BinaryOp { left, op, right } if *op != BinaryOperator::Overlaps => {
+            as_row(left);
+            as_row(right);
+        }
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+            as_row(left);
+            as_row(right);
+        }
+        Expr::InList { expr, list, .. } => {
+            as_row(expr);
+            list.iter_mut().for_each(as_row);
+        }
+        _ => {}
+    }
+}
+
+fn as_row(expr: &mut Expr) {
+    if let Expr::Tuple(values) = expr {
+        values.iter_mut().for_each(as_row);
+        *expr = calls::call("ROW", std::mem::take(values));
     }
 }
 

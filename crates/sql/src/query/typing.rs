@@ -6,12 +6,14 @@
 use brooklet_core::types::{SQL_TYPE, SqlType};
 use brooklet_functions::{NULL, Zone, cast_udf_in, common_type, retyped_udf, type_text};
 use datafusion::common::metadata::FieldMetadata;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{Case, InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::logical_expr::{
+    Between, BinaryExpr, Expr, ExprSchemable, GroupingSet, LogicalPlan, Operator,
+};
 
 use crate::lower::sql_type;
 
@@ -28,8 +30,19 @@ fn node(plan: LogicalPlan, zone: Zone) -> Result<Transformed<LogicalPlan>> {
     let typing = Typing { schema: merge_schema(&plan.inputs()), calls, zone };
     let names = NamePreserver::new(&plan);
     plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        Ok(expr.transform_up(|e| typing.expr(e))?.update_data(|e| name.restore(e)))
+        let one = |expr: Expr| {
+            let name = names.save(&expr);
+            Ok(expr.transform_up(|e| typing.expr(e))?.update_data(|e| name.restore(e)))
+        };
+        match expr {
+            // Each key is a column under its name.
+            Expr::GroupingSet(GroupingSet::GroupingSets(sets)) => {
+                let keys = |set: Vec<Expr>| set.into_iter().map(|key| one(key).data()).collect();
+                let sets = sets.into_iter().map(keys).collect::<Result<_>>()?;
+                Ok(Transformed::yes(Expr::GroupingSet(GroupingSet::GroupingSets(sets))))
+            }
+            expr => one(expr),
+        }
     })?
     .map_data(|plan| match plan {
         LogicalPlan::Union(union) => rows::union(union, zone),
@@ -81,6 +94,7 @@ impl Typing {
 
     /// The branches of CASE made one type.
     fn case(&self, case: Case) -> Result<Expr> {
+        let case = self.of_nested(case)?;
         let then = case.when_then_expr.iter().map(|(_, then)| &**then);
         let all: Vec<&Expr> = then.chain(case.else_expr.as_deref()).collect();
         let types = all.iter().map(|e| self.of(e)).collect::<Result<Vec<_>>>()?;
@@ -178,6 +192,10 @@ impl Typing {
             return Ok(e);
         }
         let (left, right) = (self.of(&e.left)?, self.of(&e.right)?);
+        let orders = matches!(e.op, Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq);
+        if orders && nested(&left) && nested(&right) {
+            return plan_err!("values of type {left} have no order: compare their parts");
+        }
         if nested(&left) && nested(&right) && left.arrow() != right.arrow() {
             // Names of fields do not count.
             if let Some(common) = common_type(&[left, right]) {

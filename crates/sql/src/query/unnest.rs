@@ -89,8 +89,8 @@ impl Unnest {
     fn retype(&mut self, input: &LogicalPlan) -> Result<()> {
         let (_, field) = self.collection.to_field(input.schema())?;
         let Some((_, columns)) = taken_apart(&field) else { return Ok(()) };
-        for ((_, old), (_, ty)) in self.added.iter_mut().zip(columns) {
-            *old = Arc::new(ty.field(old.name(), true));
+        for ((_, old), (_, of)) in self.added.iter_mut().zip(columns) {
+            *old = Arc::new(of.ty.field(old.name(), of.nullable || self.outer));
         }
         Ok(())
     }
@@ -251,12 +251,13 @@ fn unnest(
         return Err(fault("UNNEST takes an ARRAY, a MAP or a MULTISET".into(), span));
     };
     if *with_ordinality {
-        columns.push(("ORDINALITY".into(), SqlType::Int));
+        columns.push(("ORDINALITY".into(), Nullable { ty: SqlType::Int, nullable: false }));
     }
     renamed(&mut columns, alias.as_ref()).map_err(|message| fault(message, span))?;
     let qualifier = alias.as_ref().map(|a| TableReference::bare(a.name.value.clone()));
-    let added =
-        columns.into_iter().map(|(name, ty)| (qualifier.clone(), Arc::new(ty.field(&name, true))));
+    let added = columns
+        .into_iter()
+        .map(|(name, of)| (qualifier.clone(), Arc::new(of.ty.field(&name, of.nullable || outer))));
     let made = Unnest {
         collection,
         kind,
@@ -282,28 +283,28 @@ fn unnest(
 }
 
 /// What each element of a collection gives, under the names that Flink gives it.
-fn taken_apart(collection: &Field) -> Option<(UnnestKind, Vec<(String, SqlType)>)> {
+fn taken_apart(collection: &Field) -> Option<(UnnestKind, Vec<(String, Nullable)>)> {
     let rows = |item: &Nullable| matches!(item.ty, SqlType::Row(_));
     Some(match sql_type(collection)? {
-        SqlType::Array(item) => (UnnestKind::Items { rows: rows(&item) }, item_columns(&item.ty)),
-        SqlType::Multiset(item) => {
-            (UnnestKind::Counted { rows: rows(&item) }, item_columns(&item.ty))
-        }
+        SqlType::Array(item) => (UnnestKind::Items { rows: rows(&item) }, item_columns(*item)),
+        SqlType::Multiset(item) => (UnnestKind::Counted { rows: rows(&item) }, item_columns(*item)),
         SqlType::Map(key, value) => {
-            (UnnestKind::Entries, vec![("KEY".to_string(), key.ty), ("VALUE".into(), value.ty)])
+            (UnnestKind::Entries, vec![("KEY".to_string(), *key), ("VALUE".into(), *value)])
         }
         _ => return None,
     })
 }
 
-fn item_columns(ty: &SqlType) -> Vec<(String, SqlType)> {
-    match ty {
-        SqlType::Row(fields) => fields.iter().map(|f| (f.name.clone(), f.ty.ty.clone())).collect(),
-        other => vec![("EXPR$0".into(), other.clone())],
+fn item_columns(item: Nullable) -> Vec<(String, Nullable)> {
+    let nullable = item.nullable;
+    let within = |of: Nullable| Nullable { nullable: of.nullable || nullable, ..of };
+    match item.ty {
+        SqlType::Row(fields) => fields.into_iter().map(|f| (f.name, within(f.ty))).collect(),
+        ty => vec![("EXPR$0".into(), Nullable { ty, nullable })],
     }
 }
 
-fn renamed(columns: &mut [(String, SqlType)], alias: Option<&TableAlias>) -> Result<(), String> {
+fn renamed(columns: &mut [(String, Nullable)], alias: Option<&TableAlias>) -> Result<(), String> {
     let Some(alias) = alias.filter(|alias| !alias.columns.is_empty()) else { return Ok(()) };
     if alias.columns.len() != columns.len() {
         let (has, given) = (columns.len(), alias.columns.len());

@@ -7,6 +7,7 @@ use brooklet_functions::{NULL, Zone, common_type};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Projection, Union, Values};
 
+use super::super::as_written::within;
 use super::{made, type_of};
 use crate::lower::sql_type;
 
@@ -94,7 +95,7 @@ pub fn values(values: Values, zone: Zone) -> Result<LogicalPlan> {
 /// The value without the cast to a type in common that DataFusion has put around it. A cast of
 /// a small number is a literal's own.
 fn as_written(expr: Expr) -> Expr {
-    match expr {
+    match within(expr.unalias()) {
         Expr::Cast(cast) => match &*cast.expr {
             Expr::Literal(ScalarValue::Int64(Some(n)), _) if i32::try_from(*n).is_err() => {
                 *cast.expr
