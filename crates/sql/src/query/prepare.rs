@@ -122,7 +122,8 @@ fn change_expr(expr: &mut Expr) {
             _ => {}
         },
         Expr::TypedString(TypedString {
-            data_type: DataType::Timestamp(precision @ None, _),
+            data_type:
+                DataType::Timestamp(precision @ None, _) | DataType::Time(precision @ None, _),
             value,
             ..
         }) => {
