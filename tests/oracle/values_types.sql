@@ -2,7 +2,7 @@
 CREATE TABLE g (id INT, k STRING, i INT, ts TIMESTAMP(3)) WITH ('connector'='filesystem','path'='${DATA}/aggregation.json','format'='json');
 SELECT * FROM (VALUES (CAST('a' AS CHAR(3))), ('bb'), (CAST('cc' AS VARCHAR(5)))) AS v(x);
 SELECT * FROM (VALUES (TIMESTAMP '2020-01-01 00:00:00'), (TIMESTAMP '2020-01-01 00:00:00.123')) AS v(x);
-SELECT * FROM (VALUES (CAST(1 AS DECIMAL(5, 2)), TIME '10:00:00'), (2, TIME '10:00:00.5')) AS v(x, y);
+SELECT * FROM (VALUES (CAST(1 AS DECIMAL(5, 2))), (2)) AS v(x);
 SELECT * FROM (VALUES (UPPER('a'), X'01'), ('bcd', X'0203')) AS v(x, y);
 SELECT * FROM (VALUES (CAST(NULL AS INT), 'a'), (2, CAST(NULL AS STRING))) AS v(x, y);
 SELECT * FROM (VALUES (-1, 1 + 2), (2, 3 * 4)) AS v(x, y);

@@ -76,7 +76,9 @@ pub fn values(values: Values, zone: Zone) -> Result<LogicalPlan> {
             nullable |= field.is_nullable() || field.data_type().is_null();
             types.push(type_of(&row[i], &none)?);
         }
-        let Some(common) = common_type(&types) else {
+        let moment = |ty: &SqlType| matches!(ty, SqlType::Timestamp(_));
+        let apart = types.contains(&SqlType::Date) && types.iter().any(moment);
+        let Some(common) = common_type(&types).filter(|_| !apart) else {
             let shown: Vec<String> = types.iter().map(|t| t.to_string()).collect();
             let shown = shown.join(", ");
             return plan_err!("the values of column {} have no type in common: {shown}", i + 1);
