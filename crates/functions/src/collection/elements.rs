@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, UInt32Array};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{concat, take};
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::row::{RowConverter, Rows, SortField};
 use brooklet_core::types::{Nullable, SqlType};
 use datafusion::common::{DataFusionError, Result, plan_err};
@@ -33,11 +33,9 @@ impl Elements {
     /// The elements of these arguments, arrays and single ones, which are of one type.
     pub fn of(call: &Call, arguments: &[usize]) -> Result<Elements> {
         // A second argument that is no array of the first's type is a single element.
-        let of_first = call.any(arguments[0]).array.data_type();
-        let ones = arguments.iter().position(|a| {
-            let ty = call.any(*a).array.data_type();
-            !ty.equals_datatype(of_first)
-        });
+        let loose = |a: &usize| loose(call.any(*a).array.data_type());
+        let of_first = loose(&arguments[0]);
+        let ones = arguments.iter().position(|a| loose(a) != of_first);
         Elements::gather(call, arguments, ones.unwrap_or(usize::MAX - 1))
     }
 
@@ -57,6 +55,12 @@ impl Elements {
             end += values.len() as u32;
             args.push(arg);
             columns.push(values);
+        }
+        if columns.iter().any(|c| c.data_type() != columns[0].data_type()) {
+            for column in &mut columns {
+                let field = Field::new("item", loose(column.data_type()), true);
+                *column = fit(Arc::clone(column), &Arc::new(field))?;
+            }
         }
         let columns: Vec<&dyn Array> = columns.iter().map(|c| c.as_ref()).collect();
         let values = match columns.as_slice() {
@@ -182,6 +186,16 @@ pub(super) fn fit(values: ArrayRef, field: &FieldRef) -> Result<ArrayRef> {
     match data.build() {
         Ok(data) => Ok(arrow::array::make_array(data)),
         Err(_) => Ok(arrow::compute::cast(&values, field.data_type())?),
+    }
+}
+
+/// The type with NULL allowed everywhere within, and without what fields say of themselves.
+fn loose(ty: &DataType) -> DataType {
+    let field = |f: &FieldRef| Arc::new(Field::new(f.name(), loose(f.data_type()), true));
+    match ty {
+        DataType::List(item) => DataType::List(field(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
+        other => other.clone(),
     }
 }
 

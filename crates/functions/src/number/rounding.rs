@@ -76,11 +76,12 @@ pub(super) const FLOOR: Function =
 /// `CEIL(number)`, `CEIL(moment TO unit)`; as a plain function `ceil(moment, 'unit')`
 ///
 /// The smallest whole number not below the number, or the first start of the unit not before the
-/// moment.
+/// moment. Of weeks, months and more it is the first not before the moment's day.
 ///
 /// ```sql
 /// CEIL(1.2) = 2
 /// CEIL(TIMESTAMP '2020-01-15 15:44:05' TO MONTH) = TIMESTAMP '2020-02-01 00:00:00'
+/// CEIL(TIMESTAMP '2020-01-01 15:44:05' TO MONTH) = TIMESTAMP '2020-01-01 00:00:00'
 /// ```
 pub(super) const CEIL: Function =
     Function::new("ceil", &[Any, T], Output::By(whole_type), |call| whole(call, true))

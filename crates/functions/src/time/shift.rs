@@ -115,7 +115,8 @@ fn months_between(from: (i64, u32), to: (i64, u32)) -> i64 {
     if (moved, from.1) > to { months - 1 } else { months }
 }
 
-/// The start of the unit that holds the moment, or with `up` the first start not before it.
+/// The start of the unit that holds the moment, or with `up` the first start not before it, which
+/// of weeks, months and more is the first that is not before the moment's day, as in Flink.
 pub(crate) fn to_unit(unit: Unit, (seconds, nanos): (i64, u32), up: bool) -> Result<(i64, u32)> {
     let floor = match (unit.seconds(), unit.nanos(), unit.months()) {
         // Weeks start on Sunday; 1970-01-01 was a Thursday.
@@ -137,7 +138,9 @@ pub(crate) fn to_unit(unit: Unit, (seconds, nanos): (i64, u32), up: bool) -> Res
         }
         _ => return plan_err!("FLOOR and CEIL cannot go TO {unit:?}; write TO DAY or TO HOUR"),
     };
-    if !up || floor == (seconds, nanos) {
+    let by_day = unit == Unit::Week || unit.months().is_some();
+    let at = if by_day { (seconds - seconds.rem_euclid(DAY), 0) } else { (seconds, nanos) };
+    if !up || floor == at {
         return Ok(floor);
     }
     plus(unit, 1, floor.0, floor.1).ok_or_else(|| bad_value("CEIL: the result is out of range"))

@@ -106,7 +106,7 @@ impl Lowering<'_> {
                 let input = self.exchange(input, &grouped.keys, false);
                 (self.reduce(input, grouped, need)?, (0..width).collect())
             }
-            false => self.by_one_set(map, grouped, (below, need))?,
+            false => self.by_one_set(&aggregate.input, map, grouped, (below, need))?,
         };
         self.plan.nodes[node].label = label.clone();
         let mut rel = Rel::of_node(&self.plan, node, label);
@@ -122,10 +122,15 @@ impl Lowering<'_> {
     /// A Reduce, and where each group expression stands in its output.
     fn by_one_set(
         &mut self,
+        input: &LogicalPlan,
         map: Rel,
-        grouped: Grouped,
+        mut grouped: Grouped,
         (below, need): (Need, Need),
     ) -> Result<(NodeId, Vec<usize>)> {
+        if grouped.keys.is_empty() && self.counts_nothing(input, &grouped.calls) {
+            let input = self.beside_nothing(map, &mut grouped, below)?;
+            return Ok((self.reduce(input, grouped, need)?, vec![]));
+        }
         if let Some(slices) = Slices::of(&self.plan, &map, &grouped) {
             let node = self.slices(&slices, grouped.fields, (below, need))?;
             return Ok((node, slices.places));

@@ -118,16 +118,12 @@ impl Lowering<'_> {
                     false => Expr::Cast(Cast::new(Box::new(e.clone()), field.data_type().clone())),
                 });
             }
-            let width = exprs.len();
-            let mut names = names.clone();
-            if need.ord {
-                exprs.push(rel::bigint(number as i64));
-                names.push(rel::hidden_ord(0).name().clone());
-            }
+            let names = names.clone();
             let rel = Rel { exprs, names, label: "VALUES".into(), ..one.clone() };
-            let node = self.emit_always(&rel, Need::default())?;
-            self.plan.nodes[node].ord = if need.ord { vec![width] } else { vec![] };
-            inputs.push(node);
+            inputs.push(match need.ord {
+                true => self.in_order(rel, number as i64)?.node,
+                false => self.emit_always(&rel, Need::default())?,
+            });
         }
         let label = "VALUES".to_string();
         let node = match inputs.as_slice() {
@@ -135,6 +131,17 @@ impl Lowering<'_> {
             _ => self.union_of(inputs, &names, label.clone(), Need { late: false, ..need })?,
         };
         Ok(Rel { names, ..Rel::of_node(&self.plan, node, label) })
+    }
+
+    /// Rows of a query's own with the hidden column of the order in which they arrive.
+    pub(super) fn in_order(&mut self, mut rel: Rel, number: i64) -> Result<Rel> {
+        let (width, label) = (rel.exprs.len(), rel.label.clone());
+        rel.exprs.push(rel::bigint(number));
+        rel.names.push(rel::hidden_ord(0).name().clone());
+        let node = self.emit_always(&rel, Need::default())?;
+        self.plan.nodes[node].ord = vec![width];
+        rel.truncate(width);
+        Ok(Rel { names: rel.names, ..Rel::of_node(&self.plan, node, label) })
     }
 
     /// `count` rows without columns: a Scan of the connector `values`, bounded, option `rows`.

@@ -2,7 +2,7 @@
 //!
 //! sqlparser cuts the text into tokens and reads queries and expressions; [`statement`] and
 //! [`table`] and [`alter`] read Flink's statements, [`types`] its types, [`expr`] its own
-//! expressions, [`hints`] its hints and [`pattern`] MATCH_RECOGNIZE.
+//! expressions, [`hints`] its hints, [`pattern`] MATCH_RECOGNIZE and [`values`] rows of VALUES.
 
 pub mod alter;
 pub mod ast;
@@ -15,6 +15,7 @@ pub mod show;
 pub mod statement;
 pub mod table;
 pub mod types;
+mod values;
 mod words;
 
 use sqlparser::parser::Parser;
@@ -43,6 +44,7 @@ pub fn parse_all(text: &str) -> (Vec<Statement>, Vec<Fault>) {
     }
     let mut tokens = hints::kept(tokens, &mut faults);
     drop_lateral(&mut tokens);
+    let tokens = values::in_parentheses(tokens);
     let chunks = tokens.split(|t| t.token == Token::SemiColon).filter(|chunk| !chunk.is_empty());
     let mut reader = Reader { statements: Vec::new(), faults, set: None };
     chunks.for_each(|chunk| reader.chunk(chunk));

@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
     LogicalPlanBuilder, Operator, Projection, Subquery, SubqueryAlias, lit,
 };
 
+use super::lateral_unnest;
 use super::row_number::row_number;
 
 /// The plan without LATERAL.
@@ -107,6 +108,9 @@ fn one(join: &Join, subquery: &Subquery, alias: Option<TableReference>) -> Resul
     if !matches!(join.join_type, JoinType::Inner | JoinType::Left) {
         return plan_err!("LATERAL stands on the right side of JOIN, CROSS JOIN or LEFT JOIN");
     }
+    if let Some(made) = lateral_unnest::joined(join, &subquery.subquery)? {
+        return Ok(made);
+    }
     let mut pulled = pull(subquery.subquery.as_ref().clone())?;
     if let Some(alias) = alias {
         pulled = aliased(pulled, alias)?;
@@ -160,7 +164,7 @@ fn is_distinct(plan: &LogicalPlan) -> bool {
 }
 
 /// References to the left side as its columns.
-fn as_left(e: Expr) -> Result<Expr> {
+pub(super) fn as_left(e: Expr) -> Result<Expr> {
     let column = |e: Expr| -> Result<Transformed<Expr>> {
         match e {
             Expr::OuterReferenceColumn(_, column) => Ok(Transformed::yes(Expr::Column(column))),

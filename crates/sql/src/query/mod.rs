@@ -1,17 +1,19 @@
 //! Flink queries to DataFusion's logical plan, and the plan rewritten for streams.
 //!
-//! [`prepare`], [`calls`], [`predicates`], [`membership`], [`named_values`], [`grouping`],
-//! [`frames`] and [`row_fields`] rewrite the parsed text (names, literals, calls, rows with IN,
-//! VALUES, grouping sets, OVER, `r.*`), [`provider`] says what names mean, [`window_tvf`],
-//! [`group_windows`], [`pattern`], [`clock`], [`operators`], [`aggregates`] (run by [`folds`] where
-//! no engine does), [`row_number`], [`window_functions`], [`unnest`], [`sets`], [`watermark`],
-//! [`order`], [`state_ttl`], [`temporal`] (with [`as_of`]), [`types`] and [`typing`] teach Flink's
-//! meaning, [`parameters`] stand for values, [`optimize`] runs the rules, behind [`lateral`] and
+//! [`prepare`], [`calls`], [`predicates`], [`membership`], [`named_values`] (with
+//! [`as_written`]), [`grouping`], [`frames`], [`with_names`] and [`row_fields`] rewrite the parsed
+//! text (names, literals, calls, rows with IN, VALUES, grouping sets, OVER, WITH, `r.*`),
+//! [`provider`] says what names mean, [`window_tvf`], [`group_windows`], [`pattern`], [`clock`],
+//! [`operators`], [`aggregates`] (run by [`folds`] where no engine does), [`row_number`],
+//! [`window_functions`], [`unnest`], [`sets`], [`watermark`], [`order`], [`state_ttl`],
+//! [`temporal`] (with [`as_of`]), [`types`] and [`typing`] teach Flink's meaning, [`parameters`]
+//! stand for values, [`optimize`] runs the rules, behind [`lateral`] (with [`lateral_unnest`]) and
 //! [`subqueries`], which make joins; [`errors`] and [`check`] turn what goes wrong into faults,
 //! [`numbers`], [`nulls`], [`refused`] and [`reserved`] refuse what Flink refuses.
 
 pub mod aggregates;
 pub mod as_of;
+mod as_written;
 mod calls;
 pub mod check;
 pub mod clock;
@@ -21,6 +23,7 @@ mod frames;
 mod group_windows;
 mod grouping;
 mod lateral;
+mod lateral_unnest;
 mod membership;
 mod named_values;
 mod nulls;
@@ -48,6 +51,7 @@ pub(crate) mod walk;
 pub mod watermark;
 pub mod window_functions;
 pub mod window_tvf;
+mod with_names;
 
 use std::sync::Arc;
 

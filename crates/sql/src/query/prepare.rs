@@ -14,11 +14,15 @@ use sqlparser::ast::{
 
 use super::types::flink_type;
 use super::walk::{Changed, walk_mut};
-use super::{calls, frames, group_windows, grouping, membership, named_values, predicates, unnest};
+use super::{
+    calls, frames, group_windows, grouping, membership, named_values, predicates, unnest,
+    with_names,
+};
 use crate::parse::types::{carried, parse_type_text};
 
 /// Names unnamed columns, gives literals Flink's types.
 pub fn prepare(query: &mut Query) {
+    with_names::tell_apart(query);
     walk_mut(query, &mut change);
     if let Some(OrderBy { kind: OrderByKind::Expressions(order), .. }) = &mut query.order_by {
         order.iter_mut().for_each(|by| bare_number(&mut by.expr));
@@ -56,8 +60,35 @@ fn change(changed: Changed<'_>) {
             frames::named(select);
             unnest::nest(select);
         }
-        Changed::Enter(_) => {}
+        Changed::Enter(expr) => compared_rows(expr),
+        Changed::QueryEnd | Changed::TableFactor(_) => {}
         Changed::Expr(expr) => change_expr(expr),
+    }
+}
+
+/// `(a, b)` as `ROW(a, b)` where it is compared.
+fn compared_rows(expr: &mut Expr) {
+    match expr {
+        Expr::BinaryOp { left, op, right } if *op != BinaryOperator::Overlaps => {
+            as_row(left);
+            as_row(right);
+        }
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+            as_row(left);
+            as_row(right);
+        }
+        Expr::InList { expr, list, .. } => {
+            as_row(expr);
+            list.iter_mut().for_each(as_row);
+        }
+        _ => {}
+    }
+}
+
+fn as_row(expr: &mut Expr) {
+    if let Expr::Tuple(values) = expr {
+        values.iter_mut().for_each(as_row);
+        *expr = calls::call("ROW", std::mem::take(values));
     }
 }
 
@@ -91,7 +122,8 @@ fn change_expr(expr: &mut Expr) {
             _ => {}
         },
         Expr::TypedString(TypedString {
-            data_type: DataType::Timestamp(precision @ None, _),
+            data_type:
+                DataType::Timestamp(precision @ None, _) | DataType::Time(precision @ None, _),
             value,
             ..
         }) => {

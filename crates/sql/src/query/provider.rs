@@ -20,6 +20,7 @@ use datafusion::logical_expr::{
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use sqlparser::ast::{Ident, Query};
 
+use super::as_written::{AS_WRITTEN, as_written};
 use super::parameters::Parameters;
 use super::types::FlinkTypes;
 use super::window_tvf::FlinkRelations;
@@ -238,7 +239,9 @@ impl ContextProvider for Provider<'_> {
         Some(Arc::new(FlinkTypes))
     }
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        let hidden = || (name == AS_WRITTEN).then(as_written);
         prepare::cast_of(name, self.zone)
+            .or_else(hidden)
             .or_else(|| self.scalars.get(&name.to_lowercase()).cloned())
     }
     fn get_higher_order_meta(&self, _: &str) -> Option<Arc<HigherOrderUDF>> {

@@ -6,15 +6,18 @@
 use brooklet_core::types::{SQL_TYPE, SqlType};
 use brooklet_functions::{NULL, Zone, cast_udf_in, common_type, retyped_udf, type_text};
 use datafusion::common::metadata::FieldMetadata;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{Case, InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::logical_expr::{
+    Between, BinaryExpr, Expr, ExprSchemable, GroupingSet, LogicalPlan, Operator,
+};
 
 use crate::lower::sql_type;
 
+mod row_values;
 mod rows;
 
 /// The plan with Flink's types, its schemas computed anew.
@@ -27,8 +30,19 @@ fn node(plan: LogicalPlan, zone: Zone) -> Result<Transformed<LogicalPlan>> {
     let typing = Typing { schema: merge_schema(&plan.inputs()), calls, zone };
     let names = NamePreserver::new(&plan);
     plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        Ok(expr.transform_up(|e| typing.expr(e))?.update_data(|e| name.restore(e)))
+        let one = |expr: Expr| {
+            let name = names.save(&expr);
+            Ok(expr.transform_up(|e| typing.expr(e))?.update_data(|e| name.restore(e)))
+        };
+        match expr {
+            // Each key is a column under its name.
+            Expr::GroupingSet(GroupingSet::GroupingSets(sets)) => {
+                let keys = |set: Vec<Expr>| set.into_iter().map(|key| one(key).data()).collect();
+                let sets = sets.into_iter().map(keys).collect::<Result<_>>()?;
+                Ok(Transformed::yes(Expr::GroupingSet(GroupingSet::GroupingSets(sets))))
+            }
+            expr => one(expr),
+        }
     })?
     .map_data(|plan| match plan {
         LogicalPlan::Union(union) => rows::union(union, zone),
@@ -54,7 +68,7 @@ impl Typing {
             },
             Expr::Case(case) => Transformed::yes(self.case(case)?),
             Expr::ScalarFunction(f) => self.function(f)?,
-            Expr::BinaryExpr(e) => Transformed::yes(Expr::BinaryExpr(self.compared(e)?)),
+            Expr::BinaryExpr(e) => Transformed::yes(self.binary(e)?),
             Expr::Between(e) => {
                 let ty = self.of(&e.expr)?;
                 let (low, high) = (self.beside(*e.low, &ty)?, self.beside(*e.high, &ty)?);
@@ -62,6 +76,9 @@ impl Typing {
                 Transformed::yes(Expr::Between(Between { low, high, ..e }))
             }
             Expr::InList(e) => {
+                if let Some(made) = self.row_in(&e)? {
+                    return Ok(Transformed::yes(made));
+                }
                 let ty = self.of(&e.expr)?;
                 let list = e.list.into_iter().map(|item| self.listed(item, &ty));
                 let list = list.collect::<Result<_>>()?;
@@ -77,6 +94,7 @@ impl Typing {
 
     /// The branches of CASE made one type.
     fn case(&self, case: Case) -> Result<Expr> {
+        let case = self.of_nested(case)?;
         let then = case.when_then_expr.iter().map(|(_, then)| &**then);
         let all: Vec<&Expr> = then.chain(case.else_expr.as_deref()).collect();
         let types = all.iter().map(|e| self.of(e)).collect::<Result<Vec<_>>>()?;
@@ -174,6 +192,10 @@ impl Typing {
             return Ok(e);
         }
         let (left, right) = (self.of(&e.left)?, self.of(&e.right)?);
+        let orders = matches!(e.op, Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq);
+        if orders && nested(&left) && nested(&right) {
+            return plan_err!("values of type {left} have no order: compare their parts");
+        }
         if nested(&left) && nested(&right) && left.arrow() != right.arrow() {
             // Names of fields do not count.
             if let Some(common) = common_type(&[left, right]) {

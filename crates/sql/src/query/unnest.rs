@@ -8,8 +8,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::datatypes::FieldRef;
-use brooklet_core::types::SqlType;
+use arrow::datatypes::{Field, FieldRef};
+use brooklet_core::types::{Nullable, SqlType};
 use brooklet_plan::unnest::UnnestKind;
 use datafusion::common::{DFSchema, DFSchemaRef, Result, TableReference, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
@@ -85,6 +85,16 @@ impl Unnest {
         Ok(LogicalPlan::Extension(Extension { node: Arc::new(made) }))
     }
 
+    /// What is added has the types of the collection, which may be said better than before.
+    fn retype(&mut self, input: &LogicalPlan) -> Result<()> {
+        let (_, field) = self.collection.to_field(input.schema())?;
+        let Some((_, columns)) = taken_apart(&field) else { return Ok(()) };
+        for ((_, old), (_, of)) in self.added.iter_mut().zip(columns) {
+            *old = Arc::new(of.ty.field(old.name(), of.nullable || self.outer));
+        }
+        Ok(())
+    }
+
     fn over(self, input: LogicalPlan) -> Result<Self> {
         let mut fields: Vec<_> =
             input.schema().iter().map(|(q, f)| (q.cloned(), Arc::clone(f))).collect();
@@ -122,7 +132,9 @@ impl UserDefinedLogicalNodeCore for Unnest {
         let (Some(collection), Some(input)) = (exprs.pop(), inputs.pop()) else {
             return plan_err!("UNNEST has one argument and one input");
         };
-        Unnest { collection, ..self.clone() }.over(input)
+        let mut made = Unnest { collection, ..self.clone() };
+        made.retype(&input)?;
+        made.over(input)
     }
     fn necessary_children_exprs(&self, output: &[usize]) -> Option<Vec<Vec<usize>>> {
         let schema = self.input.schema();
@@ -235,27 +247,17 @@ fn unnest(
     };
     let collection = context.sql_to_expr(argument.clone(), input.schema())?;
     let (_, field) = collection.to_field(input.schema())?;
-    let (kind, mut columns) = match sql_type(&field) {
-        Some(SqlType::Array(item)) => {
-            let rows = matches!(item.ty, SqlType::Row(_));
-            (UnnestKind::Items { rows }, item_columns(&item.ty))
-        }
-        Some(SqlType::Multiset(item)) => {
-            let rows = matches!(item.ty, SqlType::Row(_));
-            (UnnestKind::Counted { rows }, item_columns(&item.ty))
-        }
-        Some(SqlType::Map(key, value)) => {
-            (UnnestKind::Entries, vec![("KEY".to_string(), key.ty), ("VALUE".into(), value.ty)])
-        }
-        _ => return Err(fault("UNNEST takes an ARRAY, a MAP or a MULTISET".into(), span)),
+    let Some((kind, mut columns)) = taken_apart(&field) else {
+        return Err(fault("UNNEST takes an ARRAY, a MAP or a MULTISET".into(), span));
     };
     if *with_ordinality {
-        columns.push(("ORDINALITY".into(), SqlType::Int));
+        columns.push(("ORDINALITY".into(), Nullable { ty: SqlType::Int, nullable: false }));
     }
     renamed(&mut columns, alias.as_ref()).map_err(|message| fault(message, span))?;
     let qualifier = alias.as_ref().map(|a| TableReference::bare(a.name.value.clone()));
-    let added =
-        columns.into_iter().map(|(name, ty)| (qualifier.clone(), Arc::new(ty.field(&name, true))));
+    let added = columns
+        .into_iter()
+        .map(|(name, of)| (qualifier.clone(), Arc::new(of.ty.field(&name, of.nullable || outer))));
     let made = Unnest {
         collection,
         kind,
@@ -280,14 +282,29 @@ fn unnest(
     }
 }
 
-fn item_columns(ty: &SqlType) -> Vec<(String, SqlType)> {
-    match ty {
-        SqlType::Row(fields) => fields.iter().map(|f| (f.name.clone(), f.ty.ty.clone())).collect(),
-        other => vec![("EXPR$0".into(), other.clone())],
+/// What each element of a collection gives, under the names that Flink gives it.
+fn taken_apart(collection: &Field) -> Option<(UnnestKind, Vec<(String, Nullable)>)> {
+    let rows = |item: &Nullable| matches!(item.ty, SqlType::Row(_));
+    Some(match sql_type(collection)? {
+        SqlType::Array(item) => (UnnestKind::Items { rows: rows(&item) }, item_columns(*item)),
+        SqlType::Multiset(item) => (UnnestKind::Counted { rows: rows(&item) }, item_columns(*item)),
+        SqlType::Map(key, value) => {
+            (UnnestKind::Entries, vec![("KEY".to_string(), *key), ("VALUE".into(), *value)])
+        }
+        _ => return None,
+    })
+}
+
+fn item_columns(item: Nullable) -> Vec<(String, Nullable)> {
+    let nullable = item.nullable;
+    let within = |of: Nullable| Nullable { nullable: of.nullable || nullable, ..of };
+    match item.ty {
+        SqlType::Row(fields) => fields.into_iter().map(|f| (f.name, within(f.ty))).collect(),
+        ty => vec![("EXPR$0".into(), Nullable { ty, nullable })],
     }
 }
 
-fn renamed(columns: &mut [(String, SqlType)], alias: Option<&TableAlias>) -> Result<(), String> {
+fn renamed(columns: &mut [(String, Nullable)], alias: Option<&TableAlias>) -> Result<(), String> {
     let Some(alias) = alias.filter(|alias| !alias.columns.is_empty()) else { return Ok(()) };
     if alias.columns.len() != columns.len() {
         let (has, given) = (columns.len(), alias.columns.len());

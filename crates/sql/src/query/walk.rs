@@ -21,6 +21,10 @@ pub enum Seen<'a> {
 pub enum Changed<'a> {
     /// Before what is inside of it.
     Query(&'a mut Query),
+    /// The end of the last query that was handed over and not left yet.
+    QueryEnd,
+    /// Before what is inside of it.
+    TableFactor(&'a mut TableFactor),
     /// Before what is inside of it.
     Select(&'a mut Select),
     /// Before what is inside of it.
@@ -65,6 +69,14 @@ impl VisitorMut for WalkMut<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         (self.0)(Changed::Query(query));
+        ControlFlow::Continue(())
+    }
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        (self.0)(Changed::QueryEnd);
+        ControlFlow::Continue(())
+    }
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        (self.0)(Changed::TableFactor(factor));
         ControlFlow::Continue(())
     }
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {

@@ -145,7 +145,7 @@ impl Finder<'_, '_> {
         let result = match changed {
             Changed::Enter(expr) => self.enter(expr),
             Changed::Expr(expr) => self.leave(expr),
-            Changed::Query(_) | Changed::Select(_) => Ok(()),
+            _ => Ok(()),
         };
         self.fault = result.err();
     }

@@ -7,6 +7,7 @@ use brooklet_functions::{NULL, Zone, common_type};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Projection, Union, Values};
 
+use super::super::as_written::within;
 use super::{made, type_of};
 use crate::lower::sql_type;
 
@@ -75,7 +76,9 @@ pub fn values(values: Values, zone: Zone) -> Result<LogicalPlan> {
             nullable |= field.is_nullable() || field.data_type().is_null();
             types.push(type_of(&row[i], &none)?);
         }
-        let Some(common) = common_type(&types) else {
+        let moment = |ty: &SqlType| matches!(ty, SqlType::Timestamp(_));
+        let apart = types.contains(&SqlType::Date) && types.iter().any(moment);
+        let Some(common) = common_type(&types).filter(|_| !apart) else {
             let shown: Vec<String> = types.iter().map(|t| t.to_string()).collect();
             let shown = shown.join(", ");
             return plan_err!("the values of column {} have no type in common: {shown}", i + 1);
@@ -94,7 +97,7 @@ pub fn values(values: Values, zone: Zone) -> Result<LogicalPlan> {
 /// The value without the cast to a type in common that DataFusion has put around it. A cast of
 /// a small number is a literal's own.
 fn as_written(expr: Expr) -> Expr {
-    match expr {
+    match within(expr.unalias()) {
         Expr::Cast(cast) => match &*cast.expr {
             Expr::Literal(ScalarValue::Int64(Some(n)), _) if i32::try_from(*n).is_err() => {
                 *cast.expr

@@ -1,0 +1,20 @@
+-- LATERAL over UNNEST, types of what UNNEST gives, functions of two arrays of which one is written out.
+SET 'execution.runtime-mode' = 'streaming';
+CREATE TABLE t (id INT, xs ARRAY<STRING>, ns ARRAY<INT>, m MAP<STRING, INT>, rs ARRAY<ROW<f INT, g STRING>>, nn ARRAY<ARRAY<INT>>, r ROW<f INT, h ARRAY<INT>>) WITH ('connector'='filesystem','path'='${DATA}/unnest.json','format'='json');
+CREATE TABLE c (id INT, a ARRAY<INT>, b ARRAY<INT>, s ARRAY<STRING>, m MAP<STRING, INT>, r ROW<p INT, q STRING>, k STRING, n INT) WITH ('connector'='filesystem','path'='${DATA}/functions_collection.json','format'='json');
+SELECT id, x FROM t, LATERAL (SELECT x FROM UNNEST(xs) AS u(x)) AS q;
+SELECT id, y FROM t CROSS JOIN LATERAL (SELECT UPPER(x) AS y FROM UNNEST(xs) AS u(x) WHERE x <> 'a') AS q;
+SELECT id, x FROM t LEFT JOIN LATERAL (SELECT x FROM UNNEST(xs) AS u(x) WHERE x <> 'a') AS q ON TRUE;
+SELECT id, q.g FROM t JOIN LATERAL (SELECT f, g FROM UNNEST(rs) AS u(f, g)) AS q ON q.f > 1;
+SELECT id, o, x FROM t CROSS JOIN LATERAL (SELECT x, o FROM UNNEST(xs) WITH ORDINALITY AS u(x, o) WHERE o < 3) AS q;
+SELECT x FROM UNNEST(ARRAY['a', 'bcd']) AS u(x);
+SELECT x || 'z', TYPEOF(x) FROM UNNEST(ARRAY['a', 'b']) AS u(x);
+SELECT TYPEOF(p), TYPEOF(q) FROM UNNEST(ARRAY[ROW(1, 'a'), ROW(2, 'b')]) AS u(p, q);
+SELECT * FROM (VALUES (1, ARRAY['x', 'y'])) AS t(a, arr) CROSS JOIN UNNEST(arr) WITH ORDINALITY AS u(b, o);
+SELECT a, b FROM (VALUES (1, ARRAY['x', 'yy'])) AS t(a, arr) CROSS JOIN UNNEST(arr) AS u(b);
+SELECT a, p, q FROM (VALUES (1, ARRAY[ROW(1, 'x'), ROW(2, 'y')])) AS t(a, arr) CROSS JOIN UNNEST(arr) AS u(p, q);
+SELECT * FROM UNNEST(ARRAY[ROW(1, 'a'), ROW(2, 'b')]);
+SELECT * FROM UNNEST(MAP['a', 1]);
+SELECT id, ARRAY_CONCAT(s, ARRAY['a']), ARRAY_UNION(s, ARRAY['q']), ARRAY_CONCAT(ARRAY['a'], s), ARRAY_INTERSECT(ARRAY['a'], s), ARRAY_EXCEPT(ARRAY['a', 'zz'], s) FROM c;
+SELECT id, ARRAY_EXCEPT(a, ARRAY[1]), ARRAY_INTERSECT(ARRAY[1, 2, 2], a), ARRAY_UNION(ARRAY[1], b), ARRAY_CONCAT(a, ARRAY[9], b) FROM c;
+SELECT id, ARRAY_EXCEPT(ARRAY[a, b], ARRAY[a]), ARRAY_CONTAINS(ARRAY[a, b], ARRAY[1]), ARRAY_APPEND(ARRAY[a], ARRAY[1]), ARRAY_UNION(ARRAY[a], ARRAY[ARRAY[1]]) FROM c;

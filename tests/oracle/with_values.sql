@@ -1,0 +1,20 @@
+-- Names of WITH that are given twice, VALUES without parentheses.
+CREATE TABLE t (id INT, xs ARRAY<STRING>, ns ARRAY<INT>, m MAP<STRING, INT>, rs ARRAY<ROW<f INT, g STRING>>, nn ARRAY<ARRAY<INT>>, r ROW<f INT, h ARRAY<INT>>) WITH ('connector'='filesystem','path'='${DATA}/unnest.json','format'='json');
+WITH a AS (SELECT 1 AS x), a AS (SELECT x + 1 AS x FROM a) SELECT * FROM a;
+WITH a AS (SELECT 1 AS x) SELECT * FROM a AS p, (WITH a AS (SELECT x + 10 AS x FROM a) SELECT a.x FROM a) AS q;
+WITH a AS (SELECT 1 AS x), b AS (WITH a AS (SELECT 5 AS x) SELECT x FROM a) SELECT a.x, b.x FROM a, b;
+WITH a AS (SELECT id FROM t), a AS (SELECT 7 AS id) SELECT a.id FROM a UNION ALL SELECT id FROM a;
+WITH a (y) AS (SELECT 1), a (z) AS (SELECT 2) SELECT z FROM a;
+WITH t AS (SELECT id FROM t WHERE id < 3) SELECT id FROM t WHERE id IN (WITH t AS (SELECT id FROM t WHERE id > 1) SELECT id FROM t);
+VALUES 1, 2;
+VALUES 1, (2);
+VALUES 'a', 'bb';
+VALUES 1 + 1, -2, CAST(3 AS INT);
+VALUES ROW(1, 'a'), ROW(2, 'b');
+SELECT x + 1 FROM (VALUES 1, 2, 3) AS v(x) WHERE x > 1;
+SELECT * FROM (VALUES ARRAY[1, 2], ARRAY[3]) AS v(x);
+SELECT * FROM (VALUES DATE '2020-01-01', DATE '2020-01-02') AS v(x);
+SELECT id FROM t WHERE id IN (VALUES 1, 2);
+SELECT id FROM t WHERE id NOT IN (VALUES (1), (2));
+SELECT EXISTS (VALUES 1) FROM t WHERE id = 1;
+VALUES 1 UNION ALL VALUES 2, 3;
