@@ -1,5 +1,6 @@
 //! Statements nobody would write, against parser, binder and planner: an error is fine; a panic, an
-//! overflow of the stack, a text that takes minutes or gigabytes is a failure.
+//! overflow of the stack, an error that speaks of a mistake in the program, a text that takes minutes
+//! or gigabytes is a failure.
 //!
 //! [`cases`] what a seed stands for: statements drawn from the [`grammar`] of what brooklet takes,
 //! [`nested`] ones, calls of every function, and texts of `tests/` and `pipelines/` [`mutated`].
@@ -89,7 +90,8 @@ fn for_as_long_as_wanted() {
     let mut seeds = Dice::new(start.map_or(0, |d| d.as_nanos() as u64));
     let seeds = std::iter::repeat_with(move || seeds.draw());
     let fuzzed = parent::fuzz(seeds, Some(Duration::from_secs(seconds)));
-    println!("{fuzzed}");
+    println!("{fuzzed}\nrefused most often:");
+    println!("{}", fuzzed.most_refused(&[Kind::Query, Kind::Statements, Kind::Call], 60));
     fuzzed.assert_nothing_failed();
 }
 
@@ -107,6 +109,8 @@ fn what_is_planted_is_found() {
     assert!(matches!(&found, Outcome::Panicked(what) if what.contains("planted")), "{found:?}");
     let small = smaller::smaller("SELECT a, 'planted panic' FROM t WHERE a = b", &found);
     assert_eq!(small.trim(), "'planted panic'");
+    let found = parent::one("SELECT 'planted bug'", Duration::from_secs(20));
+    assert_eq!(found, Outcome::Bug("planted".into()));
     let found = parent::one("SELECT 'planted overflow'", Duration::from_secs(20));
     assert!(matches!(found, Outcome::Died(_)), "{found:?}");
     let found = parent::one("SELECT 'planted wait'", Duration::from_secs(1));
