@@ -90,13 +90,20 @@ impl Fuzzed {
         planned as f64 / all.max(1) as f64
     }
 
-    pub fn words_never_planned(&self, words: &[&'static str]) -> Vec<&'static str> {
-        words.iter().copied().filter(|word| !self.words.contains(*word)).collect()
+    /// The share of all seeds that were planned.
+    pub fn accepted_of_all(&self) -> f64 {
+        let (all, planned) = self.counts.values().fold((0, 0), |(a, p), (b, q)| (a + b, p + q));
+        planned as f64 / all.max(1) as f64
+    }
+
+    pub fn never_planned<'a>(&self, words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+        words.filter(|word| !self.words.contains(*word)).collect()
     }
 
     /// What kinds are refused for most often.
     pub fn most_refused(&self, kinds: &[Kind], count: usize) -> String {
-        let mut most: Vec<_> = self.reasons.iter().filter(|((k, _), _)| kinds.contains(k)).collect();
+        let mut most: Vec<_> =
+            self.reasons.iter().filter(|((k, _), _)| kinds.contains(k)).collect();
         most.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
         let most = most.into_iter().take(count);
         most.map(|((kind, why), times)| format!("{times:6} {}: {why}\n", kind.word())).collect()

@@ -3,13 +3,15 @@
 use super::types::{CASTS, Ty};
 use super::{Grammar, literals};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "table.local-time-zone",
     "execution.runtime-mode",
     "table.exec.state.ttl",
     "table.exec.sink.require-on-conflict",
     "table.exec.sink.not-null-enforcer",
     "table.exec.emit.early-fire.enabled",
+    "table.exec.mini-batch.enabled",
+    "table.exec.sink.upsert-materialize",
     "table.exec.emit.allow-lateness",
     "brooklet.source.idle-timeout",
     "brooklet.on-row-error",
@@ -57,8 +59,10 @@ const OPTIONS: [(&str, &[(&str, &str)]); 8] = [
 
 impl Grammar<'_> {
     pub(super) fn statement(&mut self) -> String {
-        match self.dice.below(16) {
+        match self.dice.below(19) {
             0..4 => self.create_table(),
+            16..18 => self.altered(),
+            18 => self.liked(),
             4..7 => self.insert(),
             7 => self.set(),
             8 => self.show(),
@@ -89,7 +93,7 @@ impl Grammar<'_> {
         }
     }
 
-    fn any_name(&mut self) -> String {
+    pub(super) fn any_name(&mut self) -> String {
         match self.dice.below(4) {
             0 => format!("`{}`", self.dice.pick(&literals::NAMES).replace('`', "``")),
             1 => self
@@ -99,7 +103,7 @@ impl Grammar<'_> {
         }
     }
 
-    fn sql_type(&mut self, depth: u32) -> String {
+    pub(super) fn sql_type(&mut self, depth: u32) -> String {
         match self.dice.below(if depth == 0 { 6 } else { 10 }) {
             0..6 => {
                 let last = if self.sloppy > 0.0 { CASTS.len() } else { 10 };
@@ -262,8 +266,6 @@ impl Grammar<'_> {
     fn refused(&mut self) -> String {
         let name = self.any_name();
         let statements = [
-            "ALTER TABLE {} RENAME TO x",
-            "ALTER TABLE {} ADD (z INT)",
             "TRUNCATE TABLE {}",
             "DELETE FROM {} WHERE i = 1",
             "UPDATE {} SET i = 2",
