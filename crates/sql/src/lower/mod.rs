@@ -186,7 +186,7 @@ impl Lowering<'_> {
             },
             LogicalPlan::Union(u) => self.union(u, plan, need),
             LogicalPlan::Values(v) => self.values(v, plan, need),
-            LogicalPlan::EmptyRelation(e) => self.empty(e, plan),
+            LogicalPlan::EmptyRelation(e) => self.empty(e, plan, need),
             LogicalPlan::Limit(l) => match &*l.input {
                 // ORDER BY a column that is not selected.
                 LogicalPlan::Projection(p) if matches!(&*p.input, LogicalPlan::Sort(_)) => {
@@ -235,7 +235,7 @@ impl Lowering<'_> {
     }
 
     /// One row without columns, or none of the columns that it would have.
-    fn empty(&mut self, e: &EmptyRelation, plan: &LogicalPlan) -> Result<Rel> {
+    fn empty(&mut self, e: &EmptyRelation, plan: &LogicalPlan, need: Need) -> Result<Rel> {
         let mut rel = self.rows(usize::from(e.produce_one_row))?;
         if !e.produce_one_row {
             let null = |f: &arrow::datatypes::FieldRef| {
@@ -244,7 +244,12 @@ impl Lowering<'_> {
             rel.exprs = e.schema.fields().iter().map(null).collect::<Result<_>>()?;
             rel.names = names_of(plan);
         }
-        Ok(rel)
+        if !need.ord {
+            return Ok(rel);
+        }
+        let (names, label) = (rel.names.clone(), rel.label.clone());
+        let node = self.written(rel, 0, need)?;
+        Ok(Rel { names, ..Rel::of_node(&self.plan, node, label) })
     }
 
     /// A projection over `rel`, in the same Map unless that would compute something twice.

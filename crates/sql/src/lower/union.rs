@@ -118,16 +118,9 @@ impl Lowering<'_> {
                     false => Expr::Cast(Cast::new(Box::new(e.clone()), field.data_type().clone())),
                 });
             }
-            let width = exprs.len();
-            let mut names = names.clone();
-            if need.ord {
-                exprs.push(rel::bigint(number as i64));
-                names.push(rel::hidden_ord(0).name().clone());
-            }
+            let names = names.clone();
             let rel = Rel { exprs, names, label: "VALUES".into(), ..one.clone() };
-            let node = self.emit_always(&rel, Need::default())?;
-            self.plan.nodes[node].ord = if need.ord { vec![width] } else { vec![] };
-            inputs.push(node);
+            inputs.push(self.written(rel, number, need)?);
         }
         let label = "VALUES".to_string();
         let node = match inputs.as_slice() {
@@ -135,6 +128,18 @@ impl Lowering<'_> {
             _ => self.union_of(inputs, &names, label.clone(), Need { late: false, ..need })?,
         };
         Ok(Rel { names, ..Rel::of_node(&self.plan, node, label) })
+    }
+
+    /// A row that came as the nth, which it carries if that is needed.
+    pub(super) fn written(&mut self, mut rel: Rel, nth: usize, need: Need) -> Result<NodeId> {
+        let width = rel.exprs.len();
+        if need.ord {
+            rel.exprs.push(rel::bigint(nth as i64));
+            rel.names.push(rel::hidden_ord(0).name().clone());
+        }
+        let node = self.emit_always(&rel, Need::default())?;
+        self.plan.nodes[node].ord = if need.ord { vec![width] } else { vec![] };
+        Ok(node)
     }
 
     /// `count` rows without columns: a Scan of the connector `values`, bounded, option `rows`.

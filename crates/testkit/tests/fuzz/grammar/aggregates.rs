@@ -38,7 +38,8 @@ impl Grammar<'_> {
         ];
         let (call, ty) = *self.dice.pick(ALL);
         let text = self.filled(call, ty, 1);
-        match self.chance(0.1) && text.ends_with(')') && !text.starts_with("CARD") {
+        let filtered = self.filters && self.chance(0.1);
+        match filtered && text.ends_with(')') && !text.starts_with("CARD") {
             true => (format!("{text} FILTER (WHERE {})", self.expr(Ty::Bool, 1)), ty),
             false => (text, ty),
         }
@@ -182,7 +183,10 @@ impl Grammar<'_> {
         ]);
         let window = format!("({by}ORDER BY {time}{frame})");
         for _ in 0..1 + self.dice.below(3) {
+            // FILTER and OVER do not go together.
+            self.filters = false;
             let (call, ty) = self.over(rel.columns.clone(), |g| g.over_call_of(frame.is_empty()));
+            self.filters = true;
             let name = self.name("o");
             let over = if named { "w" } else { &window };
             items.push(format!("{call} OVER {over} AS {name}"));
@@ -199,10 +203,12 @@ impl Grammar<'_> {
         match self.dice.below(14) {
             0 if whole => (format!("LAG({})", self.expr(Ty::Int, 1)), Ty::Int),
             1 if whole => (format!("LAG({}, 2, 'x')", self.expr(Ty::Text, 1)), Ty::Text),
-            2 if whole => (format!("LEAD({}, 1)", self.expr(Ty::Double, 1)), Ty::Double),
+            2 if whole && self.chance(self.sloppy) => ("LEAD(ts)".to_string(), Ty::Moment),
             3 if whole => ("ROW_NUMBER()".to_string(), Ty::Long),
-            4 if whole => (self.pick(&["RANK()", "DENSE_RANK()", "NTILE(3)"]).into(), Ty::Long),
-            5 if whole => (self.pick(&["PERCENT_RANK()", "CUME_DIST()"]).into(), Ty::Double),
+            4 if whole => (self.pick(&["RANK()", "DENSE_RANK()"]).into(), Ty::Long),
+            5 if whole && self.chance(self.sloppy) => {
+                (self.pick(&["PERCENT_RANK()", "CUME_DIST()", "NTILE(3)"]).into(), Ty::Double)
+            }
             6 => (format!("FIRST_VALUE({})", self.expr(Ty::Text, 1)), Ty::Text),
             7 => (format!("LAST_VALUE({})", self.expr(Ty::Decimal, 1)), Ty::Decimal),
             _ => self.aggregate(),

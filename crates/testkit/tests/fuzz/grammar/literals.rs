@@ -204,7 +204,7 @@ pub fn of(dice: &mut Dice, ty: Ty) -> String {
         Ty::Int => of(&INTS, 7),
         Ty::Long => of(&LONGS, 5),
         Ty::Double => of(&DOUBLES, 9),
-        Ty::Decimal => of(&DECIMALS, 9),
+        Ty::Decimal => of(&DECIMALS, 5),
         Ty::Text => &TEXTS,
         Ty::Bool => &BOOLS,
         Ty::Date => of(&DATES, 4),

@@ -103,9 +103,7 @@ pub const WORDS: &[&str] = &[
     "SKIP",
     "LOOKUP",
     "STATE_TTL",
-    "OPTIONS",
     "BROADCAST",
-    "LEAD",
     "RANK",
     "PERCENTILE",
     "JSON_OBJECTAGG",
@@ -135,12 +133,14 @@ pub struct Grammar<'a> {
     sloppy: f64,
     /// The columns that can be named.
     scope: Vec<Column>,
+    /// Whether aggregates may have a FILTER.
+    filters: bool,
 }
 
 impl<'a> Grammar<'a> {
     pub fn new(dice: &'a mut Dice) -> Self {
         let sloppy = if dice.chance(0.25) { 0.05 } else { 0.0 };
-        Grammar { dice, views: Vec::new(), named: 0, sloppy, scope: Vec::new() }
+        Grammar { dice, views: Vec::new(), named: 0, sloppy, scope: Vec::new(), filters: true }
     }
 
     /// Tables, views and a query.

@@ -58,7 +58,7 @@ const VARIABLES: [&str; 4] = ["A", "B", "C", "D"];
 impl Grammar<'_> {
     pub(super) fn matched(&mut self, depth: u32) -> Rel {
         let rel = self.timed(depth);
-        let key = self.over(rel.columns.clone(), |g| g.keys(1)).pop();
+        let key = self.over(rel.columns.clone(), |g| g.keys(1)).pop().filter(|k| k.name != "ts");
         let by = key.as_ref().map_or(String::new(), |k| format!("PARTITION BY {} ", k.name));
         let number = rel.columns.iter().find(|c| c.ty == Ty::Int);
         let number = number.map_or("ts".to_string(), |c| c.name.clone());

@@ -52,7 +52,7 @@ const OPTIONS: [(&str, &[(&str, &str)]); 8] = [
         &[("path", "/tmp/x"), ("format", "json"), ("sink.rolling-policy.file-size", "1 MB")],
     ),
     ("kafka", &[("topic", "t"), ("properties.bootstrap.servers", "k:9"), ("format", "json")]),
-    ("datagen", &[("number-of-rows", "3"), ("rows-per-second", "1"), ("fields.a1.min", "x")]),
+    ("datagen", &[("number-of-rows", "3"), ("rows-per-second", "1")]),
     ("jdbc", &[("url", "jdbc:postgresql://h:1/d"), ("table-name", "x.y")]),
     ("upsert-kafka", &[("topic", "t"), ("key.format", "json"), ("value.format", "csv")]),
 ];
@@ -83,12 +83,12 @@ impl Grammar<'_> {
                 format!("{one}EXECUTE STATEMENT SET BEGIN {two} END;\n")
             }
             12 => self.drop(),
-            13 => format!(
+            13 if self.chance(0.3) => format!(
                 "CREATE FUNCTION {} AS 'a.B' LANGUAGE {};\n",
                 self.name("f"),
                 self.pick(&["JAVA", "SQL"])
             ),
-            14 => self.refused(),
+            14 if self.chance(0.3) => self.refused(),
             _ => format!("{};\n", self.query()),
         }
     }
@@ -124,7 +124,7 @@ impl Grammar<'_> {
         let (connector, options) = *self.dice.pick(&OPTIONS);
         let mut all = vec![format!("'connector' = '{connector}'")];
         all.extend(options.iter().map(|(key, value)| format!("'{key}' = '{value}'")));
-        if self.chance(0.1) {
+        if self.chance(0.03) {
             all.push(format!("'{}' = '{}'", self.dice.pick(&KEYS), self.dice.pick(&VALUES)));
         }
         format!("WITH ({})", all.join(", "))
@@ -145,7 +145,8 @@ impl Grammar<'_> {
         }
         if self.chance(0.3) {
             parts.push("t9 TIMESTAMP(3)".into());
-            let delay = self.pick(&literals::INTERVALS);
+            let usual = if self.chance(0.1) { literals::INTERVALS.len() } else { 6 };
+            let delay = self.pick(&literals::INTERVALS[..usual]);
             parts.push(match self.dice.below(3) {
                 0 => format!("WATERMARK FOR t9 AS t9 - {delay}"),
                 1 => format!("WATERMARK FOR t9 AS {}", self.expr(Ty::Moment, 1)),
@@ -197,8 +198,8 @@ impl Grammar<'_> {
             true => ", PRIMARY KEY (a0) NOT ENFORCED",
             false => "",
         };
-        let connector =
-            self.pick(&["blackhole", "print", "memory', 'name' = 'o", "brooklet-table"]);
+        let kept = if key.is_empty() { "blackhole" } else { "brooklet-table" };
+        let connector = self.pick(&["blackhole", "print", "memory', 'name' = 'o", kept]);
         let list: Vec<String> = (0..columns.len()).map(|i| format!("a{i}")).collect();
         let list = if self.chance(0.2) { format!(" ({})", list.join(", ")) } else { String::new() };
         let conflict = match key.is_empty() {
