@@ -52,7 +52,9 @@ const FILES: &str = "PARTITIONED BY (dt, hm) WITH (
 
 /// What brooklet needed for a query: medians, and peaks over all rounds.
 struct Ours {
+    /// Less what a run on a few events costs.
     cpu_per_million: f64,
+    from_start_per_million: f64,
     events_per_second: f64,
     peak_bytes: u64,
     state_bytes: u64,
@@ -115,13 +117,16 @@ fn chosen(names: Option<&str>) -> Result<Vec<&'static str>, String> {
 }
 
 fn heading(flink: Option<&Flink>) {
-    println!("  CPU-s per million events; memory in MB; state: the most that /metrics showed");
+    println!(
+        "  CPU-s per million events, net of what a run on few events costs, and from start to end; \
+         memory in MB; state: the most that /metrics showed"
+    );
     match flink {
-        None => println!("  query     CPU-s/M  events/s  memory  state        rows"),
+        None => println!("  query     CPU-s/M  (start)  events/s  memory  state        rows"),
         Some(flink) => {
             println!("  beside {}", flink.settings());
             println!(
-                "  query     CPU-s/M   Flink  (from start)  ratio   events/s     Flink  \
+                "  query     CPU-s/M   Flink  ratio  (start)   Flink  ratio   events/s     Flink  \
                  memory  Flink  ratio  state        rows"
             );
         }
@@ -130,11 +135,14 @@ fn heading(flink: Option<&Flink>) {
 
 /// A line; gives the ratios of CPU and of memory.
 fn show(query: &str, ours: &Ours, peer: Option<Result<Peer, String>>) -> Option<(f64, f64)> {
-    let Ours { cpu_per_million: cpu, events_per_second: rate, .. } = *ours;
-    let (memory, state, rows) = (ours.peak_bytes >> 20, ours.state_bytes >> 20, ours.rows);
+    let Ours { cpu_per_million: cpu, from_start_per_million: start, .. } = *ours;
+    let (rate, memory) = (ours.events_per_second, ours.peak_bytes >> 20);
+    let (state, rows) = (ours.state_bytes >> 20, ours.rows);
     match peer {
         None => {
-            println!("  {query:<8}  {cpu:7.3}  {rate:8.0}  {memory:6}  {state:5}  {rows:10}");
+            println!(
+                "  {query:<8}  {cpu:7.3}  {start:7.3}  {rate:8.0}  {memory:6}  {state:5}  {rows:10}"
+            );
             None
         }
         Some(Err(why)) => {
@@ -143,10 +151,11 @@ fn show(query: &str, ours: &Ours, peer: Option<Result<Peer, String>>) -> Option<
         }
         Some(Ok(peer)) => {
             let of_cpu = peer.cpu_per_million / cpu;
+            let of_start = peer.from_start_per_million / start;
             let of_memory = peer.peak_bytes as f64 / ours.peak_bytes as f64;
             println!(
-                "  {query:<8}  {cpu:7.3}  {:6.2}  {:12.2}  {of_cpu:5.1}  {rate:9.0}  {:8.0}  \
-                 {memory:6}  {:5}  {of_memory:5.1}  {state:5}  {rows:10}",
+                "  {query:<8}  {cpu:7.3}  {:6.2}  {of_cpu:5.1}  {start:7.3}  {:6.2}  {of_start:5.1}  \
+                 {rate:9.0}  {:8.0}  {memory:6}  {:5}  {of_memory:5.1}  {state:5}  {rows:10}",
                 peer.cpu_per_million,
                 peer.from_start_per_million,
                 peer.events_per_second,
@@ -235,25 +244,31 @@ fn ours(place: &Place) -> Result<Ours, String> {
     let mut usages: Vec<Usage> = Vec::new();
     let (mut state_bytes, mut rows) = (0, 0);
     for _ in 0..ROUNDS {
-        let file = place.bench.file(place.query, &place.sql("brooklet", TO_THE_END));
-        let (usage, state) = watched(&file);
-        let log = std::fs::read_to_string(file.with_extension("log")).unwrap_or_default();
-        if !usage.success {
-            return Err(log.trim_end().to_string());
-        }
+        let (usage, state, log) = once(place, TO_THE_END)?;
         usages.push(usage);
         state_bytes = state_bytes.max(state);
         rows = written(&log).ok_or_else(|| format!("no account of the rows in\n{log}"))?;
     }
+    let (few, ..) = once(place, &a_few())?;
     let events = place.bench.events;
     let seconds = median(usages.iter().map(|u| u.wall.as_secs_f64()).collect());
+    let from_start_per_million = median(usages.iter().map(|u| u.cpu_per_million(events)).collect());
     Ok(Ours {
-        cpu_per_million: median(usages.iter().map(|u| u.cpu_per_million(events)).collect()),
+        cpu_per_million: from_start_per_million - few.cpu_per_million(events),
+        from_start_per_million,
         events_per_second: events as f64 / seconds,
         peak_bytes: usages.iter().map(|u| u.peak_bytes).max().unwrap_or(0),
         state_bytes,
         rows,
     })
+}
+
+/// Runs a query up to `bound`: its usage, the most state there was, its messages.
+fn once(place: &Place, bound: &str) -> Result<(Usage, u64, String), String> {
+    let file = place.bench.file(place.query, &place.sql("brooklet", bound));
+    let (usage, state) = watched(&file);
+    let log = std::fs::read_to_string(file.with_extension("log")).unwrap_or_default();
+    if usage.success { Ok((usage, state, log)) } else { Err(log.trim_end().to_string()) }
 }
 
 /// Runs to the end; also the most bytes that the state had at a look.

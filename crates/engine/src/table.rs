@@ -24,6 +24,8 @@ use crate::planted::{self, Mistake};
 
 /// No group.
 const NONE: u32 = u32::MAX;
+/// Rows whose keys are encoded at a time: they are looked up while they are in the cache.
+const PORTION: usize = 4_096;
 const HASH_SEED: u64 = 0x2545_f491_4f6c_dd1d;
 
 /// Group numbers are dense; those of removed groups are used again.
@@ -112,27 +114,43 @@ impl Table {
 
     /// The groups of each row's key; missing keys are created with zero values.
     pub fn find_or_create(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Groups> {
+        let mut found = Groups { groups: Vec::with_capacity(rows), created: Vec::new() };
+        for from in (0..rows.max(1)).step_by(PORTION) {
+            let count = (rows - from).min(PORTION);
+            let part: Vec<ArrayRef> = keys.iter().map(|key| key.slice(from, count)).collect();
+            self.find_or_create_some(&part, count, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    /// The same for the rows behind those that were found.
+    fn find_or_create_some(
+        &mut self,
+        keys: &[ArrayRef],
+        rows: usize,
+        found: &mut Groups,
+    ) -> Result<()> {
         let encoded = self.encode(keys, rows)?;
+        let from = found.groups.len();
         // One pass each for hashes, index and keys: the rows of a pass do not wait for each
         // other's memory.
         let hashes: Vec<u64> =
             (0..rows).map(|row| hash_bytes(encoded.key(row), HASH_SEED)).collect();
-        let mut groups: Vec<u32> = hashes.iter().map(|hash| self.likely(*hash)).collect();
-        let mut created = Vec::new();
-        for (row, (group, hash)) in groups.iter_mut().zip(hashes).enumerate() {
-            let key = encoded.key(row);
+        found.groups.extend(hashes.iter().map(|hash| self.likely(*hash)));
+        for (row, hash) in hashes.into_iter().enumerate() {
+            let (key, group) = (encoded.key(row), &mut found.groups[from + row]);
             if *group != NONE && self.keys.get(*group).is(key) {
                 continue;
             }
             *group = match self.lookup(hash, key) {
                 Some(group) => group,
                 None => {
-                    created.push(row as u32);
+                    found.created.push((from + row) as u32);
                     self.create(hash, key)
                 }
             };
         }
-        Ok(Groups { groups, created })
+        Ok(())
     }
 
     /// The groups of each row's key, None where there is none.

@@ -28,7 +28,6 @@ const BATCH_ROWS: usize = 64 * CHUNK;
 const BATCH_BYTES: usize = 4 << 20;
 
 /// One object of a snapshot.
-#[derive(Default)]
 pub struct Segment {
     pub content: Vec<u8>,
     pub streams: Vec<Stream>,
@@ -57,14 +56,14 @@ impl Stream {
 /// Encodes tables, giving each segment away when it is full. What is encoded is let go: the
 /// operators need not copy it any more before they write.
 pub fn encode(tables: Vec<Captured>, mut emit: impl FnMut(Segment) -> Result<()>) -> Result<()> {
-    let mut segment = Segment::default();
+    let mut segment = Segment::new();
     for (number, table) in tables.into_iter().enumerate() {
         let layout = Layout::of(&table)?;
         let mut rows = table.chunks.into_iter().flat_map(rows_of).peekable();
         while rows.peek().is_some() {
             segment.add(number, &layout, &mut rows)?;
             if segment.content.len() >= SEGMENT_BYTES {
-                emit(std::mem::take(&mut segment))?;
+                emit(std::mem::replace(&mut segment, Segment::new()))?;
             }
         }
     }
@@ -72,6 +71,12 @@ pub fn encode(tables: Vec<Captured>, mut emit: impl FnMut(Segment) -> Result<()>
 }
 
 impl Segment {
+    /// With room for all that it will hold, so that it is not copied as it grows; the system gives
+    /// memory for what is written only.
+    fn new() -> Self {
+        Segment { content: Vec::with_capacity(SEGMENT_BYTES + BATCH_BYTES), streams: Vec::new() }
+    }
+
     /// Adds a stream of the next rows, until the segment is full.
     fn add(
         &mut self,

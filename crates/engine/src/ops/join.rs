@@ -18,7 +18,7 @@ use brooklet_plan::node::{JoinKind, JoinSpec, JoinTime, Node, Retain};
 use super::exprs::Prepared;
 use super::filter::passing;
 use super::map::{batch, millis};
-use super::rows::{consolidate, fields_at, one_by_one};
+use super::rows::{fields_at, in_turn, one_by_one};
 use super::ttl::Ttl;
 use super::{BadRows, Counts, Operator, StepCtx, StepOutput};
 use crate::column::ValueType;
@@ -355,7 +355,7 @@ impl Side {
         for row in 0..rows {
             met.clear();
             for (index, keys) in self.indexes.iter().zip(keys) {
-                met.extend(index.get(&keys[row]));
+                met.extend(index.get(keys.get(row)));
             }
             if self.indexes.len() > 1 {
                 met.sort_unstable();
@@ -426,13 +426,13 @@ impl Side {
 
     fn link(&mut self, group: u32, keys: &[Keys], row: usize) {
         for (index, keys) in self.indexes.iter_mut().zip(keys) {
-            index.link(group, &keys[row]);
+            index.link(group, keys.get(row));
         }
     }
 
     fn unlink(&mut self, group: u32, keys: &[Keys], row: usize) {
         for (index, keys) in self.indexes.iter_mut().zip(keys) {
-            index.unlink(group, &keys[row]);
+            index.unlink(group, keys.get(row));
         }
     }
 
@@ -528,7 +528,7 @@ impl Operator for Join {
         let mut counts = Counts::default();
         for (side, deltas) in inputs.iter().enumerate() {
             let schema = self.sides[side].schema.clone();
-            if let Some(rows) = consolidate(&schema, deltas)? {
+            for rows in in_turn(&schema, deltas)? {
                 counts.rows_in += rows.len() as u64;
                 for rows in self.portions(side, rows)? {
                     self.change(ctx, side, &rows, &mut out)?;

@@ -6,9 +6,9 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute;
 use arrow::datatypes::{Field, Int64Type, SchemaRef};
 use arrow::row::{RowConverter, SortField};
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 
-use brooklet_core::hash::hash_bytes;
+use brooklet_core::hash::hash_rows;
 use brooklet_core::{Delta, Error, Result, Weights};
 
 use super::map::batch;
@@ -40,37 +40,64 @@ impl RowCodec {
 }
 
 /// Rows of several deltas that are equal become one, with the sum of their weights; those that
-/// cancel out vanish. Rows keep the order of their first appearance.
+/// cancel out vanish. Rows keep the order of their first appearance. Insertions alone stay as they
+/// are, row by row.
 pub fn consolidate(schema: &SchemaRef, deltas: &[Delta]) -> Result<Option<Delta>> {
     let Some(all) = brooklet_core::delta::concat(schema, deltas)? else { return Ok(None) };
-    if all.weights == Weights::Ones {
-        return Ok(Some(all));
+    let Weights::Each(weights) = &all.weights else { return Ok(Some(all)) };
+    if weights.iter().all(|weight| *weight == 1) {
+        return Ok(Some(Delta::inserts(all.rows)));
     }
-    let codec = RowCodec::new(schema.clone())?;
-    let encoded = codec.encode(&all.rows)?;
-    let mut index: HashTable<(u64, u32)> = HashTable::with_capacity(all.len());
-    let mut sums: Vec<(u32, i64)> = Vec::new();
-    for row in 0..all.len() {
-        let bytes = encoded.row(row).data();
-        let hash = hash_bytes(bytes, 0);
-        let same = |(h, at): &(u64, u32)| {
-            *h == hash && encoded.row(sums[*at as usize].0 as usize).data() == bytes
-        };
-        match index.find(hash, same).map(|(_, at)| *at) {
-            Some(at) => sums[at as usize].1 += all.weight(row),
-            None => {
-                index.insert_unique(hash, (hash, sums.len() as u32), |(h, _)| *h);
-                sums.push((row as u32, all.weight(row)));
+    let mut sums = weights.clone();
+    let alike = alike(&all)?;
+    if !alike.is_empty() {
+        let codec = RowCodec::new(schema.clone())?;
+        let encoded = codec.encode(&all.take(&alike)?.rows)?;
+        let mut first: HashMap<&[u8], u32, foldhash::fast::FixedState> = HashMap::default();
+        for (n, row) in alike.iter().enumerate() {
+            let first = *first.entry(encoded.row(n).data()).or_insert(*row);
+            if first != *row {
+                sums[first as usize] += std::mem::take(&mut sums[*row as usize]);
             }
         }
     }
-    sums.retain(|(_, weight)| *weight != 0);
-    if sums.is_empty() {
+    let kept: Vec<u32> = (0..all.len() as u32).filter(|row| sums[*row as usize] != 0).collect();
+    if kept.len() == all.len() {
+        return Ok(Some(Delta::new(all.rows, sums)));
+    }
+    if kept.is_empty() {
         return Ok(None);
     }
-    let rows: Vec<u32> = sums.iter().map(|(row, _)| *row).collect();
-    let rows = compute::take_record_batch(&all.rows, &UInt32Array::from(rows))?;
-    Ok(Some(Delta::new(rows, sums.into_iter().map(|(_, w)| w).collect())))
+    let rows = compute::take_record_batch(&all.rows, &UInt32Array::from(kept.clone()))?;
+    let weights = kept.iter().map(|row| sums[*row as usize]).collect();
+    Ok(Some(Delta::new(rows, weights)))
+}
+
+/// The rows that have their hash in common with another one, ascending: most often none.
+fn alike(rows: &Delta) -> Result<Vec<u32>> {
+    let hashes = hash_rows(rows.rows.columns(), rows.len())?;
+    let mut first: HashTable<u32> = HashTable::with_capacity(rows.len());
+    let mut shared = vec![false; rows.len()];
+    for (row, hash) in hashes.iter().enumerate() {
+        let same = |other: &u32| hashes[*other as usize] == *hash;
+        match first.find(*hash, same) {
+            Some(other) => {
+                shared[*other as usize] = true;
+                shared[row] = true;
+            }
+            None => _ = first.insert_unique(*hash, row as u32, |other| hashes[*other as usize]),
+        }
+    }
+    Ok((0..rows.len() as u32).filter(|row| shared[*row as usize]).collect())
+}
+
+/// Changes to be taken one delta after the other: insertions as they come, without copying them;
+/// else all at once, consolidated.
+pub fn in_turn(schema: &SchemaRef, deltas: &[Delta]) -> Result<Vec<Delta>> {
+    if deltas.iter().all(|delta| delta.weights == Weights::Ones) {
+        return Ok(deltas.iter().filter(|delta| !delta.is_empty()).cloned().collect());
+    }
+    Ok(consolidate(schema, deltas)?.into_iter().collect())
 }
 
 /// Insertions with a row of weight n as n rows.

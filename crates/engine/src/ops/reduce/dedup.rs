@@ -3,9 +3,10 @@
 //! Keep-first by arrival stores keys only and stays append-only; [`within`] is the one that forgets
 //! keys by the watermark. The others keep the row.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::compute;
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
 
 use brooklet_core::delta::{self, Delta};
@@ -15,7 +16,7 @@ use brooklet_plan::node::{Keep, ReduceKind};
 
 use self::within::OnTime;
 use super::ReduceArgs;
-use crate::column::{Blob, ValueType};
+use crate::column::ValueType;
 use crate::ops::map::millis;
 use crate::ops::rows::{RowCodec, by_arrival, columns_at, fields_at};
 use crate::ops::ttl::Ttl;
@@ -179,69 +180,81 @@ impl Operator for KeepLast {
         let Some(rows) = self.base.rows(inputs)? else { return Ok(StepOutput::default()) };
         let times = self.time.map(|c| millis(rows.column(c))).transpose()?;
         let times = times.as_ref().map(|t| t.as_primitive::<TimestampMillisecondType>());
+        let time = |row: u32| match times {
+            Some(times) if times.is_null(row as usize) => Millis::MIN,
+            Some(times) => times.value(row as usize),
+            None => 0,
+        };
         let (groups, fresh) = self.base.groups(&rows, ctx.now)?;
-        let mut old: BTreeMap<u32, Option<Blob>> = BTreeMap::new();
-        let mut best: BTreeMap<u32, (usize, Millis)> = BTreeMap::new();
-        for (row, group) in groups.iter().enumerate() {
-            let time = times.map_or(0, |t| if t.is_null(row) { Millis::MIN } else { t.value(row) });
-            let kept = best.get(group).map(|(_, time)| *time);
-            let kept = match kept {
-                None if fresh[row] => {
-                    old.insert(*group, None);
-                    None
+        let mut by_group: Vec<(u32, u32)> = groups.into_iter().zip(0..).collect();
+        by_group.sort_unstable();
+        let mut replaced = Vec::new();
+        for of_group in by_group.chunk_by(|a, b| a.0 == b.0) {
+            let (group, first) = of_group[0];
+            let is_new = fresh[first as usize];
+            let stored = *self.base.table.columns[TIME].i64().get(group);
+            let mut kept = (!is_new).then_some(stored);
+            let mut best = None;
+            for (_, row) in of_group {
+                if kept.is_none_or(|kept| time(*row) >= kept) {
+                    kept = Some(time(*row));
+                    best = kept.map(|time| (*row, time));
                 }
-                None => {
-                    // Rows of the epoch may have failed against the kept one before this.
-                    let blobs = self.base.table.columns[ROW].blobs();
-                    old.entry(*group).or_insert_with(|| blobs.get(*group).clone());
-                    Some(*self.base.table.columns[TIME].i64().get(*group))
-                }
-                kept => kept,
-            };
-            if kept.is_none_or(|kept| time >= kept) {
-                best.insert(*group, (row, time));
             }
+            replaced.extend(best.map(|(row, time)| Replaced { group, is_new, row, time }));
         }
-        self.replace(ctx, &rows, old, best)
+        self.replace(ctx, &rows, &replaced)
     }
     fn tables(&mut self) -> Vec<&mut Table> {
         vec![&mut self.base.table]
     }
 }
 
+/// A row of the epoch that is now its key's.
+struct Replaced {
+    group: u32,
+    /// No row was kept before.
+    is_new: bool,
+    row: u32,
+    time: Millis,
+}
+
 impl KeepLast {
-    fn replace(
-        &mut self,
-        ctx: &StepCtx,
-        rows: &Delta,
-        old: BTreeMap<u32, Option<Blob>>,
-        best: BTreeMap<u32, (usize, Millis)>,
-    ) -> Result<StepOutput> {
-        let encoded = self.base.codec.encode(&rows.rows)?;
-        let mut out: Vec<(&[u8], i64)> = Vec::new();
-        for (group, before) in &old {
-            let Some((row, time)) = best.get(group) else { continue };
-            let after = encoded.row(*row).data();
-            if let Some(before) = before {
-                out.push((before, -1));
+    fn replace(&mut self, ctx: &StepCtx, rows: &Delta, all: &[Replaced]) -> Result<StepOutput> {
+        let mut counts = Counts {
+            rows_in: rows.len() as u64,
+            duplicates: (rows.len() - all.len()) as u64,
+            ..Counts::default()
+        };
+        if all.is_empty() {
+            return Ok(StepOutput { counts, ..StepOutput::default() });
+        }
+        let blobs = self.base.table.columns[ROW].blobs();
+        let before = all.iter().filter(|r| !r.is_new).filter_map(|r| blobs.get(r.group).as_deref());
+        let before = self.base.codec.decode(before)?;
+        let new = UInt32Array::from_iter_values(all.iter().map(|r| r.row));
+        let new = compute::take_record_batch(&rows.rows, &new)?;
+        let encoded = self.base.codec.encode(&new)?;
+        let (mut places, mut weights) = (Vec::new(), Vec::new());
+        let mut taken_back = 0;
+        for (n, Replaced { group, is_new, time, .. }) in all.iter().enumerate() {
+            if !is_new {
+                places.push((0, taken_back));
+                weights.push(-1);
+                taken_back += 1;
             }
-            out.push((after, 1));
-            self.base.table.set_blob(ROW, *group, Some(after));
+            places.push((1, n));
+            weights.push(1);
+            self.base.table.set_blob(ROW, *group, Some(encoded.row(n).data()));
             *self.base.table.columns[TIME].i64_mut().get_mut(*group) = *time;
             self.base.touch(*group, ctx.now);
         }
-        let counts = Counts {
-            rows_in: rows.len() as u64,
-            rows_out: out.len() as u64,
-            duplicates: (rows.len() - best.len()) as u64,
-            ..Counts::default()
+        counts.rows_out = places.len() as u64;
+        let changes = match taken_back {
+            0 => Delta::inserts(new),
+            _ => Delta::new(compute::interleave_record_batch(&[&before, &new], &places)?, weights),
         };
-        if out.is_empty() {
-            return Ok(StepOutput { counts, ..StepOutput::default() });
-        }
-        let batch = self.base.codec.decode(out.iter().map(|(row, _)| *row))?;
-        let weights = out.iter().map(|(_, weight)| *weight).collect();
-        Ok(StepOutput { rows: vec![Delta::new(batch, weights)], counts, ..StepOutput::default() })
+        Ok(StepOutput { rows: vec![changes], counts, ..StepOutput::default() })
     }
 }
 

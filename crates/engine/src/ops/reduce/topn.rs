@@ -3,13 +3,14 @@
 //! Rows are kept in a table; an ordered index over (key, order, arrival) is derived from it. Over
 //! append-only input only the n best rows of a key are kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use arrow::array::{ArrayRef, Int64Array};
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
-use arrow::row::{RowConverter, SortField};
+use arrow::row::{RowConverter, Rows, SortField};
+use hashbrown::HashMap;
 
 use brooklet_core::time::Millis;
 use brooklet_core::{Delta, Error, Result};
@@ -24,6 +25,9 @@ use crate::ops::{Counts, Operator, StepCtx, StepOutput};
 use crate::table::Table;
 
 mod again;
+mod contenders;
+
+use contenders::Entered;
 
 /// How often the row is there.
 const COUNT: usize = 0;
@@ -97,21 +101,13 @@ impl TopN {
         })
     }
 
-    /// The encoded partition keys of rows and the index entries.
-    pub(super) fn entries(&self, rows: &Delta) -> Result<(Vec<Box<[u8]>>, Vec<Box<[u8]>>)> {
+    /// Where rows stand in the index.
+    fn places(&self, rows: &Delta) -> Result<Places> {
         let keys = match &self.key_codec {
             Some(codec) => Some(codec.convert_columns(&columns_at(rows, &self.keys))?),
             None => None,
         };
-        let sort = self.sort_codec.convert_columns(&columns_at(rows, &self.sort))?;
-        let mut prefixes: Vec<Box<[u8]>> = Vec::with_capacity(rows.len());
-        let mut entries: Vec<Box<[u8]>> = Vec::with_capacity(rows.len());
-        for row in 0..rows.len() {
-            let key: &[u8] = keys.as_ref().map_or(&[], |k| k.row(row).data());
-            prefixes.push(key.into());
-            entries.push([key, sort.row(row).data()].concat().into());
-        }
-        Ok((prefixes, entries))
+        Ok(Places { keys, order: self.sort_codec.convert_columns(&columns_at(rows, &self.sort))? })
     }
 
     fn is_expired(&self, group: u32, now: Millis) -> bool {
@@ -133,9 +129,8 @@ impl TopN {
         self.index = index;
     }
 
-    /// The rows of a partition that are in, with rank and weight.
-    pub(super) fn top(&self, prefix: &[u8], now: Millis) -> Vec<Ranked> {
-        let mut ranked = Vec::new();
+    /// Appends the rows of a partition that are in, in order.
+    pub(super) fn top(&self, prefix: &[u8], now: Millis, ranked: &mut Vec<Ranked>) {
         let mut before = 0;
         let from = Bound::Included(prefix);
         for (entry, group) in self.index.range::<[u8], _>((from, Bound::Unbounded)) {
@@ -147,16 +142,16 @@ impl TopN {
             }
             let count = *self.table.columns[COUNT].i64().get(*group);
             let weight = count.min(self.n - before);
-            let row: Box<[u8]> = self.table.key(*group).into();
-            if self.rank {
-                let each = (0..weight).map(|i| (row.clone(), before + i + 1, 1));
-                ranked.extend(each);
-            } else {
-                ranked.push((row, 0, weight));
+            match self.rank {
+                true => ranked.extend((1..=weight).map(|i| Ranked {
+                    group: *group,
+                    rank: before + i,
+                    weight: 1,
+                })),
+                false => ranked.push(Ranked { group: *group, rank: 0, weight }),
             }
             before += weight;
         }
-        ranked
     }
 
     /// Drops what can never be in again: only possible when rows are never taken back.
@@ -179,44 +174,99 @@ impl TopN {
         }
     }
 
-    pub(super) fn apply(&mut self, rows: &Delta, entries: &[Box<[u8]>], now: Millis) -> Result<()> {
+    /// Adds rows to what is stored; gives the groups that hold no row any more, which are still
+    /// there.
+    pub(super) fn apply(&mut self, entered: Entered, now: Millis) -> Result<Vec<u32>> {
+        let Entered { rows, entries, .. } = entered;
         let found = self.table.find_or_create(rows.rows.columns(), rows.len())?;
-        for (row, group) in found.groups.iter().enumerate() {
-            let forgotten = self.is_expired(*group, now);
-            let count = self.table.columns[COUNT].i64_mut().get_mut(*group);
+        let mut gone = Vec::new();
+        for (row, (group, entry)) in found.groups.into_iter().zip(entries).enumerate() {
+            let forgotten = self.is_expired(group, now);
+            let count = self.table.columns[COUNT].i64_mut().get_mut(group);
             *count = if forgotten { 0 } else { *count } + rows.weight(row);
-            let gone = *count <= 0;
-            *self.table.columns[TOUCHED].i64_mut().get_mut(*group) = now;
-            self.table.touch(*group);
-            if gone {
-                self.index.remove(&entries[row]);
-                self.table.remove(*group);
+            let is_gone = *count <= 0;
+            *self.table.columns[TOUCHED].i64_mut().get_mut(group) = now;
+            self.table.touch(group);
+            if is_gone {
+                self.index.remove(&entry);
+                gone.push(group);
             } else {
-                self.index.insert(entries[row].clone(), *group);
+                self.index.insert(entry, group);
             }
         }
-        Ok(())
+        Ok(gone)
     }
 
-    pub(super) fn output(&self, changed: BTreeMap<(Box<[u8]>, i64), i64>) -> Result<Option<Delta>> {
-        let changed: Vec<_> = changed.into_iter().filter(|(_, weight)| *weight != 0).collect();
+    pub(super) fn output(&self, changed: &[Ranked]) -> Result<Option<Delta>> {
         if changed.is_empty() {
             return Ok(None);
         }
-        let keys: Vec<Option<&[u8]>> = changed.iter().map(|((row, _), _)| Some(&**row)).collect();
-        let mut columns: Vec<ArrayRef> = self.table.decode_keys(&keys, 0)?;
+        let groups: Vec<u32> = changed.iter().map(|ranked| ranked.group).collect();
+        let mut columns: Vec<ArrayRef> = self.table.key_columns(&groups)?;
         if self.rank {
-            let ranks = changed.iter().map(|((_, rank), _)| *rank);
+            let ranks = changed.iter().map(|ranked| ranked.rank);
             let ranks = std::sync::Arc::new(Int64Array::from_iter_values(ranks));
             columns.insert(self.rank_at, ranks);
         }
         let rows = batch(&self.schema, columns, changed.len())?;
-        Ok(Some(Delta::new(rows, changed.into_iter().map(|(_, weight)| weight).collect())))
+        Ok(Some(Delta::new(rows, changed.iter().map(|ranked| ranked.weight).collect())))
     }
 }
 
-/// The encoded row, its rank (0 without ranks), its weight.
-pub(super) type Ranked = (Box<[u8]>, i64, i64);
+/// Encoded keys of rows, and their order with the arrival.
+struct Places {
+    keys: Option<Rows>,
+    order: Rows,
+}
+
+impl Places {
+    fn key(&self, row: u32) -> &[u8] {
+        self.keys.as_ref().map_or(&[], |keys| keys.row(row as usize).data())
+    }
+    fn order(&self, row: u32) -> &[u8] {
+        self.order.row(row as usize).data()
+    }
+    /// As the index has it.
+    fn entry(&self, row: u32) -> Box<[u8]> {
+        [self.key(row), self.order(row)].concat().into()
+    }
+}
+
+/// A row that is in: its group, its rank (0 without ranks), its weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Ranked {
+    group: u32,
+    rank: i64,
+    weight: i64,
+}
+
+/// By group and rank.
+type Weights = HashMap<(u32, i64), i64, foldhash::fast::FixedState>;
+
+/// Appends what changed from one list of a key's first rows to another.
+fn differ(
+    before: &[Ranked],
+    after: &[Ranked],
+    weights: &mut Weights,
+    changed: &mut Vec<Ranked>,
+) {
+    let same = before.iter().zip(after).take_while(|(a, b)| a == b).count();
+    let (before, after) = (&before[same..], &after[same..]);
+    weights.clear();
+    for ranked in after {
+        *weights.entry((ranked.group, ranked.rank)).or_default() += ranked.weight;
+    }
+    for ranked in before {
+        *weights.entry((ranked.group, ranked.rank)).or_default() -= ranked.weight;
+    }
+    for ranked in before.iter().chain(after) {
+        // What it is listed with again, it does not change by again.
+        let weight = weights.insert((ranked.group, ranked.rank), 0).unwrap_or(0);
+        if weight != 0 {
+            changed.push(Ranked { weight, ..*ranked });
+        }
+    }
+}
 
 impl Operator for TopN {
     fn step(&mut self, ctx: &StepCtx, inputs: &[Vec<Delta>]) -> Result<StepOutput> {
@@ -228,24 +278,27 @@ impl Operator for TopN {
         let Some(rows) = self.found_again(rows)? else {
             return Ok(StepOutput::default());
         };
-        let (prefixes, entries) = self.entries(&rows)?;
-        let touched: BTreeSet<Box<[u8]>> = prefixes.into_iter().collect();
-        let mut changed: BTreeMap<(Box<[u8]>, i64), i64> = BTreeMap::new();
-        for prefix in &touched {
-            for (row, rank, weight) in self.top(prefix, ctx.now) {
-                *changed.entry((row, rank)).or_default() -= weight;
-            }
+        let mut entered = self.contenders(rows)?;
+        let touched = std::mem::take(&mut entered.keys);
+        let (mut before, mut ends) = (Vec::new(), Vec::with_capacity(touched.len()));
+        for key in &touched {
+            self.top(key, ctx.now, &mut before);
+            ends.push(before.len());
         }
-        self.apply(&rows, &entries, ctx.now)?;
-        for prefix in &touched {
-            for (row, rank, weight) in self.top(prefix, ctx.now) {
-                *changed.entry((row, rank)).or_default() += weight;
-            }
-            if self.append_only {
-                self.prune(prefix);
-            }
+        let gone = self.apply(entered, ctx.now)?;
+        let (mut changed, mut after, mut from) = (Vec::new(), Vec::new(), 0);
+        let mut weights = Weights::default();
+        for (key, end) in touched.iter().zip(ends) {
+            after.clear();
+            self.top(key, ctx.now, &mut after);
+            differ(&before[from..end], &after, &mut weights, &mut changed);
+            from = end;
         }
-        let out = self.output(changed)?;
+        let out = self.output(&changed)?;
+        gone.into_iter().for_each(|group| self.table.remove(group));
+        if self.append_only {
+            touched.iter().for_each(|key| self.prune(key));
+        }
         let counts = Counts {
             rows_in,
             rows_out: out.as_ref().map_or(0, |d| d.len() as u64),
@@ -260,8 +313,8 @@ impl Operator for TopN {
         let groups = self.table.groups();
         let columns = self.table.key_columns(&groups)?;
         let rows = Delta::inserts(batch(&self.input_schema, columns, groups.len())?);
-        let (_, entries) = self.entries(&rows)?;
-        self.index = entries.into_iter().zip(groups).collect();
+        let places = self.places(&rows)?;
+        self.index = (0..).map(|row| places.entry(row)).zip(groups).collect();
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Top-N and deduplication within windows: one Top-N per open window, whose rows come out once
 //! when the window closes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use arrow::datatypes::SchemaRef;
 
@@ -104,11 +104,12 @@ impl TopN {
     /// Adds rows whose effect is asked for later.
     fn take_in(&mut self, rows: Delta) -> Result<()> {
         let Some(rows) = self.found_again(rows)? else { return Ok(()) };
-        let (prefixes, entries) = self.entries(&rows)?;
-        self.apply(&rows, &entries, 0)?;
+        let mut entered = self.contenders(rows)?;
+        let touched = std::mem::take(&mut entered.keys);
+        let gone = self.apply(entered, 0)?;
+        gone.into_iter().for_each(|group| self.table.remove(group));
         if self.append_only {
-            let touched: BTreeSet<Box<[u8]>> = prefixes.into_iter().collect();
-            touched.iter().for_each(|prefix| self.prune(prefix));
+            touched.iter().for_each(|key| self.prune(key));
         }
         Ok(())
     }
@@ -118,13 +119,9 @@ impl TopN {
         let groups: Vec<u32> = self.index.values().copied().collect();
         let columns = self.table.key_columns(&groups)?;
         let rows = crate::ops::map::batch(&self.input_schema, columns, groups.len())?;
-        let (prefixes, _) = self.entries(&Delta::inserts(rows))?;
-        let mut changed = BTreeMap::new();
-        for prefix in prefixes.into_iter().collect::<BTreeSet<_>>() {
-            for (row, rank, weight) in self.top(&prefix, 0) {
-                *changed.entry((row, rank)).or_default() += weight;
-            }
-        }
-        self.output(changed)
+        let keys = self.contenders(Delta::inserts(rows))?.keys;
+        let mut all = Vec::new();
+        keys.iter().for_each(|key| self.top(key, 0, &mut all));
+        self.output(&all)
     }
 }

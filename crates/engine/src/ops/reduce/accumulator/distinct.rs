@@ -3,7 +3,7 @@
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute;
 
-use brooklet_core::{Error, Result};
+use brooklet_core::Result;
 
 use super::rows::{counted, picked, weights_of};
 use super::{Accumulator, Batch, CallArgs};
@@ -48,9 +48,12 @@ impl Accumulator for Distinct {
         if moved.is_empty() {
             return Ok(());
         }
+        // The call looks at no other columns.
         let take = UInt32Array::from(moved);
-        let pick = |c: &ArrayRef| Ok::<_, Error>(compute::take(c, &take, None)?);
-        let columns = batch.columns.iter().map(pick).collect::<Result<Vec<_>>>()?;
+        let mut columns = batch.columns.to_vec();
+        for column in std::iter::once(self.arg).chain(self.filter) {
+            columns[column] = compute::take(&batch.columns[column], &take, None)?;
+        }
         let inner = Batch { groups: &groups, keys: &[], columns: &columns, weights: &weights };
         self.inner.update(&inner, table, at)
     }
