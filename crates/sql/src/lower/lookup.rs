@@ -107,9 +107,6 @@ impl Lowering<'_> {
         let filter = match filter {
             None => None,
             Some(f) => {
-                if f.column_refs().contains(&Column::new_unqualified(brooklet_plan::node::NOW)) {
-                    return Err(error("a join condition cannot read the clock", None));
-                }
                 let scope = rel::scope(&schema, None)?;
                 Some(Physical { schema: &schema, scope: &scope, needs_now: false }.expr(&f)?)
             }

@@ -16,6 +16,8 @@ use super::walk::{Seen, walk};
 const SUBQUERIES: usize = 8;
 /// Levels of BETWEEN.
 const RANGES: usize = 4;
+/// Levels of ARRAY[…] and ROW(…): types are compared as a whole at each of them.
+const VALUES: usize = 40;
 
 /// What of a text is nested too deeply, if something is.
 pub fn fault(text: &impl Visit) -> Option<String> {
@@ -24,8 +26,22 @@ pub fn fault(text: &impl Visit) -> Option<String> {
     if depth(text, asks) > SUBQUERIES {
         return Some(too_many_subqueries());
     }
+    if depth(text, is_made) > VALUES {
+        return Some(format!("more than {VALUES} ARRAYs and ROWs stand in each other"));
+    }
     let ranges = depth(text, |e| matches!(e, Text::Between { .. }));
     (ranges > RANGES).then(|| format!("more than {RANGES} BETWEENs stand in each other"))
+}
+
+fn is_made(e: &Text) -> bool {
+    match e {
+        Text::Array(_) | Text::Map(_) | Text::Tuple(_) | Text::Struct { .. } => true,
+        Text::Function(f) => {
+            let name = f.name.to_string();
+            ["ROW", "ARRAY", "MAP"].iter().any(|made| name.eq_ignore_ascii_case(made))
+        }
+        _ => false,
+    }
 }
 
 fn too_many_subqueries() -> String {

@@ -244,12 +244,7 @@ pub(super) struct Ranked {
 type Weights = HashMap<(u32, i64), i64, foldhash::fast::FixedState>;
 
 /// Appends what changed from one list of a key's first rows to another.
-fn differ(
-    before: &[Ranked],
-    after: &[Ranked],
-    weights: &mut Weights,
-    changed: &mut Vec<Ranked>,
-) {
+fn differ(before: &[Ranked], after: &[Ranked], weights: &mut Weights, changed: &mut Vec<Ranked>) {
     let same = before.iter().zip(after).take_while(|(a, b)| a == b).count();
     let (before, after) = (&before[same..], &after[same..]);
     weights.clear();

@@ -47,6 +47,8 @@ pub static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
     let all = scalars.chain(aggregates).chain(windows);
     let can_be_named = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let all = all.filter(|(name, _)| can_be_named(name) && !name.starts_with('_'));
+    let all =
+        all.filter(|(name, _)| !["make_array", "named_struct", "get_field"].contains(&&name[..]));
     all.map(|(name, sort)| Function { name, sort, taken: OnceLock::new() }).collect()
 });
 

@@ -54,7 +54,7 @@ const OPTIONS: [(&str, &[(&str, &str)]); 8] = [
     ("kafka", &[("topic", "t"), ("properties.bootstrap.servers", "k:9"), ("format", "json")]),
     ("datagen", &[("number-of-rows", "3"), ("rows-per-second", "1")]),
     ("jdbc", &[("url", "jdbc:postgresql://h:1/d"), ("table-name", "x.y")]),
-    ("upsert-kafka", &[("topic", "t"), ("key.format", "json"), ("value.format", "csv")]),
+    ("kafka", &[("topic", "t"), ("properties.bootstrap.servers", "k:9"), ("format", "csv")]),
 ];
 
 impl Grammar<'_> {
@@ -79,8 +79,12 @@ impl Grammar<'_> {
                 )
             }
             11 => {
+                // The tables are defined in front of the set.
                 let (one, two) = (self.insert(), self.insert());
-                format!("{one}EXECUTE STATEMENT SET BEGIN {two} END;\n")
+                let (tables, inserts): (Vec<&str>, Vec<&str>) =
+                    one.lines().chain(two.lines()).partition(|l| l.starts_with("CREATE"));
+                let (tables, inserts) = (tables.join("\n"), inserts.join("\n"));
+                format!("{tables}\nEXECUTE STATEMENT SET BEGIN {inserts} END;\n")
             }
             12 => self.drop(),
             13 if self.chance(0.3) => format!(
@@ -147,10 +151,10 @@ impl Grammar<'_> {
             parts.push("t9 TIMESTAMP(3)".into());
             let usual = if self.chance(0.1) { literals::INTERVALS.len() } else { 6 };
             let delay = self.pick(&literals::INTERVALS[..usual]);
-            parts.push(match self.dice.below(3) {
-                0 => format!("WATERMARK FOR t9 AS t9 - {delay}"),
-                1 => format!("WATERMARK FOR t9 AS {}", self.expr(Ty::Moment, 1)),
-                _ => "WATERMARK FOR t9 AS t9".to_string(),
+            parts.push(match self.dice.below(8) {
+                0 => format!("WATERMARK FOR t9 AS {}", self.expr(Ty::Moment, 1)),
+                1..4 => "WATERMARK FOR t9 AS t9".to_string(),
+                _ => format!("WATERMARK FOR t9 AS t9 - {delay}"),
             });
         }
         if self.chance(0.2) {

@@ -25,8 +25,7 @@ impl TopN {
         }
         let encoded = self.table.encode(rows.rows.columns(), rows.len())?;
         let places = self.places(&rows)?;
-        let entries: Vec<Box<[u8]>> =
-            (0..rows.len() as u32).map(|row| places.entry(row)).collect();
+        let entries: Vec<Box<[u8]>> = (0..rows.len() as u32).map(|row| places.entry(row)).collect();
         let mut weights: Vec<i64> = (0..rows.len()).map(|r| rows.weight(r)).collect();
         let mut taken = Taken::default();
         let exact = |row: &usize| self.table.find_encoded(encoded.key(*row));
