@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use brooklet_plan::node::{Clock, Expr as PlanExpr, JoinKind, JoinSpec, JoinTime, Retain};
 use brooklet_plan::{Node, NodeId, NodeOp};
-use datafusion::common::{Column, JoinType, NullEquality, Result};
+use datafusion::common::{JoinType, NullEquality, Result};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Join, LogicalPlan};
 
 use super::interval::Interval;

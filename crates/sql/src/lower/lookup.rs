@@ -8,7 +8,7 @@ use brooklet_core::lookup::LookupCache;
 use brooklet_core::schema::{ColumnKind, TableDef};
 use brooklet_plan::node::LookupSpec;
 use brooklet_plan::{Node, NodeId, NodeOp, StreamPlan};
-use datafusion::common::{Column, DataFusionError, JoinType, Result};
+use datafusion::common::{DataFusionError, JoinType, Result};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, TableScan};
 
 use super::needs::Need;

@@ -241,7 +241,7 @@ pub struct Physical<'a> {
 impl Physical<'_> {
     pub fn expr(&self, expr: &Expr) -> Result<Arc<dyn PhysicalExpr>> {
         if !self.needs_now && clock::reads_now(expr) {
-            return Err(error("a join condition cannot read the clock", None));
+            return Err(super::error("a join condition cannot read the clock", None));
         }
         let bare = expr.clone().unalias();
         let made = create_physical_expr(

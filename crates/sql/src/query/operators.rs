@@ -329,7 +329,7 @@ fn check_range(range: &Between, schema: &DFSchema) -> Result<()> {
         return Ok(());
     }
     let [value, low, high] = [value, low, high].map(|ty| flink_name(&ty));
-    let message = format!("cannot apply BETWEEN to {value}, {low} and {high}: write a CAST");
+    let message = format!("BETWEEN does not compare {value}, {low} and {high}: write a CAST");
     let plain = DataFusionError::Plan(message.clone());
     Err(plain.with_diagnostic(Diagnostic::new_error(message, place(&[&range.expr]))))
 }
