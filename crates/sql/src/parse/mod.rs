@@ -179,7 +179,8 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
 const DOUBLING: usize = 12;
 
 fn check_doubling(tokens: &[TokenWithSpan]) -> Result<(), Fault> {
-    // What is open: a CASE or the parenthesis of a CAST, or another parenthesis, which counts nothing.
+    // What is open: a CASE or the parenthesis of a CAST, or another parenthesis, which counts
+    // nothing.
     let mut open: Vec<usize> = Vec::new();
     let mut called = 0;
     for t in tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))) {

@@ -1,6 +1,6 @@
-//! Frames of OVER: DataFusion reads the numbers of their bounds off the text, so that these must stay
-//! as they are written while other literals are given types; and its RANGE knows less types than
-//! rows can be ordered by.
+//! Frames of OVER: DataFusion reads the numbers of their bounds off the text, so that these must
+//! stay as they are written while other literals are given types; and its RANGE knows less types
+//! than rows can be ordered by.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! How deep may stand in each other what takes more time to plan with every level.
 //!
-//! DataFusion looks at the plan of a subquery twice a level whenever it checks a plan, and it writes
-//! what stands before BETWEEN twice.
+//! DataFusion looks at the plan of a subquery twice a level whenever it checks a plan, and it
+//! writes what stands before BETWEEN twice.
 
 use std::ops::ControlFlow;
 

@@ -1,6 +1,6 @@
-//! Statements nobody would write, against parser, binder and planner: an error is fine; a panic, an
-//! overflow of the stack, an error that speaks of a mistake in the program, a text that takes minutes
-//! or gigabytes is a failure.
+//! Statements nobody would write, against parser, binder and planner: an error is fine; a panic,
+//! an overflow of the stack, an error that speaks of a mistake in the program, a text that takes
+//! minutes or gigabytes is a failure.
 //!
 //! [`cases`] what a seed stands for: statements drawn from the [`grammar`] of what brooklet takes,
 //! [`nested`] ones, calls of every function, and texts of `tests/` and `pipelines/` [`mutated`].

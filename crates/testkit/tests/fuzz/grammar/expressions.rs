@@ -1,9 +1,10 @@
 //! Expressions of a type, made of templates.
 //!
 //! In a template `{I}` stands for an expression of the type with that letter ([`types::TYPES`]),
-//! `{?}` for any, `{=}` for another of the type asked for, `{?=}` for one that can be compared, whose
-//! type `{=}` then is, `{t}` for a type's name, `{u}` for a unit of time, `{v}` for an interval,
-//! `{l}` for a literal text, `{s}` for a short one, `{p}` for a path in JSON, `{j}` for what it can give.
+//! `{?}` for any, `{=}` for another of the type asked for, `{?=}` for one that can be compared,
+//! whose type `{=}` then is, `{t}` for a type's name, `{u}` for a unit of time, `{v}` for an
+//! interval, `{l}` for a literal text, `{s}` for a short one, `{p}` for a path in JSON, `{j}` for
+//! what it can give.
 
 use super::Grammar;
 use super::literals;

@@ -1,8 +1,8 @@
 //! Statements drawn from the grammar of what brooklet takes, most of them with the right types.
 //!
 //! [`literals`] values at the ends of their types, [`types`] what an expression can be,
-//! [`expressions`] of a type and [`calls`] by the [`signatures`] of functions, [`relations`] what can
-//! stand behind FROM, [`subqueries`] and [`aggregates`] of it, [`windows`], [`patterns`] and
+//! [`expressions`] of a type and [`calls`] by the [`signatures`] of functions, [`relations`] what
+//! can stand behind FROM, [`subqueries`] and [`aggregates`] of it, [`windows`], [`patterns`] and
 //! [`versions`], which need time, [`statements`] and [`alters`] everything else.
 
 mod aggregates;
