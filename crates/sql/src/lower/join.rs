@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use brooklet_plan::node::{Clock, Expr as PlanExpr, JoinKind, JoinSpec, JoinTime, Retain};
 use brooklet_plan::{Node, NodeId, NodeOp};
-use datafusion::common::{Column, JoinType, NullEquality, Result};
+use datafusion::common::{JoinType, NullEquality, Result};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Join, LogicalPlan};
 
 use super::interval::Interval;
@@ -230,9 +230,6 @@ fn condition(join: &Join, both: &SchemaRef, places: &[Expr]) -> Result<Option<Pl
     let schema = join.left.schema().join(join.right.schema())?;
     let filter = rel::substitute(filter.clone(), &schema, places)?;
     let scope = rel::scope(both, None)?;
-    if filter.column_refs().contains(&Column::new_unqualified(brooklet_plan::node::NOW)) {
-        return Err(error("a join condition cannot read the clock", None));
-    }
     Physical { schema: both, scope: &scope, needs_now: false }.expr(&filter).map(Some)
 }
 

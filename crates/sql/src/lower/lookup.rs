@@ -8,7 +8,7 @@ use brooklet_core::lookup::LookupCache;
 use brooklet_core::schema::{ColumnKind, TableDef};
 use brooklet_plan::node::LookupSpec;
 use brooklet_plan::{Node, NodeId, NodeOp, StreamPlan};
-use datafusion::common::{Column, DataFusionError, JoinType, Result};
+use datafusion::common::{DataFusionError, JoinType, Result};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, TableScan};
 
 use super::needs::Need;
@@ -107,9 +107,6 @@ impl Lowering<'_> {
         let filter = match filter {
             None => None,
             Some(f) => {
-                if f.column_refs().contains(&Column::new_unqualified(brooklet_plan::node::NOW)) {
-                    return Err(error("a join condition cannot read the clock", None));
-                }
                 let scope = rel::scope(&schema, None)?;
                 Some(Physical { schema: &schema, scope: &scope, needs_now: false }.expr(&f)?)
             }

@@ -22,6 +22,7 @@ use super::needs::Need;
 use super::rel::{self, Rel};
 use super::{Lowering, error, names_of, needs};
 use crate::query::clock::is_proctime;
+use crate::query::frames;
 use crate::query::window_functions as functions;
 use crate::query::window_tvf::interval_millis;
 use crate::query::{aggregates, row_number};
@@ -340,6 +341,7 @@ impl Made<'_> {
         let unit = match frame.units {
             WindowFrameUnits::Rows => FrameUnit::Rows,
             WindowFrameUnits::Range => FrameUnit::Range,
+            WindowFrameUnits::Groups if frames::is_up_to_here(frame) => FrameUnit::Range,
             WindowFrameUnits::Groups => return Err(error("GROUPS is not supported", None)),
         };
         let (start, end) = (&frame.start_bound, &frame.end_bound);

@@ -231,6 +231,7 @@ pub fn scope(below: &SchemaRef, time: Option<usize>) -> Result<DFSchema> {
 }
 
 /// Makes physical expressions over a node's columns, `__now` (if asked for) and window columns.
+/// Without `__now` it is a condition on pairs of rows, which may not read it.
 pub struct Physical<'a> {
     pub schema: &'a SchemaRef,
     pub scope: &'a DFSchema,
@@ -239,6 +240,9 @@ pub struct Physical<'a> {
 
 impl Physical<'_> {
     pub fn expr(&self, expr: &Expr) -> Result<Arc<dyn PhysicalExpr>> {
+        if !self.needs_now && clock::reads_now(expr) {
+            return Err(super::error("a join condition cannot read the clock", None));
+        }
         let bare = expr.clone().unalias();
         let made = create_physical_expr(
             &bare,

@@ -176,24 +176,32 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
 }
 
 /// How deep CAST and CASE may stand in each other: the type of each is asked for twice, so that
-/// every further one doubles the time of planning.
+/// every further one doubles the time of planning. A COALESCE becomes a CASE that holds its values
+/// twice, and counts as two.
 const DOUBLING: usize = 12;
 
 fn check_doubling(tokens: &[TokenWithSpan]) -> Result<(), Fault> {
-    // What is open: a CASE or the parenthesis of a CAST, or another parenthesis.
-    let mut open: Vec<bool> = Vec::new();
-    let mut cast = false;
+    // What is open: a CASE or the parenthesis of a CAST, or another parenthesis, which counts
+    // nothing.
+    let mut open: Vec<usize> = Vec::new();
+    let mut called = 0;
     for t in tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))) {
         let word = word(t);
         match (&t.token, word.as_deref()) {
-            (Token::LParen, _) => open.push(cast),
-            (_, Some("CASE")) => open.push(true),
+            (Token::LParen, _) => open.push(called),
+            (_, Some("CASE")) => open.push(1),
             (Token::RParen, _) | (_, Some("END")) => open.truncate(open.len().saturating_sub(1)),
             _ => {}
         }
-        cast = matches!(word.as_deref(), Some("CAST" | "TRY_CAST"));
-        if open.iter().filter(|doubles| **doubles).count() > DOUBLING {
-            let message = format!("more than {DOUBLING} CASTs and CASEs within each other");
+        called = match word.as_deref() {
+            Some("CAST" | "TRY_CAST") => 1,
+            Some("COALESCE") => 2,
+            _ => 0,
+        };
+        if open.iter().sum::<usize>() > DOUBLING {
+            let message = format!(
+                "more than {DOUBLING} CASTs and CASEs within each other; a COALESCE counts as two"
+            );
             return Err(Fault::new(message, t.span));
         }
     }

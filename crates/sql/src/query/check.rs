@@ -12,7 +12,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::{Location, Span};
 
 use super::walk::{Changed, Seen, walk, walk_mut};
-use super::{Names, Provider, bind, errors, nulls, refused, reserved};
+use super::{Names, Provider, bind, errors, nesting, nulls, refused, reserved};
 use crate::catalog::{name_of, span_of};
 use crate::fault::Fault;
 
@@ -30,6 +30,9 @@ pub fn bind_all(
             "an expression is nested more than {DEEPEST} deep: split it, or write IN (…) for a \
              long chain of OR"
         );
+        return Err(Fault::new(message, default).into());
+    }
+    if let Some(message) = nesting::fault(query) {
         return Err(Fault::new(message, default).into());
     }
     let mut tables = unknown_tables(provider.names(), query);

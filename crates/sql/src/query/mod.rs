@@ -9,7 +9,8 @@
 //! [`temporal`] (with [`as_of`]), [`types`] and [`typing`] teach Flink's meaning, [`parameters`]
 //! stand for values, [`optimize`] runs the rules, behind [`lateral`] (with [`lateral_unnest`]) and
 //! [`subqueries`], which make joins; [`errors`] and [`check`] turn what goes wrong into faults,
-//! [`numbers`], [`nulls`], [`refused`] and [`reserved`] refuse what Flink refuses.
+//! [`numbers`], [`nulls`], [`refused`] and [`reserved`] refuse what Flink refuses, [`nesting`] what
+//! would take too long.
 
 pub mod aggregates;
 pub mod as_of;
@@ -19,13 +20,14 @@ pub mod check;
 pub mod clock;
 pub mod errors;
 mod folds;
-mod frames;
+pub mod frames;
 mod group_windows;
 mod grouping;
 mod lateral;
 mod lateral_unnest;
 mod membership;
 mod named_values;
+mod nesting;
 mod nulls;
 mod numbers;
 pub mod operators;
@@ -76,6 +78,7 @@ pub fn bind(provider: &Provider, mut query: ast::Query) -> Result<LogicalPlan> {
 /// The same for a query that is prepared already.
 fn query_plan(provider: &Provider, query: ast::Query) -> Result<LogicalPlan> {
     let plan = provider.sql().sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
+    nesting::check(&plan)?;
     let plan = window_tvf::in_zone(group_windows::resolve(plan)?, provider.zone())?;
     let plan = parameters::typed(plan, provider.parameters())?;
     let plan = typing::typed(plan, provider.zone())?;

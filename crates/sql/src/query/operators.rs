@@ -12,8 +12,10 @@ use datafusion::common::{
 use datafusion::logical_expr::planner::{
     ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr,
 };
+use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, GetFieldAccess, LogicalPlan, Operator, ScalarUDF, binary_expr, cast,
+    Between, Expr, ExprSchemable, GetFieldAccess, LogicalPlan, Operator, ScalarUDF, binary_expr,
+    cast,
 };
 use sqlparser::ast::BinaryOperator;
 
@@ -254,9 +256,10 @@ fn interval_months(expr: &Expr) -> bool {
     }
 }
 
-/// Refuses CASE and COALESCE over values that Flink does not make alike by itself.
+/// Refuses CASE and COALESCE over values that Flink does not make alike by itself, and BETWEEN over
+/// those that do not compare.
 pub fn check_choices(plan: &LogicalPlan) -> Result<()> {
-    plan.apply(|node| {
+    plan.apply_with_subqueries(|node| {
         let inputs = node.inputs();
         let schema = match inputs.as_slice() {
             [one] => one.schema(),
@@ -281,6 +284,7 @@ fn check_choice(expr: &Expr, schema: &DFSchema) -> Result<()> {
         Expr::ScalarFunction(f) if f.func.name() == "coalesce" => {
             ("COALESCE", f.args.iter().collect())
         }
+        Expr::Between(range) => return check_range(range, schema),
         Expr::InSubquery(i) => {
             let (left, right) =
                 (i.expr.get_type(schema)?, i.subquery.subquery.schema().field(0).data_type());
@@ -315,6 +319,19 @@ fn place(exprs: &[&Expr]) -> Option<Span> {
     let columns = exprs.iter().flat_map(|e| e.column_refs());
     let spans = columns.filter_map(|c| c.spans.first());
     spans.reduce(|a, b| Span::new(a.start.min(b.start), a.end.max(b.end)))
+}
+
+fn check_range(range: &Between, schema: &DFSchema) -> Result<()> {
+    let types = [&range.expr, &range.low, &range.high].map(|e| e.get_type(schema).ok());
+    let [Some(value), Some(low), Some(high)] = types else { return Ok(()) };
+    let ends = (comparison_coercion(&value, &low), comparison_coercion(&value, &high));
+    if matches!(&ends, (Some(a), Some(b)) if comparison_coercion(a, b).is_some()) {
+        return Ok(());
+    }
+    let [value, low, high] = [value, low, high].map(|ty| flink_name(&ty));
+    let message = format!("BETWEEN does not compare {value}, {low} and {high}: write a CAST");
+    let plain = DataFusionError::Plan(message.clone());
+    Err(plain.with_diagnostic(Diagnostic::new_error(message, place(&[&range.expr]))))
 }
 
 fn is_decimal(ty: &DataType) -> bool {

@@ -22,10 +22,11 @@ use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Analyzer, Optimizer, OptimizerContext, OptimizerRule};
 
-use super::{lateral, subqueries};
+use super::{frames, lateral, subqueries};
 
 /// Types made alike where Flink does so by itself.
 pub fn coerce(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
+    let plan = frames::without_distances(plan)?;
     let analyzer = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())]);
     analyzer.execute_and_check(plan, options, |_, _| {})
 }

@@ -36,9 +36,15 @@ fn reason(expr: &Expr) -> Option<&'static str> {
                 arguments(function).any(|e| matches!(e, Expr::Function(f) if is(f, "PROCTIME")));
             clock.then_some("TYPEOF does not take PROCTIME()")
         }
+        Expr::Function(function) if INTERNAL.iter().any(|name| is(function, name)) => {
+            Some("there is no such function: write ARRAY[…], ROW(…) or row.field")
+        }
         _ => None,
     }
 }
+
+/// DataFusion's functions that only the planner calls.
+const INTERNAL: &[&str] = &["MAKE_ARRAY", "NAMED_STRUCT", "GET_FIELD"];
 
 fn is(function: &Function, name: &str) -> bool {
     function.name.to_string().eq_ignore_ascii_case(name)

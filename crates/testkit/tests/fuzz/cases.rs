@@ -2,7 +2,7 @@
 
 use brooklet_testkit::dice::Dice;
 
-use crate::grammar::Grammar;
+use crate::grammar::{Grammar, NAMES, WORDS};
 use crate::{mutated, nested};
 
 /// How a text was made.
@@ -64,10 +64,10 @@ pub fn of_seed(seed: u64) -> Case {
 }
 
 impl Case {
-    /// The key words in it, each once.
+    /// The key words and the functions in it, each once.
     pub fn words(&self) -> String {
         let words = self.text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-        let known = words.filter(|w| crate::grammar::WORDS.contains(w));
+        let known = words.filter(|w| WORDS.contains(w) || NAMES.iter().any(|name| name == w));
         known.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
     }
 }

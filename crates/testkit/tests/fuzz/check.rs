@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use brooklet_core::{Error, ErrorKind};
 use brooklet_engine::build::operator;
 use brooklet_pipeline::compile::{Compiled, SqlFile, compile};
 use brooklet_plan::explain;
@@ -12,8 +13,10 @@ use brooklet_plan::explain;
 pub enum Outcome {
     /// It has a plan.
     Planned,
-    /// An error says what is wrong with it.
-    Refused,
+    /// What an error says is wrong with it.
+    Refused(String),
+    /// The error speaks of a mistake in the program, not in the text.
+    Bug(String),
     /// Where and with which message.
     Panicked(String),
     /// The process ended, as it does when the stack or the memory is used up.
@@ -24,13 +27,14 @@ pub enum Outcome {
 
 impl Outcome {
     pub fn is_failure(&self) -> bool {
-        !matches!(self, Outcome::Planned | Outcome::Refused)
+        !matches!(self, Outcome::Planned | Outcome::Refused(_))
     }
 
     /// Whether two failures are likely the same one.
     pub fn is_like(&self, other: &Outcome) -> bool {
         match (self, other) {
             (Outcome::Panicked(a), Outcome::Panicked(b)) => place(a) == place(b),
+            (Outcome::Bug(a), Outcome::Bug(b)) => shape(a) == shape(b),
             (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
         }
     }
@@ -39,6 +43,16 @@ impl Outcome {
 /// `file:line` of a panic's text.
 pub fn place(panic: &str) -> &str {
     panic.split_once(' ').map_or(panic, |(place, _)| place)
+}
+
+/// An error without what differs from text to text: names, numbers, and all behind the first words.
+pub fn shape(error: &str) -> String {
+    let mut shape = String::new();
+    for (n, part) in error.split(['\'', '"', '`']).enumerate() {
+        shape += if n % 2 == 0 { part } else { "…" };
+    }
+    let words = shape.split_whitespace().take(12);
+    words.collect::<Vec<_>>().join(" ").replace(|c: char| c.is_ascii_digit(), "#")
 }
 
 thread_local! {
@@ -58,22 +72,35 @@ pub fn keep_panics() {
 /// Plans a text; what is not caught ends the process.
 pub fn check(text: &str) -> Outcome {
     match catch_unwind(AssertUnwindSafe(|| planned(text))) {
-        Ok(true) => Outcome::Planned,
-        Ok(false) => Outcome::Refused,
+        Ok(Ok(())) => Outcome::Planned,
+        Ok(Err(error)) => refused(&error),
         Err(_) => Outcome::Panicked(LAST_PANIC.with_borrow(String::clone)),
     }
 }
 
-/// Whether a text has a plan that could run.
-fn planned(text: &str) -> bool {
-    planted(text);
+/// Ok for a text that has a plan that could run.
+fn planned(text: &str) -> Result<(), Error> {
+    planted(text)?;
     let file = SqlFile { text: text.to_string(), name: "fuzz.sql".into() };
-    match compile(&[file], &value) {
-        Ok(compiled) => built(&compiled),
-        Err(error) => {
-            assert!(!error.to_string().is_empty(), "an error without a word");
-            false
-        }
+    let planned = compile(&[file], &value).and_then(|compiled| built(&compiled));
+    planned.inspect_err(|e| assert!(!e.to_string().is_empty(), "an error without a word"))
+}
+
+/// DataFusion's own word for a mistake that is not the text's.
+const INTERNAL: &str = "Internal error";
+
+fn refused(error: &Error) -> Outcome {
+    let text = error.to_string();
+    let internal = text.lines().find(|line| line.contains(INTERNAL));
+    let line = internal.or(text.lines().next()).unwrap_or_default();
+    // Without `file:line:column: `.
+    let reason = match line.strip_prefix("fuzz.sql:") {
+        Some(rest) => rest.splitn(3, ':').last().unwrap_or(rest).trim_start(),
+        None => line,
+    };
+    match error.kind == ErrorKind::Bug || internal.is_some() {
+        true => Outcome::Bug(reason.to_string()),
+        false => Outcome::Refused(reason.to_string()),
     }
 }
 
@@ -86,20 +113,19 @@ fn value(name: &str) -> Option<String> {
     }
 }
 
-fn built(compiled: &Compiled) -> bool {
+fn built(compiled: &Compiled) -> Result<(), Error> {
     let queries = compiled.selects.iter().chain(&compiled.explained);
-    let mut all = true;
     for plan in std::iter::once(&compiled.plan).chain(queries) {
         explain::text(plan);
         for id in 0..plan.nodes.len() {
-            all &= operator(plan, id).is_ok();
+            operator(plan, id)?;
         }
     }
-    all
+    Ok(())
 }
 
 /// What the fuzzer must be able to find.
-fn planted(text: &str) {
+fn planted(text: &str) -> Result<(), Error> {
     if text.contains("'planted panic'") {
         panic!("planted");
     }
@@ -108,6 +134,10 @@ fn planted(text: &str) {
     }
     while text.contains("'planted wait'") {
         std::thread::yield_now();
+    }
+    match text.contains("'planted bug'") {
+        true => Err(Error::bug("planted")),
+        false => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The process that plans texts, one line of answer for each.
 //!
 //! It reads from its input a seed a line, or `text N` and N bytes. It answers `fuzz: ` and: the
-//! outcome's word, the kind, and for a panic where and why.
+//! outcome's word, the kind, and the words of what was planned or why it was not.
 
 use std::io::{BufRead, Read, Write};
 
@@ -53,7 +53,9 @@ fn answer(outcome: &Outcome, case: &Case) {
     let (word, why) = match outcome {
         Outcome::Planned => ("planned", case.words()),
         Outcome::Panicked(why) => ("panicked", why.replace('\n', " ")),
-        _ => ("refused", String::new()),
+        Outcome::Bug(why) => ("bug", why.replace('\n', " ")),
+        Outcome::Refused(why) => ("refused", why.replace('\n', " ")),
+        Outcome::Died(_) | Outcome::Endless => unreachable!("the process is there to say so"),
     };
     let mut out = std::io::stdout().lock();
     writeln!(out, "\n{ANSWER}{word} {} {why}", case.kind.word()).expect("the parent reads");

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use crate::cases::{self, Kind};
-use crate::check::{Outcome, place};
+use crate::check::{Outcome, place, shape};
 use crate::child::{ANSWER, ROLE};
 use crate::{PATIENCE, smaller};
 
@@ -20,8 +20,10 @@ const ENOUGH: usize = 12;
 pub struct Fuzzed {
     /// By kind: seeds, and those of them that were planned.
     counts: BTreeMap<Kind, (u64, u64)>,
-    /// Key words of what was planned.
+    /// Key words and functions of what was planned.
     words: BTreeSet<String>,
+    /// How often a kind was refused for a reason.
+    reasons: BTreeMap<(Kind, String), u64>,
     /// By what tells one failure from another: its seed, and how it shows.
     failures: BTreeMap<String, (u64, Outcome)>,
 }
@@ -66,9 +68,13 @@ impl Fuzzed {
             let words = said.next().unwrap_or_default().split_whitespace();
             self.words.extend(words.map(str::to_string));
         }
+        if let Outcome::Refused(why) = &outcome {
+            *self.reasons.entry((kind, shape(why))).or_default() += 1;
+        }
         if outcome.is_failure() {
             let known = match &outcome {
                 Outcome::Panicked(what) => place(what).to_string(),
+                Outcome::Bug(what) => shape(what),
                 other => format!("{other:?} {kind:?}"),
             };
             if !self.failures.contains_key(&known) {
@@ -84,8 +90,23 @@ impl Fuzzed {
         planned as f64 / all.max(1) as f64
     }
 
-    pub fn words_never_planned(&self, words: &[&'static str]) -> Vec<&'static str> {
-        words.iter().copied().filter(|word| !self.words.contains(*word)).collect()
+    /// The share of all seeds that were planned.
+    pub fn accepted_of_all(&self) -> f64 {
+        let (all, planned) = self.counts.values().fold((0, 0), |(a, p), (b, q)| (a + b, p + q));
+        planned as f64 / all.max(1) as f64
+    }
+
+    pub fn never_planned<'a>(&self, words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+        words.filter(|word| !self.words.contains(*word)).collect()
+    }
+
+    /// What kinds are refused for most often.
+    pub fn most_refused(&self, kinds: &[Kind], count: usize) -> String {
+        let mut most: Vec<_> =
+            self.reasons.iter().filter(|((k, _), _)| kinds.contains(k)).collect();
+        most.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
+        let most = most.into_iter().take(count);
+        most.map(|((kind, why), times)| format!("{times:6} {}: {why}\n", kind.word())).collect()
     }
 
     pub fn assert_nothing_failed(&self) {
@@ -100,9 +121,15 @@ impl Fuzzed {
 
 impl fmt::Display for Fuzzed {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let percent = |all: u64, planned: u64| planned * 100 / all.max(1);
+        let (mut texts, mut plans) = (0, 0);
         for (kind, (all, planned)) in &self.counts {
-            writeln!(f, "{kind:?}: {all} texts, {planned} of them planned")?;
+            (texts, plans) = (texts + all, plans + planned);
+            let share = percent(*all, *planned);
+            writeln!(f, "{kind:?}: {all} texts, {planned} of them planned, {share} %")?;
         }
+        let share = percent(texts, plans);
+        writeln!(f, "All: {texts} texts, {plans} of them planned, {share} %")?;
         write!(f, "{} failures", self.failures.len())
     }
 }
@@ -160,10 +187,12 @@ impl Running {
             }
         };
         let (word, said) = answer.split_once(' ').unwrap_or((&answer, ""));
+        let why = said.split_once(' ').map_or("", |s| s.1).to_string();
         let outcome = match word {
             "planned" => Outcome::Planned,
-            "refused" => Outcome::Refused,
-            _ => Outcome::Panicked(said.split_once(' ').map_or("", |s| s.1).to_string()),
+            "refused" => Outcome::Refused(why),
+            "bug" => Outcome::Bug(why),
+            _ => Outcome::Panicked(why),
         };
         (outcome, said.to_string())
     }

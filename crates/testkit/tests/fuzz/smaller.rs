@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Texts that are tried for one failure.
 fn tries(failure: &Outcome) -> usize {
     match failure {
-        Outcome::Panicked(_) => 400,
+        Outcome::Panicked(_) | Outcome::Bug(_) => 400,
         // Each of them costs a process, or the time that it may take.
         Outcome::Died(_) => 100,
         _ => 20,

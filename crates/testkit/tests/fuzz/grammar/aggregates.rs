@@ -38,7 +38,8 @@ impl Grammar<'_> {
         ];
         let (call, ty) = *self.dice.pick(ALL);
         let text = self.filled(call, ty, 1);
-        match self.chance(0.1) && text.ends_with(')') && !text.starts_with("CARD") {
+        let filtered = self.filters && self.chance(0.1);
+        match filtered && text.ends_with(')') && !text.starts_with("CARD") {
             true => (format!("{text} FILTER (WHERE {})", self.expr(Ty::Bool, 1)), ty),
             false => (text, ty),
         }
@@ -108,11 +109,14 @@ impl Grammar<'_> {
             let names: Vec<&str> = keys.iter().map(|k| k.name.as_str()).collect();
             let Some(first) = names.first() else { return g.values() };
             let all = names.join(", ");
-            let by = match g.dice.below(5) {
+            let by = match g.dice.below(8) {
                 0 => format!("ROLLUP ({all})"),
                 1 => format!("CUBE ({all})"),
                 2 => format!("GROUPING SETS (({all}), ({first}), ())"),
                 3 => format!("{first}, GROUPING SETS (({all}), ())"),
+                4 => format!("GROUPING SETS (({all}), ({first})) HAVING COUNT(*) > 1"),
+                5 => format!("ROLLUP ({first}), CUBE ({all})"),
+                6 => format!("CUBE (({all}), {first})"),
                 _ => format!("GROUPING SETS (ROLLUP ({all}), ({first}))"),
             };
             let call = g.pick(&["GROUPING", "GROUPING_ID"]);
@@ -162,25 +166,27 @@ impl Grammar<'_> {
     pub(super) fn over_rows(&mut self, depth: u32) -> Rel {
         let rel = self.timed(depth);
         let alias = self.name("x");
+        let by_clock = ["t", "u"].contains(&rel.text.as_str()) && self.chance(0.1);
+        let time = if by_clock { "pt" } else { "ts" };
         let (mut items, mut columns) =
             (vec!["ts".to_string()], vec![Column::new("ts", Ty::Moment)]);
         let (by, named) = (self.over(rel.columns.clone(), |g| g.keys(1)), self.chance(0.3));
         let by = by.first().map_or(String::new(), |k| format!("PARTITION BY {} ", k.name));
         let frame = self.pick(&[
             "",
+            "",
             " ROWS BETWEEN 3 PRECEDING AND CURRENT ROW",
             " RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW",
             " RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
             " ROWS UNBOUNDED PRECEDING",
+            " RANGE INTERVAL '1' HOUR PRECEDING",
         ]);
-        let window = format!("({by}ORDER BY ts{frame})");
+        let window = format!("({by}ORDER BY {time}{frame})");
         for _ in 0..1 + self.dice.below(3) {
-            let (call, ty) = self.over(rel.columns.clone(), |g| match g.dice.below(6) {
-                0 => (format!("LAG({})", g.expr(Ty::Int, 1)), Ty::Int),
-                1 => (format!("LAG({}, 2, 'x')", g.expr(Ty::Text, 1)), Ty::Text),
-                2 => ("ROW_NUMBER()".to_string(), Ty::Long),
-                _ => g.aggregate(),
-            });
+            // FILTER and OVER do not go together.
+            self.filters = false;
+            let (call, ty) = self.over(rel.columns.clone(), |g| g.over_call_of(frame.is_empty()));
+            self.filters = true;
             let name = self.name("o");
             let over = if named { "w" } else { &window };
             items.push(format!("{call} OVER {over} AS {name}"));
@@ -190,6 +196,23 @@ impl Grammar<'_> {
         let named = if named { format!(" WINDOW w AS {window}") } else { String::new() };
         let text = format!("SELECT {items} FROM {} AS {alias}{named}", rel.text);
         Rel { text, columns, timed: true }
+    }
+
+    /// What can stand in front of OVER; some of it wants a window without a frame.
+    fn over_call_of(&mut self, whole: bool) -> (String, Ty) {
+        match self.dice.below(14) {
+            0 if whole => (format!("LAG({})", self.expr(Ty::Int, 1)), Ty::Int),
+            1 if whole => (format!("LAG({}, 2, 'x')", self.expr(Ty::Text, 1)), Ty::Text),
+            2 if whole && self.chance(self.sloppy) => ("LEAD(ts)".to_string(), Ty::Moment),
+            3 if whole => ("ROW_NUMBER()".to_string(), Ty::Long),
+            4 if whole => (self.pick(&["RANK()", "DENSE_RANK()"]).into(), Ty::Long),
+            5 if whole && self.chance(self.sloppy) => {
+                (self.pick(&["PERCENT_RANK()", "CUME_DIST()", "NTILE(3)"]).into(), Ty::Double)
+            }
+            6 => (format!("FIRST_VALUE({})", self.expr(Ty::Text, 1)), Ty::Text),
+            7 => (format!("LAST_VALUE({})", self.expr(Ty::Decimal, 1)), Ty::Decimal),
+            _ => self.aggregate(),
+        }
     }
 
     pub(super) fn distinct(&mut self, depth: u32) -> Rel {

@@ -1,8 +1,10 @@
 //! Expressions of a type, made of templates.
 //!
 //! In a template `{I}` stands for an expression of the type with that letter ([`types::TYPES`]),
-//! `{?}` for any, `{=}` for another of the type asked for, `{t}` for a type's name, `{u}` for a
-//! unit of time, `{v}` for an interval, `{l}` for a literal text.
+//! `{?}` for any, `{=}` for another of the type asked for, `{?=}` for one that can be compared,
+//! whose type `{=}` then is, `{t}` for a type's name, `{u}` for a unit of time, `{v}` for an
+//! interval, `{l}` for a literal text, `{s}` for a short one, `{p}` for a path in JSON, `{j}` for
+//! what it can give.
 
 use super::Grammar;
 use super::literals;
@@ -176,9 +178,9 @@ const TEXT: &[&str] = &[
     "DATE_FORMAT({M}, 'yyyy-MM-dd HH:mm:ss.SSS')",
     "FROM_UNIXTIME({L})",
     "CONVERT_TZ({S}, {l}, {l})",
-    "JSON_VALUE({S}, {l})",
+    "JSON_VALUE({S}, {p})",
     "JSON_VALUE({S}, 'lax $.a' NULL ON EMPTY DEFAULT {l} ON ERROR)",
-    "JSON_QUERY({S}, {l} WITH CONDITIONAL WRAPPER EMPTY ARRAY ON ERROR)",
+    "JSON_QUERY({S}, {p} WITH CONDITIONAL WRAPPER EMPTY ARRAY ON ERROR)",
     "JSON_OBJECT('a' VALUE {?}, KEY 'b' VALUE {S} ABSENT ON NULL)",
     "JSON_ARRAY({?}, {?} NULL ON NULL)",
     "JSON_STRING({?})",
@@ -227,7 +229,7 @@ const BOOL: &[&str] = &[
     "{S} IS NOT DISTINCT FROM {S}",
     "{S} IS JSON OBJECT",
     "{S} IS NOT JSON",
-    "JSON_EXISTS({S}, {l} UNKNOWN ON ERROR)",
+    "JSON_EXISTS({S}, {p} UNKNOWN ON ERROR)",
     "ARRAY_CONTAINS({A}, {I})",
     "REGEXP({S}, {l})",
     "STARTSWITH({S}, {S})",
@@ -305,11 +307,14 @@ impl Grammar<'_> {
     }
 
     pub(super) fn filled(&mut self, template: &str, same: Ty, depth: u32) -> String {
-        let mut text = String::new();
+        let (mut text, mut same) = (String::new(), same);
         let mut rest = template;
         while let Some((before, hole)) = rest.split_once('{') {
             text += before;
             let (letter, behind) = hole.split_once('}').unwrap_or((hole, ""));
+            if letter == "?=" {
+                same = self.plain_type();
+            }
             text += &self.hole(letter, same, depth);
             rest = behind;
         }
@@ -322,8 +327,12 @@ impl Grammar<'_> {
                 let ty = self.any_type();
                 self.expr(ty, depth)
             }
-            "=" => self.expr(same, depth),
-            "t" => self.pick(&types::CASTS).into(),
+            "=" | "?=" => self.expr(same, depth),
+            "s" => self.pick(&["','", "''", "' / '"]).into(),
+            "p" => self.pick(&literals::PATHS).into(),
+            "j" => self.pick(&["STRING", "INT", "DOUBLE", "BOOLEAN", "VARCHAR(3)"]).into(),
+            "t" if self.sloppy > 0.0 => self.pick(&types::CASTS).into(),
+            "t" => self.pick(&types::CASTS[..types::USUAL]).into(),
             "u" => self.pick(&literals::UNITS[..if self.sloppy > 0.0 { 17 } else { 8 }]).into(),
             "v" if self.sloppy > 0.0 => self.pick(&literals::INTERVALS).into(),
             "v" => self.pick(&literals::INTERVALS[..8]).into(),

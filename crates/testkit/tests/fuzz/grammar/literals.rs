@@ -21,13 +21,14 @@ const INTS: [&str; 12] = [
     "CAST(NULL AS INT)",
     "00012",
 ];
-const LONGS: [&str; 7] = [
+const LONGS: [&str; 8] = [
     "CAST(0 AS BIGINT)",
     "CAST(-1 AS BIGINT)",
     "9223372036854775807",
-    "9223372036854775808",
-    "-9223372036854775808",
     "1700000000000",
+    "CAST(NULL AS BIGINT)",
+    "-9223372036854775808",
+    "9223372036854775808",
     "99999999999999999999999999999999999999999",
 ];
 const DOUBLES: [&str; 10] = [
@@ -35,23 +36,24 @@ const DOUBLES: [&str; 10] = [
     "-0e0",
     "1.5e0",
     "1e308",
-    "1e309",
     "1e-320",
     "-2.5e0",
     "CAST('NaN' AS DOUBLE)",
     "CAST('Infinity' AS DOUBLE)",
     "9.223372036854775807E18",
+    "1e309",
 ];
-const DECIMALS: [&str; 9] = [
+const DECIMALS: [&str; 10] = [
     "0.0",
     "1.50",
     "-0.5",
     "99999999.99",
+    "CAST(NULL AS DECIMAL(10, 2))",
     "99999999999999999999999999999999999999",
     "0.00000000000000000000000000000000000001",
     "123456789012345678901234567890.12345678",
-    "1234567890123456789012345678901234567890.1",
     ".5",
+    "1234567890123456789012345678901234567890.1",
 ];
 const TEXTS: [&str; 40] = [
     "''",
@@ -124,6 +126,17 @@ const MOMENTS: [&str; 8] = [
 const BYTES: [&str; 5] = ["X''", "x'00ff'", "X'0'", "X'zz'", "CAST(NULL AS BYTES)"];
 const BOOLS: [&str; 4] = ["TRUE", "FALSE", "UNKNOWN", "CAST(NULL AS BOOLEAN)"];
 
+/// Paths in JSON.
+pub const PATHS: [&str; 8] = [
+    "'$.a'",
+    "'$'",
+    "'lax $.a[0].b'",
+    "'strict $.a[*]'",
+    "'$[''a b'']'",
+    "'$..a'",
+    "'$.a[1 to 2]'",
+    "'$.a.length()'",
+];
 /// Lengths of time as INTERVAL literals.
 pub const INTERVALS: [&str; 22] = [
     "INTERVAL '1' SECOND",
@@ -182,18 +195,23 @@ pub const UNITS: [&str; 17] = [
 
 /// A literal of the type.
 pub fn of(dice: &mut Dice, ty: Ty) -> String {
+    let odd = dice.chance(0.04);
+    let of = |all: &'static [&'static str], usual: usize| match odd {
+        true => all,
+        false => &all[..usual],
+    };
     let all: &[&str] = match ty {
-        Ty::Int => &INTS[..if dice.chance(0.9) { 7 } else { 12 }],
-        Ty::Long => &LONGS,
-        Ty::Double => &DOUBLES,
-        Ty::Decimal => &DECIMALS,
+        Ty::Int => of(&INTS, 7),
+        Ty::Long => of(&LONGS, 5),
+        Ty::Double => of(&DOUBLES, 9),
+        Ty::Decimal => of(&DECIMALS, 5),
         Ty::Text => &TEXTS,
         Ty::Bool => &BOOLS,
-        Ty::Date => &DATES[..if dice.chance(0.9) { 4 } else { 7 }],
-        Ty::Time => &TIMES[..if dice.chance(0.9) { 2 } else { 5 }],
-        Ty::Moment => &MOMENTS[..if dice.chance(0.9) { 4 } else { 8 }],
+        Ty::Date => of(&DATES, 4),
+        Ty::Time => of(&TIMES, 2),
+        Ty::Moment => of(&MOMENTS, 4),
         Ty::Zoned => &["TO_TIMESTAMP_LTZ(0, 3)", "TO_TIMESTAMP_LTZ(9223372036854775807, 0)"],
-        Ty::Bytes => &BYTES[..if dice.chance(0.9) { 2 } else { 5 }],
+        Ty::Bytes => of(&BYTES, 2),
         Ty::Ints => &["ARRAY[1, 2, 3]", "ARRAY[1, CAST(NULL AS INT)]", "CAST(NULL AS ARRAY<INT>)"],
         Ty::Texts => &["ARRAY['a', '']", "ARRAY['b', CAST(NULL AS STRING)]", "ARRAY['ü']"],
         Ty::Map => &["MAP['a', 1]", "MAP['', 0, 'a', 2]", "CAST(NULL AS MAP<STRING, INT>)"],

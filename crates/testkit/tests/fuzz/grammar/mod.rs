@@ -1,17 +1,25 @@
 //! Statements drawn from the grammar of what brooklet takes, most of them with the right types.
 //!
 //! [`literals`] values at the ends of their types, [`types`] what an expression can be,
-//! [`expressions`] and [`calls`] of a type, [`relations`] what can stand behind FROM,
-//! [`aggregates`] of it and [`windows`], which need time, [`statements`] everything else.
+//! [`expressions`] of a type and [`calls`] by the [`signatures`] of functions, [`relations`] what
+//! can stand behind FROM, [`subqueries`] and [`aggregates`] of it, [`windows`], [`patterns`] and
+//! [`versions`], which need time, [`statements`] and [`alters`] everything else.
 
 mod aggregates;
+mod alters;
 mod calls;
 mod expressions;
 pub mod literals;
+mod patterns;
 mod relations;
+pub mod signatures;
 mod statements;
+mod subqueries;
 mod types;
+mod versions;
 mod windows;
+
+use std::sync::LazyLock;
 
 use brooklet_testkit::dice::Dice;
 
@@ -83,7 +91,31 @@ pub const WORDS: &[&str] = &[
     "STATEMENT",
     "CONFLICT",
     "WINDOW",
+    "LATERAL",
+    "USING",
+    "NATURAL",
+    "ANY",
+    "OFFSET",
+    "ALTER",
+    "MODIFY",
+    "DESCRIPTOR",
+    "MATCH_ROWTIME",
+    "SKIP",
+    "LOOKUP",
+    "STATE_TTL",
+    "BROADCAST",
+    "RANK",
+    "PERCENTILE",
+    "JSON_OBJECTAGG",
+    "LISTAGG",
+    "COLLECT",
+    "FIRST",
+    "AS",
 ];
+
+/// The names of all functions, as texts write them.
+pub static NAMES: LazyLock<Vec<String>> =
+    LazyLock::new(|| signatures::FUNCTIONS.iter().map(signatures::Function::upper).collect());
 
 /// Definitions of the tables that the texts read.
 pub fn tables() -> &'static str {
@@ -101,12 +133,14 @@ pub struct Grammar<'a> {
     sloppy: f64,
     /// The columns that can be named.
     scope: Vec<Column>,
+    /// Whether aggregates may have a FILTER.
+    filters: bool,
 }
 
 impl<'a> Grammar<'a> {
     pub fn new(dice: &'a mut Dice) -> Self {
         let sloppy = if dice.chance(0.25) { 0.05 } else { 0.0 };
-        Grammar { dice, views: Vec::new(), named: 0, sloppy, scope: Vec::new() }
+        Grammar { dice, views: Vec::new(), named: 0, sloppy, scope: Vec::new(), filters: true }
     }
 
     /// Tables, views and a query.
@@ -122,15 +156,14 @@ impl<'a> Grammar<'a> {
         format!("{}{}{}", relations::TABLES, self.views.concat(), statements.concat())
     }
 
-    /// One function, or a cast, with any arguments: columns, or literals that are folded.
+    /// A function, a cast or an operator: of columns, or of literals, which are folded.
     pub fn call_text(&mut self) -> String {
         if self.dice.chance(0.6) {
             self.scope = relations::base("t").columns;
         }
-        self.sloppy = *self.dice.pick(&[0.0, 0.1, 0.5]);
-        let calls: Vec<String> = (0..1 + self.dice.below(2)).map(|_| self.call()).collect();
-        let from = if self.scope.is_empty() && self.dice.chance(0.5) { "" } else { " FROM t" };
-        format!("{}SELECT {}{from};\n", relations::TABLES, calls.join(", "))
+        self.sloppy = *self.dice.pick(&[0.0, 0.0, 0.0, 0.0, 0.05, 0.4]);
+        let query = self.call_query();
+        format!("{}{query};\n", relations::TABLES)
     }
 
     fn name(&mut self, prefix: &str) -> String {

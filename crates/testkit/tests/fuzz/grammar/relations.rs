@@ -4,7 +4,7 @@ use super::types::{Column, Ty};
 use super::{Grammar, literals};
 
 /// Tables of all types: `t` and `u` have event time and a processing time, `keyed` has versions,
-/// `looked` can be looked up, `changed` takes rows back.
+/// as has `newest`, `looked` and `asked` can be looked up, `changed` takes rows back.
 pub const TABLES: &str = "\
 CREATE TABLE t (i INT, b BIGINT, y TINYINT, f FLOAT, d DOUBLE, n DECIMAL(10, 2), m DECIMAL(38, 18), \
 s STRING, c CHAR(3), vc VARCHAR(5), o BOOLEAN, dt DATE, tm TIME(0), ts TIMESTAMP(3), z TIMESTAMP_LTZ(3), \
@@ -17,6 +17,10 @@ CREATE TABLE keyed (i INT, s STRING, n DECIMAL(10, 2), ts TIMESTAMP(3), WATERMAR
 PRIMARY KEY (i) NOT ENFORCED) WITH ('connector' = 'upsert-kafka', 'topic' = 'k', \
 'properties.bootstrap.servers' = 'k:9092', 'key.format' = 'json', 'value.format' = 'json');
 CREATE TABLE looked (i INT, s STRING, b BIGINT) WITH ('connector' = 'memory', 'name' = 'looked');
+CREATE TABLE asked (i INT, s STRING, b BIGINT, PRIMARY KEY (i) NOT ENFORCED) WITH ('connector' = 'jdbc', \
+'url' = 'jdbc:postgresql://h:1/d', 'table-name' = 'x');
+CREATE VIEW newest AS SELECT i, s, n, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY i ORDER BY ts \
+DESC) AS rn FROM u) WHERE rn = 1;
 CREATE TABLE changed (i INT, s STRING, d DOUBLE, ts TIMESTAMP(3), PRIMARY KEY (i) NOT ENFORCED) \
 WITH ('connector' = 'kafka', 'topic' = 'c', 'properties.bootstrap.servers' = 'k:9092', \
 'format' = 'debezium-json');
@@ -81,6 +85,12 @@ impl Rel {
     pub fn of(&self, alias: &str) -> Vec<Column> {
         self.columns.iter().map(|c| Column::new(format!("{alias}.{}", c.name), c.ty)).collect()
     }
+
+    /// A column of a type, to join by.
+    fn key(&self, alias: &str, ty: Ty) -> Option<String> {
+        let column = self.columns.iter().find(|c| c.ty == ty);
+        column.map(|c| format!("{alias}.{}", c.name))
+    }
 }
 
 impl Grammar<'_> {
@@ -88,31 +98,37 @@ impl Grammar<'_> {
     pub(super) fn query(&mut self) -> String {
         let rel = self.select(2);
         let text = rel.text;
-        match self.dice.below(12) {
+        match self.dice.below(16) {
             0 if rel.timed => format!("{text} ORDER BY ts"),
             1 => format!("{text} LIMIT {}", self.dice.below(5)),
             2 => format!("{text} ORDER BY {} DESC LIMIT 3", 1 + self.dice.below(2)),
             3 => format!("{text} FETCH FIRST 2 ROWS ONLY"),
             4 => format!("{text} ORDER BY 1 OFFSET 1 ROWS FETCH NEXT 5 ROWS ONLY"),
             5 => format!("({text})"),
+            6 if rel.columns.iter().any(|c| c.ty.is_plain()) => {
+                let by = self.over(rel.columns, |g| g.keys(2));
+                let by: Vec<&str> = by.iter().map(|c| c.name.as_str()).collect();
+                format!("SELECT * FROM ({text}) ORDER BY {} NULLS LAST LIMIT 5", by.join(" DESC, "))
+            }
             _ => text,
         }
     }
 
     /// A SELECT of any kind.
     pub(super) fn select(&mut self, depth: u32) -> Rel {
-        match self.dice.below(18) {
+        match self.dice.below(22) {
             0 | 1 => self.mapped(depth),
             2 | 3 => self.grouped(depth),
             4 => self.grouping_sets(depth),
             5 => self.ranked(depth),
-            6 => self.over_rows(depth),
-            7 => self.sets(depth),
-            8 | 9 => self.joined(depth),
-            10 => self.unnested(depth),
-            11 => self.common(depth),
-            12 => self.values(),
-            13 => self.distinct(depth),
+            6 | 7 => self.over_rows(depth),
+            8 => self.sets(depth),
+            9 | 10 => self.joined(depth),
+            11 => self.unnested(depth),
+            12 => self.lateral(depth),
+            13 => self.common(depth),
+            14 => self.values(),
+            15 => self.distinct(depth),
             _ => self.windows(depth),
         }
     }
@@ -120,8 +136,11 @@ impl Grammar<'_> {
     /// What stands behind FROM: a table, or a query in parentheses.
     pub(super) fn relation(&mut self, depth: u32) -> Rel {
         if depth == 0 || self.chance(0.4) {
-            let name = self.pick(&["t", "t", "t", "u", "u", "changed"]);
-            return base(name);
+            let rel = base(self.pick(&["t", "t", "t", "u", "u", "changed"]));
+            return match self.chance(0.02) {
+                true => Rel { text: format!("{} /*+ OPTIONS('name'='o') */", rel.text), ..rel },
+                false => rel,
+            };
         }
         let rel = self.select(depth - 1);
         match self.chance(0.15) {
@@ -153,33 +172,18 @@ impl Grammar<'_> {
         }
         let least = u64::from(texts.is_empty());
         for _ in 0..least + self.dice.below(3) {
-            let ty = self.any_type();
             let name = self.name("c");
-            texts.push(format!("{} AS {name}", self.expr(ty, 2)));
+            let (text, ty) = match self.chance(0.08) {
+                true => self.asked(1),
+                false => {
+                    let ty = self.any_type();
+                    (self.expr(ty, 2), ty)
+                }
+            };
+            texts.push(format!("{text} AS {name}"));
             columns.push(Column::new(name, ty));
         }
         (texts.join(", "), columns)
-    }
-
-    /// A condition over the columns in sight; it may ask another query.
-    pub(super) fn condition(&mut self, depth: u32) -> String {
-        if depth == 0 || self.chance(0.8) {
-            return self.expr(Ty::Bool, 2);
-        }
-        let rel = self.relation(depth - 1);
-        let alias = self.name("q");
-        let (ty, mine) = (Ty::Int, self.expr(Ty::Int, 0));
-        let inside = self.over(rel.of(&alias), |g| (g.expr(ty, 0), g.expr(Ty::Bool, 1)));
-        let (theirs, filter) = inside;
-        let from = format!("FROM {} AS {alias}", rel.text);
-        match self.dice.below(6) {
-            0 => format!("{mine} IN (SELECT {theirs} {from} WHERE {filter})"),
-            1 => format!("EXISTS (SELECT 1 {from} WHERE {theirs} = {mine} AND {filter})"),
-            2 => format!("NOT EXISTS (SELECT {theirs} {from} WHERE {theirs} = {mine})"),
-            3 => format!("{mine} NOT IN (SELECT {theirs} {from})"),
-            4 => format!("{mine} > (SELECT MAX({theirs}) {from})"),
-            _ => format!("{mine} = (SELECT MIN({theirs}) {from} WHERE {theirs} = {mine})"),
-        }
     }
 
     pub(super) fn maybe_where(&mut self, depth: u32) -> String {
@@ -189,17 +193,21 @@ impl Grammar<'_> {
         }
     }
 
-    fn hint(&mut self) -> &'static str {
-        if self.chance(0.95) {
-            return "";
+    /// A hint about the relations that go by these names.
+    fn hint(&mut self, of: &[&str]) -> String {
+        if self.chance(0.9) {
+            return String::new();
         }
-        self.pick(&[
-            "/*+ BROADCAST(t) */ ",
-            "/*+ LOOKUP('table'='looked') */ ",
-            "/*+ STATE_TTL('t'='1d') */ ",
+        let hint = self.pick(&[
+            "/*+ BROADCAST({}) */ ",
+            "/*+ SHUFFLE_HASH({}) */ ",
+            "/*+ NEST_LOOP({}), SHUFFLE_MERGE({}) */ ",
+            "/*+ STATE_TTL('{}'='1d') */ ",
+            "/*+ STATE_TTL('{}' = '0s'), STATE_TTL('{}'='12 h') */ ",
             "/*+ */ ",
             "/*+ NO_RULE( */ ",
-        ])
+        ]);
+        hint.replace("{}", of[self.dice.below(of.len() as u64) as usize])
     }
 
     fn mapped(&mut self, depth: u32) -> Rel {
@@ -207,7 +215,7 @@ impl Grammar<'_> {
         let alias = self.name("x");
         let (hint, (items, columns), filter) = self.over(rel.of(&alias), |g| {
             let filter = g.maybe_where(depth);
-            (g.hint(), g.items(), filter)
+            (g.hint(&[&alias]), g.items(), filter)
         });
         if self.chance(0.1) {
             let Rel { columns, timed, .. } = rel.clone();
@@ -223,13 +231,19 @@ impl Grammar<'_> {
     }
 
     fn sets(&mut self, depth: u32) -> Rel {
-        let word =
-            self.pick(&["UNION ALL", "UNION ALL", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL"]);
-        let rels: Vec<Rel> = (0..2 + self.dice.below(2)).map(|_| self.timed(depth)).collect();
-        let arms: Vec<String> = rels
-            .iter()
-            .map(|rel| {
-                let alias = self.name("x");
+        const WORDS: &[&str] = &[
+            "UNION ALL",
+            "UNION ALL",
+            "UNION",
+            "INTERSECT",
+            "EXCEPT",
+            "EXCEPT ALL",
+            "INTERSECT ALL",
+        ];
+        let (word, other) = (self.pick(WORDS), self.pick(WORDS));
+        let arms: Vec<String> = (0..2 + self.dice.below(2))
+            .map(|_| {
+                let (rel, alias) = (self.timed(depth), self.name("x"));
                 let (i, s) =
                     self.over(rel.of(&alias), |g| (g.expr(Ty::Int, 1), g.expr(Ty::Text, 1)));
                 format!("SELECT {alias}.ts, {i} AS i, {s} AS s FROM {} AS {alias}", rel.text)
@@ -237,88 +251,90 @@ impl Grammar<'_> {
             .collect();
         let columns = [("ts", Ty::Moment), ("i", Ty::Int), ("s", Ty::Text)];
         let columns = columns.map(|(name, ty)| Column::new(name, ty)).to_vec();
-        Rel { text: arms.join(&format!(" {word} ")), columns, timed: word == "UNION ALL" }
+        let text = match &arms[..] {
+            [a, b, c] if self.chance(0.3) => format!("{a} {other} ({b} {word} {c})"),
+            [a, b] if self.chance(0.2) => format!("({a}) {word} ({b})"),
+            _ => arms.join(&format!(" {word} ")),
+        };
+        Rel { text, columns, timed: word == "UNION ALL" && other == word }
     }
 
     fn joined(&mut self, depth: u32) -> Rel {
         let (l, r) = (self.relation(depth), self.relation(depth));
         let (a, b) = (self.name("l"), self.name("r"));
-        let key = |rel: &Rel, alias: &str, ty: Ty| {
-            let column = rel.columns.iter().find(|c| c.ty == ty);
-            column.map(|c| format!("{alias}.{}", c.name))
-        };
         let types = [Ty::Int, Ty::Text, Ty::Long];
-        let equal = types.iter().find_map(|ty| Some((key(&l, &a, *ty)?, key(&r, &b, *ty)?)));
+        let equal = types.iter().find_map(|ty| Some((l.key(&a, *ty)?, r.key(&b, *ty)?)));
         let (x, y) = equal.unwrap_or_else(|| ("1".into(), "1".into()));
         let kind = self.pick(&["JOIN", "LEFT JOIN", "RIGHT OUTER JOIN", "FULL JOIN", "INNER JOIN"]);
         let columns = [l.of(&a), r.of(&b)].concat();
-        let both = l.timed && r.timed;
+        let interval = l.timed && r.timed && self.chance(0.4);
         self.over(columns, |g| {
-            let on = match g.dice.below(6) {
+            let on = match g.dice.below(7) {
+                _ if interval => format!("{x} = {y} AND {}", g.near(&a, &b)),
                 0 => format!("{x} = {y} AND {}", g.expr(Ty::Bool, 1)),
                 1 => g.expr(Ty::Bool, 2),
-                2 | 3 if both => format!(
-                    "{x} = {y} AND {a}.ts BETWEEN {b}.ts - INTERVAL '1' MINUTE AND {b}.ts + INTERVAL \
-                     '5' SECOND"
-                ),
+                2 => format!("{x} = {y} OR ({})", g.expr(Ty::Bool, 1)),
+                3 => format!("{x} < {y}"),
                 _ => format!("{x} = {y}"),
             };
             let filter = g.maybe_where(0);
             let (items, columns) = g.items();
+            let hint = g.hint(&[&a, &b]);
             let join = match g.dice.below(12) {
                 0 => format!("{} AS {a} CROSS JOIN {} AS {b}{filter}", l.text, r.text),
                 1 => format!("{} AS {a}, {} AS {b} WHERE {on}", l.text, r.text),
+                2 => format!("{} AS {a} {kind} {} AS {b} ON {on}, u AS u0{filter}", l.text, r.text),
+                3 => format!(
+                    "{} AS {a} {kind} {} AS {b} ON {on} LEFT JOIN u AS u0 ON {x} = u0.i{filter}",
+                    l.text, r.text
+                ),
+                4 => format!("t AS {a} {kind} u AS {b} USING (i, s){filter}"),
+                5 => format!("t AS {a} NATURAL {kind} u AS {b}"),
                 _ => format!("{} AS {a} {kind} {} AS {b} ON {on}{filter}", l.text, r.text),
             };
-            Rel { text: format!("SELECT {items} FROM {join}"), columns, timed: false }
+            let timed = interval && columns.iter().any(|c| c.name == "ts");
+            Rel { text: format!("SELECT {hint}{items} FROM {join}"), columns, timed }
         })
     }
 
-    fn unnested(&mut self, depth: u32) -> Rel {
-        let of = self.pick(&["a", "sa", "mp", "ra"]);
-        let (alias, e) = (self.name("x"), self.name("e"));
-        let names: &[(&str, Ty)] = match of {
-            "a" => &[("v", Ty::Int)],
-            "sa" => &[("v", Ty::Text)],
-            "mp" => &[("v", Ty::Text), ("w", Ty::Int)],
-            _ => &[("v", Ty::Int), ("w", Ty::Text)],
-        };
-        let mut columns: Vec<Column> =
-            names.iter().map(|(n, ty)| Column::new(format!("{e}.{n}"), *ty)).collect();
-        let mut named: Vec<&str> = names.iter().map(|(n, _)| *n).collect();
-        let (mut ordinality, mut on) = ("", "");
-        if self.chance(0.3) {
-            ordinality = " WITH ORDINALITY";
-            named.push("nth");
-            columns.push(Column::new(format!("{e}.nth"), Ty::Int));
-        }
-        let join = self.pick(&["CROSS JOIN", "LEFT JOIN", "INNER JOIN"]);
-        if join != "CROSS JOIN" {
-            on = " ON TRUE";
-        }
-        columns.extend(base("t").of(&alias));
-        let named = named.join(", ");
-        self.over(columns, |g| {
-            let filter = g.maybe_where(depth);
-            let (items, columns) = g.items();
-            let text = format!(
-                "SELECT {items} FROM t AS {alias} {join} UNNEST({alias}.{of}){ordinality} AS {e} \
-                 ({named}){on}{filter}"
-            );
-            let timed = columns.iter().any(|c| c.name == "ts");
-            Rel { text, columns, timed }
-        })
+    /// That the times of two rows are not far from each other.
+    fn near(&mut self, a: &str, b: &str) -> String {
+        let form = self.pick(&[
+            "a.ts BETWEEN b.ts - INTERVAL '1' MINUTE AND b.ts + INTERVAL '5' SECOND",
+            "a.ts >= b.ts AND a.ts < b.ts + INTERVAL '1' HOUR",
+            "b.ts > a.ts - INTERVAL '10' SECOND AND b.ts <= a.ts + INTERVAL '0' SECOND",
+            "a.ts = b.ts",
+            "a.ts - INTERVAL '1' DAY < b.ts AND b.ts < a.ts",
+        ]);
+        form.replace("a.ts", &format!("{a}.ts")).replace("b.ts", &format!("{b}.ts"))
     }
 
     fn common(&mut self, depth: u32) -> Rel {
-        let (one, name) = (self.select(depth.saturating_sub(1)), self.name("w"));
-        let other = self.over(one.columns.clone(), |g| g.items());
-        let twice = match self.chance(0.2) {
-            true => format!(" UNION ALL SELECT {} FROM {name}", other.0),
-            false => String::new(),
+        let (mut one, name) = (self.select(depth.saturating_sub(1)), self.name("w"));
+        let mut names = String::new();
+        if self.chance(0.2) {
+            one.columns = one.columns.iter().map(|c| Column::new(self.name("n"), c.ty)).collect();
+            let given: Vec<&str> = one.columns.iter().map(|c| c.name.as_str()).collect();
+            names = format!(" ({})", given.join(", "));
+        }
+        let (items, columns) = self.over(one.columns.clone(), |g| g.items());
+        let with = format!("WITH {name}{names} AS ({})", one.text);
+        let text = match self.dice.below(6) {
+            0 => format!("{with} SELECT {items} FROM {name} UNION ALL SELECT {items} FROM {name}"),
+            1 => {
+                let next = self.name("w");
+                format!("{with}, {next} AS (SELECT {items} FROM {name}) SELECT * FROM {next}")
+            }
+            2 => {
+                let next = self.name("w");
+                format!(
+                    "{with} SELECT * FROM (WITH {next} AS (SELECT {items} FROM {name}) SELECT * FROM \
+                     {next})"
+                )
+            }
+            _ => format!("{with} SELECT {items} FROM {name}"),
         };
-        let text = format!("WITH {name} AS ({}) SELECT {} FROM {name}{twice}", one.text, other.0);
-        Rel { text, columns: other.1, timed: false }
+        Rel { text, columns, timed: false }
     }
 
     pub(super) fn values(&mut self) -> Rel {

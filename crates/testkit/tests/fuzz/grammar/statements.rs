@@ -3,13 +3,15 @@
 use super::types::{CASTS, Ty};
 use super::{Grammar, literals};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "table.local-time-zone",
     "execution.runtime-mode",
     "table.exec.state.ttl",
     "table.exec.sink.require-on-conflict",
     "table.exec.sink.not-null-enforcer",
     "table.exec.emit.early-fire.enabled",
+    "table.exec.mini-batch.enabled",
+    "table.exec.sink.upsert-materialize",
     "table.exec.emit.allow-lateness",
     "brooklet.source.idle-timeout",
     "brooklet.on-row-error",
@@ -50,15 +52,17 @@ const OPTIONS: [(&str, &[(&str, &str)]); 8] = [
         &[("path", "/tmp/x"), ("format", "json"), ("sink.rolling-policy.file-size", "1 MB")],
     ),
     ("kafka", &[("topic", "t"), ("properties.bootstrap.servers", "k:9"), ("format", "json")]),
-    ("datagen", &[("number-of-rows", "3"), ("rows-per-second", "1"), ("fields.a1.min", "x")]),
+    ("datagen", &[("number-of-rows", "3"), ("rows-per-second", "1")]),
     ("jdbc", &[("url", "jdbc:postgresql://h:1/d"), ("table-name", "x.y")]),
-    ("upsert-kafka", &[("topic", "t"), ("key.format", "json"), ("value.format", "csv")]),
+    ("kafka", &[("topic", "t"), ("properties.bootstrap.servers", "k:9"), ("format", "csv")]),
 ];
 
 impl Grammar<'_> {
     pub(super) fn statement(&mut self) -> String {
-        match self.dice.below(16) {
+        match self.dice.below(19) {
             0..4 => self.create_table(),
+            16..18 => self.altered(),
+            18 => self.liked(),
             4..7 => self.insert(),
             7 => self.set(),
             8 => self.show(),
@@ -75,21 +79,25 @@ impl Grammar<'_> {
                 )
             }
             11 => {
+                // The tables are defined in front of the set.
                 let (one, two) = (self.insert(), self.insert());
-                format!("{one}EXECUTE STATEMENT SET BEGIN {two} END;\n")
+                let (tables, inserts): (Vec<&str>, Vec<&str>) =
+                    one.lines().chain(two.lines()).partition(|l| l.starts_with("CREATE"));
+                let (tables, inserts) = (tables.join("\n"), inserts.join("\n"));
+                format!("{tables}\nEXECUTE STATEMENT SET BEGIN {inserts} END;\n")
             }
             12 => self.drop(),
-            13 => format!(
+            13 if self.chance(0.3) => format!(
                 "CREATE FUNCTION {} AS 'a.B' LANGUAGE {};\n",
                 self.name("f"),
                 self.pick(&["JAVA", "SQL"])
             ),
-            14 => self.refused(),
+            14 if self.chance(0.3) => self.refused(),
             _ => format!("{};\n", self.query()),
         }
     }
 
-    fn any_name(&mut self) -> String {
+    pub(super) fn any_name(&mut self) -> String {
         match self.dice.below(4) {
             0 => format!("`{}`", self.dice.pick(&literals::NAMES).replace('`', "``")),
             1 => self
@@ -99,7 +107,7 @@ impl Grammar<'_> {
         }
     }
 
-    fn sql_type(&mut self, depth: u32) -> String {
+    pub(super) fn sql_type(&mut self, depth: u32) -> String {
         match self.dice.below(if depth == 0 { 6 } else { 10 }) {
             0..6 => {
                 let last = if self.sloppy > 0.0 { CASTS.len() } else { 10 };
@@ -120,7 +128,7 @@ impl Grammar<'_> {
         let (connector, options) = *self.dice.pick(&OPTIONS);
         let mut all = vec![format!("'connector' = '{connector}'")];
         all.extend(options.iter().map(|(key, value)| format!("'{key}' = '{value}'")));
-        if self.chance(0.1) {
+        if self.chance(0.03) {
             all.push(format!("'{}' = '{}'", self.dice.pick(&KEYS), self.dice.pick(&VALUES)));
         }
         format!("WITH ({})", all.join(", "))
@@ -141,11 +149,12 @@ impl Grammar<'_> {
         }
         if self.chance(0.3) {
             parts.push("t9 TIMESTAMP(3)".into());
-            let delay = self.pick(&literals::INTERVALS);
-            parts.push(match self.dice.below(3) {
-                0 => format!("WATERMARK FOR t9 AS t9 - {delay}"),
-                1 => format!("WATERMARK FOR t9 AS {}", self.expr(Ty::Moment, 1)),
-                _ => "WATERMARK FOR t9 AS t9".to_string(),
+            let usual = if self.chance(0.1) { literals::INTERVALS.len() } else { 6 };
+            let delay = self.pick(&literals::INTERVALS[..usual]);
+            parts.push(match self.dice.below(8) {
+                0 => format!("WATERMARK FOR t9 AS {}", self.expr(Ty::Moment, 1)),
+                1..4 => "WATERMARK FOR t9 AS t9".to_string(),
+                _ => format!("WATERMARK FOR t9 AS t9 - {delay}"),
             });
         }
         if self.chance(0.2) {
@@ -193,8 +202,8 @@ impl Grammar<'_> {
             true => ", PRIMARY KEY (a0) NOT ENFORCED",
             false => "",
         };
-        let connector =
-            self.pick(&["blackhole", "print", "memory', 'name' = 'o", "brooklet-table"]);
+        let kept = if key.is_empty() { "blackhole" } else { "brooklet-table" };
+        let connector = self.pick(&["blackhole", "print", "memory', 'name' = 'o", kept]);
         let list: Vec<String> = (0..columns.len()).map(|i| format!("a{i}")).collect();
         let list = if self.chance(0.2) { format!(" ({})", list.join(", ")) } else { String::new() };
         let conflict = match key.is_empty() {
@@ -262,8 +271,6 @@ impl Grammar<'_> {
     fn refused(&mut self) -> String {
         let name = self.any_name();
         let statements = [
-            "ALTER TABLE {} RENAME TO x",
-            "ALTER TABLE {} ADD (z INT)",
             "TRUNCATE TABLE {}",
             "DELETE FROM {} WHERE i = 1",
             "UPDATE {} SET i = 2",

@@ -55,8 +55,8 @@ impl Ty {
     }
 }
 
-/// Other types that casts can name.
-pub const CASTS: [&str; 34] = [
+/// Other types that casts can name, the usual ones first.
+pub const CASTS: [&str; 37] = [
     "TINYINT",
     "SMALLINT",
     "INT",
@@ -64,34 +64,38 @@ pub const CASTS: [&str; 34] = [
     "FLOAT",
     "DOUBLE",
     "DECIMAL",
-    "DECIMAL(38, 38)",
     "DECIMAL(38, 0)",
     "DECIMAL(5, 2)",
-    "DECIMAL(39, 1)",
-    "DECIMAL(1, 2)",
+    "DECIMAL(38, 38)",
     "CHAR",
-    "CHAR(0)",
     "CHAR(3)",
     "VARCHAR(2147483647)",
     "VARCHAR(2)",
     "STRING",
-    "BINARY(3)",
-    "VARBINARY(2)",
-    "BYTES",
+    "STRING",
+    "STRING",
     "BOOLEAN",
     "DATE",
     "TIME",
-    "TIME(3)",
     "TIMESTAMP(0)",
+    "TIMESTAMP(3)",
     "TIMESTAMP(9)",
-    "TIMESTAMP(10)",
     "TIMESTAMP_LTZ(3)",
     "TIMESTAMP_LTZ(9)",
+    "DECIMAL(39, 1)",
+    "DECIMAL(1, 2)",
+    "CHAR(0)",
+    "BINARY(3)",
+    "VARBINARY(2)",
+    "BYTES",
+    "TIME(3)",
+    "TIMESTAMP(10)",
     "ARRAY<STRING>",
     "MAP<STRING, STRING>",
     "ROW<a BIGINT, b STRING>",
     "MULTISET<INT>",
 ];
+pub const USUAL: usize = 25;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
