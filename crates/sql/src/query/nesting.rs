@@ -11,12 +11,13 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use sqlparser::ast::{Expr as Text, Visit};
 
 use super::walk::{Seen, walk};
+use crate::parse;
 
 /// Levels of IN, EXISTS and scalar subqueries.
 const SUBQUERIES: usize = 8;
 /// Levels of BETWEEN.
 const RANGES: usize = 4;
-/// Levels of ARRAY[…] and ROW(…): types are compared as a whole at each of them.
+/// Levels of ARRAY[…], MAP[…] and ROW(…): types are compared as a whole at each of them.
 const VALUES: usize = 40;
 
 /// What of a text is nested too deeply, if something is.
@@ -27,7 +28,7 @@ pub fn fault(text: &impl Visit) -> Option<String> {
         return Some(too_many_subqueries());
     }
     if depth(text, is_made) > VALUES {
-        return Some(format!("more than {VALUES} ARRAYs and ROWs stand in each other"));
+        return Some(format!("more than {VALUES} ARRAYs, MAPs and ROWs stand in each other"));
     }
     let ranges = depth(text, |e| matches!(e, Text::Between { .. }));
     (ranges > RANGES).then(|| format!("more than {RANGES} BETWEENs stand in each other"))
@@ -38,7 +39,9 @@ fn is_made(e: &Text) -> bool {
         Text::Array(_) | Text::Map(_) | Text::Tuple(_) | Text::Struct { .. } => true,
         Text::Function(f) => {
             let name = f.name.to_string();
-            ["ROW", "ARRAY", "MAP"].iter().any(|made| name.eq_ignore_ascii_case(made))
+            ["ROW", "ARRAY", "MAP", parse::expr::MAP]
+                .iter()
+                .any(|made| name.eq_ignore_ascii_case(made))
         }
         _ => false,
     }

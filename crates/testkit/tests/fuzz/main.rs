@@ -74,6 +74,20 @@ fn what_doubles_with_every_level_is_refused_or_planned_in_no_time() {
     }
 }
 
+/// Values that are made of values.
+#[test]
+fn values_in_each_other_are_counted() {
+    for (open, close) in [("ARRAY[", "]"), ("ROW(", ")"), ("MAP['a', ", "]")] {
+        let of = |levels: usize| {
+            let (open, close) = (open.repeat(levels), close.repeat(levels));
+            check::check(&format!("SELECT {open}1{close};"))
+        };
+        assert_eq!(of(40), Outcome::Planned, "{open}");
+        let Outcome::Refused(why) = of(80) else { panic!("80 levels of {open} are planned") };
+        assert!(why.starts_with("more than 40 ARRAYs, MAPs and ROWs"), "{why}");
+    }
+}
+
 /// Conditions on pairs of rows that read the clock, which is no column of theirs.
 #[test]
 fn conditions_on_pairs_read_no_clock() {
