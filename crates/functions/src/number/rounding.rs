@@ -169,11 +169,14 @@ fn rounded_type(typing: &Typing) -> Result<SqlType> {
     })
 }
 
+/// No number has as many digits before its point.
+const FEWEST: i64 = -1_000;
+
 fn rounded(call: &Call, mode: Mode) -> Result<ArrayRef> {
     let column = call.any(0);
     let digits = if call.len() > 1 { Some(call.longs(1)?) } else { None };
     let digits = |row: usize| match &digits {
-        Some(digits) => digits.get(row),
+        Some(digits) => digits.get(row).map(|digits| digits.max(FEWEST)),
         None => Some(0),
     };
     let array = &call.any(0).array;

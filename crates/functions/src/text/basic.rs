@@ -301,8 +301,10 @@ pub(super) const SPLIT_INDEX: Function = Function::text("split_index", &[T, Any,
             return None;
         }
         // As in Flink's library, no separator means white space.
-        match separator {
-            "" => text.split(char::is_whitespace).nth(index),
+        match separator.as_bytes() {
+            [] => text.split(char::is_whitespace).nth(index),
+            // Found many times faster than a text.
+            [one] => text.split(char::from(*one)).nth(index),
             _ => text.split(separator).nth(index),
         }
     }))

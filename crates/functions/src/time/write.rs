@@ -8,6 +8,11 @@ pub(crate) fn number(out: &mut String, value: i64, width: usize) {
     if value < 0 {
         out.push('-');
     }
+    if let (2, 0..=99) = (width, value) {
+        out.push(char::from(b'0' + (value / 10) as u8));
+        out.push(char::from(b'0' + (value % 10) as u8));
+        return;
+    }
     let mut digits = [b'0'; 20];
     let mut at = digits.len();
     let mut rest = value.unsigned_abs();

@@ -162,6 +162,7 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
         return Err(Fault::new(message, quoted.span));
     }
     check_doubling(chunk)?;
+    check_brackets(chunk)?;
     let mut parser = Parser::new(&Flink)
         .with_recursion_limit(200)
         .with_tokens_with_locations(pattern::rewritten(chunk));
@@ -173,6 +174,26 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
         return parser.expected("the end of the statement", found).map_err(fault);
     }
     Ok(kind)
+}
+
+/// How deep square brackets may stand in each other: the parser tries what stands in them twice where
+/// it fails.
+const BRACKETS: usize = 40;
+
+fn check_brackets(tokens: &[TokenWithSpan]) -> Result<(), Fault> {
+    let mut open = 0_usize;
+    for t in tokens {
+        match t.token {
+            Token::LBracket => open += 1,
+            Token::RBracket => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > BRACKETS {
+            let message = format!("more than {BRACKETS} ARRAYs, MAPs and ROWs stand in each other");
+            return Err(Fault::new(message, t.span));
+        }
+    }
+    Ok(())
 }
 
 /// How deep CAST and CASE may stand in each other: the type of each is asked for twice, so that

@@ -85,7 +85,18 @@ fn values_in_each_other_are_counted() {
         assert_eq!(of(40), Outcome::Planned, "{open}");
         let Outcome::Refused(why) = of(80) else { panic!("80 levels of {open} are planned") };
         assert!(why.starts_with("more than 40 ARRAYs, MAPs and ROWs"), "{why}");
+        assert!(matches!(of(190), Outcome::Refused(_)), "{open}");
     }
+    let endless = "ARRAY[".repeat(2_000);
+    assert!(matches!(check::check(&format!("SELECT {endless}")), Outcome::Refused(_)));
+}
+
+/// Rounded to more digits before the point than there are numbers for.
+#[test]
+fn numbers_are_rounded_to_any_digit() {
+    let least = i64::MIN;
+    let text = format!("SELECT ROUND(0.5, {least}), ROUND(7, {least}), TRUNCATE(1e0, {least})");
+    assert_eq!(check::check(&text), Outcome::Planned);
 }
 
 /// Conditions on pairs of rows that read the clock, which is no column of theirs.
