@@ -176,8 +176,8 @@ fn statement_of(chunk: &[TokenWithSpan]) -> Result<StatementKind, Fault> {
     Ok(kind)
 }
 
-/// How deep square brackets may stand in each other: the parser tries what stands in them twice where
-/// it fails.
+/// How deep square brackets may stand in each other: the parser tries what stands in them twice
+/// where it fails.
 const BRACKETS: usize = 40;
 
 fn check_brackets(tokens: &[TokenWithSpan]) -> Result<(), Fault> {

@@ -309,7 +309,8 @@ impl Operator for TopN {
         let columns = self.table.key_columns(&groups)?;
         let rows = Delta::inserts(batch(&self.input_schema, columns, groups.len())?);
         let places = self.places(&rows)?;
-        self.index = (0..).map(|row| places.entry(row)).zip(groups).collect();
+        let entry = |(group, row)| (places.entry(row), group);
+        self.index = groups.into_iter().zip(0..).map(entry).collect();
         Ok(())
     }
 }
