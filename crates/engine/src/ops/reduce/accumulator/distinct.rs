@@ -1,12 +1,12 @@
 //! Calls over the distinct values of one argument: they share the values, each with a count of its
 //! own for the rows that its filter lets through.
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
 use arrow::compute;
 
 use brooklet_core::{Error, Result};
 
-use super::rows::picked;
+use super::rows::{counted, picked, weights_of};
 use super::{Accumulator, Batch, CallArgs};
 use crate::column::ValueType;
 use crate::ops::reduce::multiset::Multiset;
@@ -52,20 +52,18 @@ impl Accumulator for Distinct {
     }
     fn update(&mut self, batch: &Batch<'_>, table: &mut Table, at: usize) -> Result<()> {
         let arg = &batch.columns[self.arg];
-        let passes = |call: &Call, row: usize| {
-            let filter = call.filter.map(|filter| batch.columns[filter].as_boolean());
+        let filter = |call: &Call| call.filter.map(|filter| batch.columns[filter].as_boolean());
+        let filters: Vec<Option<&BooleanArray>> = self.calls.iter().map(filter).collect();
+        let passes = |filter: &Option<&BooleanArray>, row: u32| {
+            let row = row as usize;
             filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
         };
-        let wanted = |row: &u32| {
-            let row = *row as usize;
-            arg.is_valid(row) && self.calls.iter().any(|call| passes(call, row))
-        };
-        let rows: Vec<u32> = (0..batch.groups.len() as u32).filter(wanted).collect();
-        let counted = |call| rows.iter().map(|row| passes(call, *row as usize)).collect();
-        let counted: Vec<Vec<bool>> = self.calls.iter().map(counted).collect();
-        let weights: Vec<i64> = rows.iter().map(|row| batch.weights[*row as usize]).collect();
+        let mut rows = counted(batch, None, Some(arg));
+        rows.retain(|row| filters.iter().any(|filter| passes(filter, *row)));
+        let by = |filter| rows.iter().map(|row| passes(filter, *row)).collect();
+        let counted_by: Vec<Vec<bool>> = filters.iter().map(by).collect();
         let values = picked(batch, std::slice::from_ref(arg), &rows)?;
-        let turned = self.multiset.count(&values, &weights, &counted)?;
+        let turned = self.multiset.count(&values, &weights_of(batch, &rows), &counted_by)?;
         let mut at = at;
         for (call, turned) in self.calls.iter_mut().zip(turned) {
             if !turned.is_empty() {
