@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(240);
 /// Of the distribution's own config.yaml.
 const JOBMANAGER: &str = "1600m";
-/// More than the 1728m that stand there: with those q9 ends in an OutOfMemoryError.
+/// More than the 1728m that stand there: with those q9 came to no end on a million events.
 const TASKMANAGER: &str = "4g";
 
 /// What Flink needed for a query.
